@@ -1,0 +1,346 @@
+//! Control messages: the text frames of a link, one tagged enum a direction. Unknown members are ignored; an unknown message is
+//! answered with `unknown_message` and survived, so that an older side never breaks a newer one.
+
+use crate::ids::{Lease, PartId, RequestId, RunId, StreamId};
+use crate::spec::{ConnectionSpec, ExtractionSpec};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What an agent says after the handshake.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum AgentMessage {
+    /// A part begins on `stream`; its bytes follow in binary frames. Made by the link itself.
+    PartBegin {
+        /// The stream that carries it.
+        stream: StreamId,
+        /// What it is.
+        part: PartHeader,
+    },
+    /// Everything of one unit (slice, metadata table) is acknowledged; store this entry and keep these parts.
+    Checkpoint {
+        /// The run.
+        run: RunId,
+        /// Under which lease.
+        lease: Lease,
+        /// Counts the entries of this lease from 0; the answer repeats it.
+        sequence: u64,
+        /// The engine's own note, given back on resume; opaque to the relay.
+        entry: serde_json::Value,
+        /// The parts that belong to the entry, all landed before.
+        parts: Vec<PartId>,
+    },
+    /// How far a run is; sent at most a few times a second.
+    Progress {
+        /// The run.
+        run: RunId,
+        /// Under which lease.
+        lease: Lease,
+        /// The figures.
+        progress: Progress,
+    },
+    /// A line of the run's log for the person who watches the relay.
+    RunLog {
+        /// The run.
+        run: RunId,
+        /// Under which lease.
+        lease: Lease,
+        /// The line.
+        line: LogLine,
+    },
+    /// All units are checkpointed; commit.
+    RunFinished {
+        /// The run.
+        run: RunId,
+        /// Under which lease.
+        lease: Lease,
+        /// What was read.
+        result: RunResult,
+    },
+    /// The run ended without success.
+    RunFailed {
+        /// The run.
+        run: RunId,
+        /// Under which lease.
+        lease: Lease,
+        /// Why.
+        failure: Failure,
+    },
+    /// The answer to `test_connection`.
+    TestResult {
+        /// The question's id.
+        request: RequestId,
+        /// What was found.
+        report: TestReport,
+    },
+    /// The agent's health, sent after the handshake and when it changes.
+    Health {
+        /// Runs in progress.
+        runs: u32,
+        /// Why the agent takes no work, if so.
+        paused: Option<String>,
+    },
+    /// A message was not understood; the link goes on.
+    UnknownMessage {
+        /// The `type` that was met.
+        got: String,
+    },
+    /// A beat; answered with `beat_ack`.
+    Beat {
+        /// Counts up.
+        sequence: u64,
+    },
+    /// The answer to the relay's beat.
+    BeatAck {
+        /// The beat answered.
+        sequence: u64,
+    },
+    /// The agent is about to close the link on purpose.
+    Goodbye {
+        /// Why, for the relay's log.
+        reason: String,
+    },
+}
+
+/// What a relay says after the handshake.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum RelayMessage {
+    /// Stored checkpoint entries of a run that is about to start, in order; may come several times before `start_run`.
+    ResumeEntries {
+        /// The run.
+        run: RunId,
+        /// The lease that is about to start.
+        lease: Lease,
+        /// The entries.
+        entries: Vec<serde_json::Value>,
+    },
+    /// Start (or resume) a run.
+    StartRun {
+        /// The run.
+        run: RunId,
+        /// The new lease; older ones are void.
+        lease: Lease,
+        /// Which Jira, as whom.
+        connection: ConnectionSpec,
+        /// What to read.
+        extraction: ExtractionSpec,
+        /// How many entries were sent before; a different number received means: refuse.
+        resume_entries: u64,
+    },
+    /// Stop a run; answered by `run_failed` with code `cancelled`.
+    CancelRun {
+        /// The run.
+        run: RunId,
+        /// Its lease.
+        lease: Lease,
+    },
+    /// A part is durable.
+    PartLanded {
+        /// The stream that carried it.
+        stream: StreamId,
+        /// The run.
+        run: RunId,
+        /// The part.
+        part: PartId,
+    },
+    /// A part could not be landed; the run is over for this lease.
+    PartFailed {
+        /// The stream that carried it.
+        stream: StreamId,
+        /// The run.
+        run: RunId,
+        /// The part.
+        part: PartId,
+        /// Why.
+        failure: Failure,
+    },
+    /// A checkpoint is stored.
+    CheckpointStored {
+        /// The run.
+        run: RunId,
+        /// Its lease.
+        lease: Lease,
+        /// The entry's number.
+        sequence: u64,
+    },
+    /// The relay has taken over a finished run; the agent forgets it.
+    RunClosed {
+        /// The run.
+        run: RunId,
+        /// Its lease.
+        lease: Lease,
+    },
+    /// More bytes may be sent on a stream. Made by the link itself.
+    Window {
+        /// The stream.
+        stream: StreamId,
+        /// How many more bytes.
+        bytes: u32,
+    },
+    /// Try to log in and say what is found.
+    TestConnection {
+        /// Repeated in the answer.
+        request: RequestId,
+        /// Which Jira, as whom.
+        connection: ConnectionSpec,
+    },
+    /// The relay is about to close for a while.
+    GoAway {
+        /// When to come back, milliseconds from now.
+        retry_after_ms: u64,
+        /// Why, for the agent's log.
+        reason: String,
+    },
+    /// A message was not understood; the link goes on.
+    UnknownMessage {
+        /// The `type` that was met.
+        got: String,
+    },
+    /// A beat; answered with `beat_ack`.
+    Beat {
+        /// Counts up.
+        sequence: u64,
+    },
+    /// The answer to the agent's beat.
+    BeatAck {
+        /// The beat answered.
+        sequence: u64,
+    },
+}
+
+/// What a part is, before its bytes come.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PartHeader {
+    /// The run.
+    pub run: RunId,
+    /// Under which lease.
+    pub lease: Lease,
+    /// Its name within the run.
+    pub part: PartId,
+    /// The table, or `_replaced`.
+    pub table: String,
+    /// See ARCHITECTURE.md, generations.
+    pub generation: u32,
+    /// Rows in it.
+    pub rows: u64,
+    /// Length of the Parquet file in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the file, lower-case hex.
+    pub digest: String,
+}
+
+/// How far a run is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Progress {
+    /// What the engine does now: `login`, `metadata`, `issues`, `catch_up`, `proof`.
+    pub phase: String,
+    /// Issues that Jira counted for this run.
+    pub issues_total: Option<u64>,
+    /// Issues read so far.
+    pub issues_read: u64,
+    /// Rows made so far, by table.
+    pub rows: BTreeMap<String, u64>,
+    /// Requests sent to Jira.
+    pub requests: u64,
+    /// Requests that had to be repeated.
+    pub retries: u64,
+    /// Bytes of JSON read from Jira (uncompressed).
+    pub bytes_read: u64,
+    /// Bytes of parts sent over the link.
+    pub bytes_sent: u64,
+    /// Requests in flight now.
+    pub in_flight: u32,
+}
+
+/// What a finished run read.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RunResult {
+    /// By table.
+    pub tables: BTreeMap<String, TableResult>,
+    /// Jira's clock up to which the issue tables are complete, UTC milliseconds; where the next delta load starts.
+    pub watermark_ms: Option<i64>,
+    /// Issues that Jira counted at the end, when the run covers a whole site or project list.
+    pub issues_counted: Option<u64>,
+    /// What Jira withheld.
+    pub warnings: Vec<RunWarning>,
+    /// The last figures.
+    pub progress: Progress,
+}
+
+/// What a finished run read of one table.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TableResult {
+    /// Rows in the parts of the run.
+    pub rows: u64,
+    /// Columns of the table.
+    pub columns: u64,
+    /// Bytes of JSON read for it; the issue tables share their pages, counted at `issues`.
+    pub bytes_read: u64,
+    /// Bytes of its parts.
+    pub bytes_sent: u64,
+}
+
+/// Something that Jira withheld or that could not be kept, with a count: never silence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunWarning {
+    /// Stable snake_case code.
+    pub code: String,
+    /// A sentence.
+    pub message: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// Why something failed, for a person: what, on which thing, why, what to do next.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Stable snake_case code.
+    pub code: String,
+    /// What failed, on which thing, why.
+    pub message: String,
+    /// What to do next.
+    pub hint: String,
+}
+
+/// A line of a run's log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// UTC milliseconds since 1970, by the agent's clock.
+    pub at_ms: i64,
+    /// `info`, `warn` or `error`.
+    pub level: String,
+    /// Stable event name.
+    pub event: String,
+    /// A sentence.
+    pub message: String,
+}
+
+/// What a connection test found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum TestReport {
+    /// The login worked.
+    Ok {
+        /// The account as Jira names it.
+        account: String,
+        /// Jira's version.
+        version: String,
+        /// `server` or `cloud`.
+        deployment: String,
+        /// The account's time zone.
+        time_zone: String,
+        /// Projects that the account sees.
+        projects: u64,
+        /// Issues that the account sees.
+        issues: u64,
+    },
+    /// It did not.
+    Failed {
+        /// Why.
+        failure: Failure,
+    },
+}

@@ -2,14 +2,32 @@
 //!
 //! It knows no protocol of ours and touches no disk. [`extract`] starts an extraction; [`Extraction::next`] hands out its events.
 //! Reading stops when nobody asks for the next event, so the caller's speed bounds the load on Jira.
+//!
+//! Two halves: *reading* (`client`, `jql`, `paging`, `extraction`, `checkpoint`) decides what to ask Jira and proves that nothing
+//! was lost; *columns* (`decode`, `fields`, `tables`, `batch`, `part`) turns the answers into parts. How reading stays exact while
+//! people go on working in Jira is written at the head of `paging` and `extraction`.
 
-pub mod error;
-pub mod unit;
+mod unit;
 
-pub mod timestamp;
-pub mod warning;
-pub mod part;
-pub mod tables;
-pub mod fields;
-pub mod batch;
-pub mod decode;
+mod batch;
+mod decode;
+mod fields;
+mod part;
+mod tables;
+mod timestamp;
+mod warning;
+
+mod client;
+mod dialect;
+mod error;
+mod jql;
+mod spec;
+
+pub use client::allow::permits;
+pub use client::login::Login;
+pub use client::{JiraClient, Stats};
+pub use dialect::Dialect;
+
+pub use error::{Error, UnreachableCause};
+pub use spec::{Credential, Limits, Mode, ProjectKey, Site, Spec, SpecError, Watermark};
+pub use unit::UnitId;

@@ -1,0 +1,329 @@
+//! `JiraClient`: the only sender. It can express nothing but a read of the closed list, to one site, as one account.
+//!
+//! Clones share everything: cookies, throttle, counters, and the fact that a login was refused, after which no clone sends anything.
+//! Redirects are never followed, so that a POST cannot become a GET of everything and the credential cannot travel to another host.
+
+pub(crate) mod allow;
+pub(crate) mod login;
+pub(crate) mod response;
+pub(crate) mod retry;
+pub(crate) mod throttle;
+mod unreachable;
+
+use crate::dialect::ServerInfo;
+use crate::error::Error;
+use crate::spec::{Credential, Limits, Site};
+use allow::Read;
+use login::Login;
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use response::{Answer, Expectation, Verdict};
+use retry::Patience;
+use secrecy::ExposeSecret;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+use throttle::Throttle;
+use tokio::time::Instant;
+use url::Url;
+
+/// Not the name of a browser: Jira then asks for no cross-site token.
+const USER_AGENT: &str = concat!("uplink/", env!("CARGO_PKG_VERSION"));
+
+/// Reads one Jira as one account.
+#[derive(Clone)]
+pub struct JiraClient {
+    shared: Arc<Shared>,
+    meter: Arc<Meter>,
+}
+
+struct Shared {
+    http: reqwest::Client,
+    site: Url,
+    credential: Credential,
+    limits: Limits,
+    throttle: Throttle,
+    total: Meter,
+    /// The refused login after which nothing is sent any more.
+    refused: Mutex<Option<Error>>,
+    login: tokio::sync::Mutex<Option<Login>>,
+    /// The account as Jira's header names it, known once logged in.
+    account: OnceLock<String>,
+}
+
+/// Counts requests.
+#[derive(Debug, Default)]
+struct Meter {
+    requests: AtomicU64,
+    retries: AtomicU64,
+    bytes_read: AtomicU64,
+}
+
+/// What a client has asked so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Requests sent, retries included.
+    pub requests: u64,
+    /// Requests that were sent again.
+    pub retries: u64,
+    /// Bytes of answers, unpacked.
+    pub bytes_read: u64,
+    /// Requests in flight now.
+    pub in_flight: usize,
+    /// Most requests that were in flight at once.
+    pub max_in_flight: usize,
+}
+
+/// An answer with JSON.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) text: String,
+    /// The account that Jira says it answered.
+    pub(crate) account: Option<String>,
+    /// Whether a node of a cluster answered.
+    pub(crate) clustered: bool,
+}
+
+impl JiraClient {
+    /// Makes a client. Nothing is sent yet.
+    pub fn try_new(site: Site, credential: Credential, limits: Limits) -> Result<Self, Error> {
+        let http = build_http(&site, &limits)?;
+        let shared = Shared {
+            http,
+            site: site.base_url,
+            credential,
+            throttle: Throttle::new(limits.max_parallel),
+            limits,
+            total: Meter::default(),
+            refused: Mutex::new(None),
+            login: tokio::sync::Mutex::new(None),
+            account: OnceLock::new(),
+        };
+        Ok(Self { shared: Arc::new(shared), meter: Arc::new(Meter::default()) })
+    }
+
+    /// Verifies site and credential with one try. Later calls give the first result again.
+    pub async fn login(&self) -> Result<Login, Error> {
+        let mut known = self.shared.login.lock().await;
+        if let Some(login) = known.as_ref() {
+            return Ok(login.clone());
+        }
+        let login = login::run(self).await?;
+        *known = Some(login.clone());
+        Ok(login)
+    }
+
+    /// What all clones of this client have asked so far.
+    pub fn stats(&self) -> Stats {
+        self.stats_of(&self.shared.total)
+    }
+
+    /// The same client with counters of its own, for one run.
+    pub(crate) fn metered(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), meter: Arc::new(Meter::default()) }
+    }
+
+    /// What this run has asked so far.
+    pub(crate) fn run_stats(&self) -> Stats {
+        self.stats_of(&self.meter)
+    }
+
+    fn stats_of(&self, meter: &Meter) -> Stats {
+        Stats {
+            requests: meter.requests.load(Ordering::Relaxed),
+            retries: meter.retries.load(Ordering::Relaxed),
+            bytes_read: meter.bytes_read.load(Ordering::Relaxed),
+            in_flight: self.shared.throttle.in_flight(),
+            max_in_flight: self.shared.throttle.max_in_flight(),
+        }
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.shared.limits
+    }
+
+    pub(crate) fn site_text(&self) -> String {
+        response::site_text(&self.shared.site)
+    }
+
+    /// Kind, version and clock; needs no login.
+    pub(crate) async fn server_info(&self) -> Result<ServerInfo, Error> {
+        let patience = if self.shared.account.get().is_some() { Patience::Run } else { Patience::Login };
+        let page = self.attempt(&Read::ServerInfo, patience).await?;
+        ServerInfo::parse(&page.text, &self.site_text(), page.clustered)
+    }
+
+    fn logged_in(&self, account: String) {
+        // Only one login runs at a time, and a second one meets the account of the first.
+        let _known = self.shared.account.get_or_init(|| account);
+    }
+
+    /// Reads, trying again what may pass by itself. Only after a login.
+    pub(crate) async fn read(&self, read: &Read) -> Result<String, Error> {
+        Ok(self.attempt(read, Patience::Run).await?.text)
+    }
+
+    /// As [`Self::read`], but a page that is too slow comes back soon, to be asked smaller.
+    pub(crate) async fn read_shrinkable(&self, read: &Read) -> Result<String, Error> {
+        Ok(self.attempt(read, Patience::Shrinkable).await?.text)
+    }
+
+    async fn attempt(&self, read: &Read, patience: Patience) -> Result<Page, Error> {
+        let started = Instant::now();
+        let mut attempt = 1;
+        loop {
+            let permit = self.shared.throttle.acquire().await;
+            self.check_refused()?;
+            let verdict = self.once(read, attempt).await;
+            let (error, wait) = match verdict {
+                Outcome::Page(page) => return Ok(page),
+                Outcome::Fail(error) => return Err(self.fail(error)),
+                Outcome::Again(error, wait) => (error, wait),
+            };
+            drop(permit);
+            if !patience.allows(attempt, started.elapsed(), &error) {
+                return Err(error);
+            }
+            tracing::debug!(attempt, code = error.code(), "Jira is asked again");
+            self.pause(attempt, wait).await;
+            attempt += 1;
+        }
+    }
+
+    async fn pause(&self, attempt: u32, asked: Option<Duration>) {
+        if let Some(asked) = asked {
+            self.shared.throttle.close_for(asked);
+        }
+        self.count(|meter| &meter.retries, 1);
+        tokio::time::sleep(retry::back_off(attempt, asked, retry::dice())).await;
+    }
+
+    fn check_refused(&self) -> Result<(), Error> {
+        let refused = self.shared.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.clone().map_or(Ok(()), Err)
+    }
+
+    fn fail(&self, error: Error) -> Error {
+        if error.is_login() {
+            let mut refused = self.shared.refused.lock().unwrap_or_else(PoisonError::into_inner);
+            refused.get_or_insert_with(|| error.clone());
+        }
+        error
+    }
+
+    async fn once(&self, read: &Read, attempt: u32) -> Outcome {
+        self.count(|meter| &meter.requests, 1);
+        let asked = Instant::now();
+        let response = match self.request(read).send().await {
+            Ok(response) => response,
+            Err(error) => return unreachable::judge_send(error, &self.shared.site).into(),
+        };
+        let latency = asked.elapsed();
+        let (status, headers) = (response.status(), response.headers().clone());
+        if matches!(status.as_u16(), 429 | 502..=504) {
+            self.shared.throttle.handle_pushback();
+        } else {
+            self.shared.throttle.handle_answer(latency);
+        }
+        let body = match self.body(read, response, attempt).await {
+            Ok(body) => body,
+            Err(outcome) => return outcome,
+        };
+        let text_of = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let (account, clustered) = (text_of("x-ausername"), headers.contains_key("x-anodeid"));
+        let expect = Expectation {
+            read,
+            site: &self.shared.site,
+            attempt,
+            account: self.shared.account.get().map(String::as_str),
+            login_hint: "",
+        };
+        match response::judge(Answer { status, headers, body }, &expect) {
+            Verdict::Page(text) => Outcome::Page(Page { text, account, clustered }),
+            other => other.into(),
+        }
+    }
+
+    fn request(&self, read: &Read) -> reqwest::RequestBuilder {
+        let address = format!("{}{}", self.shared.site.as_str().trim_end_matches('/'), read.path());
+        let query = read.query();
+        let request = match read.body() {
+            Some(body) => self.shared.http.post(address).header(CONTENT_TYPE, "application/json").header("X-Atlassian-Token", "no-check").body(body),
+            None => self.shared.http.get(address),
+        };
+        let request = if query.is_empty() { request } else { request.query(&query) };
+        let request = request.header(ACCEPT, "application/json");
+        if !read.is_authenticated() {
+            return request;
+        }
+        match &self.shared.credential {
+            Credential::Password { username, password } => request.basic_auth(username, Some(password.expose_secret())),
+            Credential::Token(token) => request.bearer_auth(token.expose_secret()),
+        }
+    }
+
+    /// Counts while reading, so that neither a huge nor a packed answer fills the memory.
+    async fn body(&self, read: &Read, mut response: reqwest::Response, attempt: u32) -> Result<Vec<u8>, Outcome> {
+        let limit_bytes = self.shared.limits.max_page_bytes;
+        let mut body = Vec::new();
+        loop {
+            let chunk = match response.chunk().await {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => break,
+                Err(error) => return Err(unreachable::judge_body(error, &self.shared.site, read.what(), attempt).into()),
+            };
+            self.count(|meter| &meter.bytes_read, u64::try_from(chunk.len()).unwrap_or(u64::MAX));
+            if body.len() + chunk.len() > limit_bytes {
+                return Err(Outcome::Fail(Error::BodyTooLarge { what: read.what(), limit_bytes }));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+
+    fn count(&self, counter: impl Fn(&Meter) -> &AtomicU64, more: u64) {
+        counter(&self.shared.total).fetch_add(more, Ordering::Relaxed);
+        counter(&self.meter).fetch_add(more, Ordering::Relaxed);
+    }
+}
+
+/// How one try ended.
+enum Outcome {
+    Page(Page),
+    Again(Error, Option<Duration>),
+    Fail(Error),
+}
+
+impl From<Verdict> for Outcome {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Page(text) => Self::Page(Page { text, account: None, clustered: false }),
+            Verdict::Again { error, wait } => Self::Again(error, wait),
+            Verdict::Fail(error) => Self::Fail(error),
+        }
+    }
+}
+
+fn build_http(site: &Site, limits: &Limits) -> Result<reqwest::Client, Error> {
+    let failed = |error: reqwest::Error| Error::Client { detail: error.to_string() };
+    let mut builder = reqwest::Client::builder()
+        .user_agent(USER_AGENT)
+        .redirect(reqwest::redirect::Policy::none())
+        .http1_only()
+        .cookie_store(true)
+        .no_proxy()
+        .connect_timeout(limits.connect_timeout)
+        .read_timeout(limits.read_timeout)
+        .pool_max_idle_per_host(limits.max_parallel.max(1))
+        .tcp_nodelay(true);
+    if let Some(pem) = &site.extra_root_pem {
+        let roots = reqwest::Certificate::from_pem_bundle(pem).map_err(failed)?;
+        builder = builder.tls_certs_merge(roots);
+    }
+    builder.build().map_err(failed)
+}
+
+impl std::fmt::Debug for JiraClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("JiraClient").field("site", &self.site_text()).finish_non_exhaustive()
+    }
+}

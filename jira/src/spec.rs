@@ -1,0 +1,177 @@
+//! What to read, from where, as whom, and within which bounds.
+
+use crate::jql::UserClause;
+use crate::tables::Table;
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+use url::Url;
+
+/// The Jira to read.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// Base address with the context path, without trailing slash, query or user info.
+    pub base_url: Url,
+    /// Certificates (PEM) trusted besides the system's.
+    pub extra_root_pem: Option<Vec<u8>>,
+}
+
+/// How to log in. `Debug` shows no secret.
+#[derive(Clone, Debug)]
+pub enum Credential {
+    /// Username and password, sent as Basic without being asked.
+    Password {
+        /// Login name.
+        username: String,
+        /// Password.
+        password: SecretString,
+    },
+    /// A personal access token, sent as Bearer.
+    Token(SecretString),
+}
+
+/// Bounds of one client.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Most requests in flight at once, over all users of the client. At least 1.
+    pub max_parallel: usize,
+    /// Longest wait for a TCP and TLS connection.
+    pub connect_timeout: Duration,
+    /// Longest silence while waiting for an answer or its next bytes.
+    pub read_timeout: Duration,
+    /// Largest answer, unpacked.
+    pub max_page_bytes: usize,
+    /// Encoded size at which a part is closed.
+    pub part_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_parallel: 4,
+            connect_timeout: Duration::from_secs(10),
+            read_timeout: Duration::from_secs(120),
+            max_page_bytes: 64 << 20,
+            part_bytes: 4 << 20,
+        }
+    }
+}
+
+/// Everything, or what changed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Mode {
+    /// All rows; proven complete before the end.
+    Full,
+    /// Issues updated since the watermark, with all their child rows. Issues deleted since then are *not* found; `Summary::issues_total` lets
+    /// the caller notice that there are some.
+    Delta {
+        /// Where the last load ended.
+        watermark: Watermark,
+    },
+}
+
+/// Up to which time, on Jira's own clock, tables are complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Watermark {
+    /// A whole second; everything updated before it is in the tables.
+    pub until: DateTime<Utc>,
+}
+
+/// What an extraction reads.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// Which tables to fill.
+    pub tables: BTreeSet<Table>,
+    /// Full or delta load.
+    pub mode: Mode,
+    /// Only issues of these projects; empty means all.
+    pub projects: Vec<ProjectKey>,
+    /// Only issues created at or after this time (its whole second).
+    pub created_from: Option<DateTime<Utc>>,
+    /// Only issues created before this time (its whole second).
+    pub created_to: Option<DateTime<Utc>>,
+    /// A condition of the user's own; checked by [`Spec::check`], put in parentheses, AND-ed to the rest.
+    pub jql: Option<String>,
+}
+
+/// A project key: letters, digits and underscores, starting with a letter.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProjectKey(String);
+
+/// Why a spec is refused before anything is asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SpecError {
+    /// Not the form of a project key.
+    #[error("`{0}` is no project key: it must start with a letter and hold only letters, digits and underscores")]
+    ProjectKey(String),
+    /// No table chosen.
+    #[error("the extraction names no table; name at least one")]
+    NoTable,
+    /// The user's JQL could change the meaning of the rest.
+    #[error("the JQL of the extraction is refused: {0}")]
+    Jql(String),
+    /// Bounds that no issue can meet.
+    #[error("created-from is not before created-to: no issue can match")]
+    EmptyRange,
+}
+
+/// Longest project key Jira allows.
+const PROJECT_KEY_MAX: usize = 255;
+
+impl ProjectKey {
+    /// Takes a key as typed by a person.
+    pub fn parse(text: &str) -> Result<Self, SpecError> {
+        let text = text.trim();
+        let starts_well = text.starts_with(|c: char| c.is_ascii_alphabetic());
+        let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        if starts_well && plain && text.len() <= PROJECT_KEY_MAX {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(SpecError::ProjectKey(text.chars().take(64).collect()))
+    }
+
+    /// The key.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ProjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Watermark {
+    /// From epoch milliseconds, cut to the whole second; `None` outside the calendar.
+    pub fn from_epoch_ms(ms: i64) -> Option<Self> {
+        DateTime::from_timestamp(ms.div_euclid(1000), 0).map(|until| Self { until })
+    }
+
+    /// As epoch milliseconds.
+    pub fn epoch_ms(self) -> i64 {
+        self.until.timestamp().saturating_mul(1000)
+    }
+}
+
+impl Spec {
+    /// Refuses what no Jira needs to be asked about: no table, an empty time range, JQL that could escape its parentheses.
+    pub fn check(&self) -> Result<(), SpecError> {
+        if self.tables.is_empty() {
+            return Err(SpecError::NoTable);
+        }
+        if let (Some(from), Some(to)) = (self.created_from, self.created_to)
+            && from.timestamp() >= to.timestamp()
+        {
+            return Err(SpecError::EmptyRange);
+        }
+        self.jql.as_deref().map_or(Ok(None), UserClause::parse).map(|_| ())
+    }
+
+    /// Whether any table is filled from issues.
+    pub(crate) fn reads_issues(&self) -> bool {
+        self.tables.iter().any(|table| table.is_issue_table())
+    }
+}

@@ -1,1 +1,402 @@
-//! Being written.
+//! Rows of several tables on their way into the parts of one unit.
+//!
+//! A page counts whole or not at all: after an error the sink is as it was before the page. Rows are kept as plain columns until a
+//! table, or all tables together, hold enough of them for a row group; then they are encoded at once.
+
+mod column;
+mod layout;
+mod rows;
+
+pub(crate) use column::Cell;
+pub(crate) use rows::RowBuffer;
+
+use crate::decode::{
+    DecodeError, ElementRules, Envelope, IssueBuffers, IssueHead, IssueNotes, Node, PageHead, RowList, Shape,
+    Trees, keep_with_id, read_children, read_page, read_rows,
+};
+use crate::fields::IssueSchema;
+use crate::part::{Part, PartWriter};
+use crate::tables::{REPLACED, Table, comments, metadata, worklogs};
+use crate::unit::UnitId;
+use crate::warning::{Warning, Warnings};
+use arrow_array::{ArrayRef, Int64Array};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
+
+/// Values of one table that make a row group: a reader holds one at a time.
+const GROUP_BYTES: usize = 4 << 20;
+/// Rows that make a row group even if they are small.
+const GROUP_ROWS: usize = 1 << 15;
+/// Values of all tables of a sink together; beyond it the largest is encoded. A run has several sinks open at once.
+const BUFFERED_BYTES: usize = 8 << 20;
+
+/// Where the parts of a sink belong.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) unit: UnitId,
+    pub(crate) generation: u32,
+}
+
+/// What a sink yields at its end.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    /// The parts not taken before.
+    pub(crate) parts: Vec<Part>,
+    /// Rows by table, over all parts of the sink.
+    pub(crate) rows: BTreeMap<String, u64>,
+    pub(crate) warnings: Vec<Warning>,
+}
+
+/// Takes Jira's answers and yields the parts of one unit.
+pub(crate) struct Sink {
+    schema: Arc<IssueSchema>,
+    place: Place,
+    part_bytes: usize,
+    trees: Trees,
+    buffers: IssueBuffers,
+    metadata: BTreeMap<Table, Metadata>,
+    writers: BTreeMap<Table, PartWriter>,
+    replaced: Vec<i64>,
+    ready: Vec<Part>,
+    even_empty: BTreeSet<Table>,
+    rows: BTreeMap<String, u64>,
+    notes: IssueNotes,
+    warnings: Warnings,
+}
+
+/// Rows of one table of the site's metadata.
+struct Metadata {
+    node: Node,
+    buffer: RowBuffer,
+    /// Hashes of the keys so far: people change while their pages are read, and then one comes twice.
+    seen: HashSet<u64>,
+}
+
+impl Sink {
+    /// A sink for the selected issue tables; metadata tables are taken as they come.
+    pub(crate) fn new(
+        schema: Arc<IssueSchema>,
+        selection: &BTreeSet<Table>,
+        place: Place,
+        part_bytes: usize,
+    ) -> Self {
+        let buffer = |table| RowBuffer::new(layout::types(table, &schema));
+        let wanted = |table: Table| selection.contains(&table).then(|| buffer(table));
+        let buffers = IssueBuffers {
+            issues: buffer(Table::Issues),
+            keep_issues: selection.contains(&Table::Issues),
+            comments: wanted(Table::IssueComments),
+            worklogs: wanted(Table::IssueWorklogs),
+            links: wanted(Table::IssueLinks),
+            changelog: wanted(Table::IssueChangelog),
+        };
+        Self {
+            trees: Trees::new(&schema),
+            schema,
+            place,
+            part_bytes,
+            buffers,
+            metadata: BTreeMap::new(),
+            writers: BTreeMap::new(),
+            replaced: Vec::new(),
+            ready: Vec::new(),
+            even_empty: BTreeSet::new(),
+            rows: BTreeMap::new(),
+            notes: IssueNotes::default(),
+            warnings: Warnings::default(),
+        }
+    }
+
+    /// Reads a search answer. `accept` is asked once per issue before any of its rows is kept; false drops it and its children.
+    ///
+    /// # Errors
+    /// When the answer is cut, no JSON, or lacks its frame, or an issue lacks id, key or creation time.
+    pub(crate) fn issue_page(
+        &mut self,
+        json: &str,
+        accept: &mut dyn FnMut(&IssueHead<'_>) -> bool,
+    ) -> Result<PageHead, DecodeError> {
+        let head = read_page(json, &self.trees, &mut self.buffers, &mut self.notes, accept)?;
+        self.settle()?;
+        Ok(head)
+    }
+
+    /// Reads a page of an issue's comments; nothing is kept when their table is not selected.
+    ///
+    /// # Errors
+    /// When the answer is cut, no JSON, or has no list.
+    pub(crate) fn comments_page(&mut self, issue_id: i64, json: &str) -> Result<Envelope, DecodeError> {
+        let shape = Shape::Flat(&self.trees.comment);
+        let buffer = self.buffers.comments.as_mut();
+        let what = ("a page of comments", "comments", comments::ISSUE_ID);
+        let envelope = children_page(what, json, (shape, buffer), issue_id, &mut self.notes)?;
+        self.settle()?;
+        Ok(envelope)
+    }
+
+    /// Reads the work logs of an issue; nothing is kept when their table is not selected.
+    ///
+    /// # Errors
+    /// When the answer is cut, no JSON, or has no list.
+    pub(crate) fn worklogs_page(&mut self, issue_id: i64, json: &str) -> Result<Envelope, DecodeError> {
+        let shape = Shape::Flat(&self.trees.worklog);
+        let buffer = self.buffers.worklogs.as_mut();
+        let what = ("a page of work logs", "worklogs", worklogs::ISSUE_ID);
+        let envelope = children_page(what, json, (shape, buffer), issue_id, &mut self.notes)?;
+        self.settle()?;
+        Ok(envelope)
+    }
+
+    /// Reads a list of the site's metadata, bare or in a frame as `values`. Gives the number of its elements; one whose key came
+    /// before is no second row. The table gets a part even if it stays without rows.
+    ///
+    /// # Errors
+    /// When the answer is cut, no JSON, or no list, or the table is no metadata table.
+    pub(crate) fn metadata(&mut self, table: Table, json: &str) -> Result<u64, DecodeError> {
+        const WHAT: &str = "a list of metadata";
+        if table.is_issue_table() {
+            return Err(DecodeError::Shape { what: WHAT, detail: format!("{table} is read from searches") });
+        }
+        let names = if table == Table::Fields { self.schema.names_by_field() } else { HashMap::new() };
+        let types = layout::types(table, &self.schema);
+        let Metadata { node, buffer, seen } = self.metadata.entry(table).or_insert_with(|| Metadata {
+            node: Trees::of_metadata(table),
+            buffer: RowBuffer::new(types),
+            seen: HashSet::new(),
+        });
+        let mut without_id = 0;
+        let mut fresh = HashSet::new();
+        let keep = &mut |buffer: &mut RowBuffer, row: usize| {
+            complete_metadata(table, buffer, row, &names);
+            keep_with_id(buffer, 0, row, &mut without_id) && {
+                let key = key_hash(buffer, row);
+                !seen.contains(&key) && fresh.insert(key)
+            }
+        };
+        let base = buffer.rows();
+        let count = read_rows(WHAT, json, RowList { shape: Shape::Flat(node), buffer, base, keep })?;
+        seen.extend(fresh);
+        self.notes.without_id += without_id;
+        self.even_empty.insert(table);
+        self.settle()?;
+        Ok(count)
+    }
+
+    /// Notes the ids of issues that this pass has read again or found deleted.
+    ///
+    /// # Errors
+    /// When a part cannot be encoded.
+    pub(crate) fn replaced(&mut self, ids: &[i64]) -> Result<(), DecodeError> {
+        self.replaced.extend_from_slice(ids);
+        if self.replaced.len() * size_of::<i64>() >= self.part_bytes.min(BUFFERED_BYTES) {
+            self.flush_replaced()?;
+        }
+        Ok(())
+    }
+
+    /// Makes the sink yield at least one part of the table, without rows if need be, so that the table exists with its columns.
+    pub(crate) fn require(&mut self, table: Table) {
+        self.even_empty.insert(table);
+    }
+
+    /// The parts that have reached their size.
+    ///
+    /// # Errors
+    /// When a part cannot be encoded.
+    pub(crate) fn take_ready(&mut self) -> Result<Vec<Part>, DecodeError> {
+        for writer in self.writers.values_mut() {
+            if writer.bytes() >= self.part_bytes {
+                self.ready.extend(writer.finish()?);
+            }
+        }
+        Ok(std::mem::take(&mut self.ready))
+    }
+
+    /// Encodes what is left.
+    ///
+    /// # Errors
+    /// When a part cannot be encoded.
+    pub(crate) fn finish(mut self) -> Result<Finished, DecodeError> {
+        self.count_misfits();
+        for &table in Table::all() {
+            if self.buffer_mut(table).is_some_and(|buffer| buffer.rows() > 0) {
+                self.flush(table)?;
+            }
+        }
+        self.flush_replaced()?;
+        for table in std::mem::take(&mut self.even_empty) {
+            if !self.rows.contains_key(table.name()) {
+                let part = self.writer(table)?.finish_even_empty()?;
+                self.ready.push(part);
+                self.rows.insert(table.name().to_owned(), 0);
+            }
+        }
+        for writer in self.writers.values_mut() {
+            self.ready.extend(writer.finish()?);
+        }
+        count_notes(&self.notes, &mut self.warnings);
+        Ok(Finished { parts: self.ready, rows: self.rows, warnings: self.warnings.into_vec() })
+    }
+
+    /// Encodes tables until what is left in memory is within bounds.
+    fn settle(&mut self) -> Result<(), DecodeError> {
+        self.count_misfits();
+        loop {
+            let sizes = self.sizes();
+            let full = sizes.iter().find(|size| size.bytes >= GROUP_BYTES || size.rows >= GROUP_ROWS);
+            let total: usize = sizes.iter().map(|size| size.bytes).sum();
+            let largest = sizes.iter().max_by_key(|size| size.bytes).filter(|_| total > BUFFERED_BYTES);
+            let Some(table) = full.or(largest).map(|size| size.table) else { return Ok(()) };
+            self.flush(table)?;
+        }
+    }
+
+    fn sizes(&mut self) -> Vec<Size> {
+        let size = |&table: &Table| {
+            let buffer = self.buffer_mut(table).filter(|buffer| buffer.rows() > 0)?;
+            Some(Size { table, rows: buffer.rows(), bytes: buffer.bytes() })
+        };
+        Table::all().iter().filter_map(size).collect()
+    }
+
+    fn buffer_mut(&mut self, table: Table) -> Option<&mut RowBuffer> {
+        match table {
+            Table::Issues => Some(&mut self.buffers.issues),
+            Table::IssueComments => self.buffers.comments.as_mut(),
+            Table::IssueWorklogs => self.buffers.worklogs.as_mut(),
+            Table::IssueLinks => self.buffers.links.as_mut(),
+            Table::IssueChangelog => self.buffers.changelog.as_mut(),
+            Table::Projects
+            | Table::Users
+            | Table::Statuses
+            | Table::Priorities
+            | Table::Resolutions
+            | Table::IssueTypes
+            | Table::Fields => self.metadata.get_mut(&table).map(|metadata| &mut metadata.buffer),
+        }
+    }
+
+    /// Encodes the rows of one table as a row group.
+    fn flush(&mut self, table: Table) -> Result<(), DecodeError> {
+        let visible = self.schema.column_count(table);
+        let Some(buffer) = self.buffer_mut(table) else { return Ok(()) };
+        let rows = u64::try_from(buffer.rows()).unwrap_or(u64::MAX);
+        let arrays = buffer.take(visible).map_err(|error| DecodeError::encode(table.name(), &error))?;
+        let part_bytes = self.part_bytes;
+        let writer = self.writer(table)?;
+        writer.write_group(arrays)?;
+        let part = if writer.bytes() >= part_bytes { writer.finish()? } else { None };
+        self.ready.extend(part);
+        *self.rows.entry(table.name().to_owned()).or_default() += rows;
+        Ok(())
+    }
+
+    fn writer(&mut self, table: Table) -> Result<&mut PartWriter, DecodeError> {
+        use std::collections::btree_map::Entry;
+        Ok(match self.writers.entry(table) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                let columns = layout::columns(table, &self.schema);
+                entry.insert(PartWriter::new(table.name(), &columns, self.place.clone())?)
+            }
+        })
+    }
+
+    /// Makes one part of the ids so far, in order.
+    fn flush_replaced(&mut self) -> Result<(), DecodeError> {
+        let mut ids = std::mem::take(&mut self.replaced);
+        if ids.is_empty() {
+            return Ok(());
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        let mut writer = PartWriter::new(REPLACED, &[layout::replaced_column()], self.place.clone())?;
+        for group in ids.chunks(GROUP_ROWS) {
+            let array: ArrayRef = Arc::new(Int64Array::from(group.to_vec()));
+            writer.write_group(vec![array])?;
+        }
+        self.ready.extend(writer.finish()?);
+        Ok(())
+    }
+
+    /// Turns the values that fitted no cell into warnings.
+    fn count_misfits(&mut self) {
+        for &table in Table::all() {
+            let Some(buffer) = self.buffer_mut(table) else { continue };
+            for column in buffer.take_misfits() {
+                let message = layout::misfit_message(table, &self.schema, column);
+                self.warnings.add("value_does_not_fit", message, 1);
+            }
+        }
+    }
+}
+
+/// What one table holds in memory.
+struct Size {
+    table: Table,
+    rows: usize,
+    bytes: usize,
+}
+
+/// Reads a page of one issue's children: (what it is, its list, the column of the issue's id).
+fn children_page(
+    what: (&'static str, &'static str, usize),
+    json: &str,
+    rows: (Shape<'_>, Option<&mut RowBuffer>),
+    issue_id: i64,
+    notes: &mut IssueNotes,
+) -> Result<Envelope, DecodeError> {
+    let (what, list_name, issue_column) = what;
+    let mut nowhere = RowBuffer::new(std::iter::empty());
+    let (shape, buffer) = rows;
+    let buffer = buffer.unwrap_or(&mut nowhere);
+    let base = buffer.rows();
+    let mut without_id = 0;
+    let keep: ElementRules<'_> = &mut |buffer, row| keep_with_id(buffer, 0, row, &mut without_id);
+    let envelope = read_children(what, json, list_name, RowList { shape, buffer, base, keep })?;
+    buffer.fill(issue_column, base, issue_id);
+    notes.without_id += without_id;
+    Ok(envelope)
+}
+
+/// Cells of a metadata row that need more than one member.
+fn complete_metadata(table: Table, buffer: &mut RowBuffer, row: usize, names: &HashMap<String, String>) {
+    match table {
+        Table::Users => {
+            let sources = [metadata::USER_KEY, metadata::USER_NAME, metadata::USER_ACCOUNT_ID];
+            if let Some(source) = sources.into_iter().find(|&column| buffer.text_at(column, row).is_some()) {
+                buffer.copy_text(source, metadata::USER_ID, row);
+            }
+        }
+        Table::Fields => {
+            let name = buffer.text_at(metadata::FIELD_ID, row).and_then(|id| names.get(id));
+            buffer.put(metadata::FIELD_COLUMN_NAME, row, name.map_or(Cell::Null, |name| Cell::Text(name)));
+        }
+        _ => {}
+    }
+}
+
+fn key_hash(buffer: &RowBuffer, row: usize) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (buffer.i64_at(0, row), buffer.text_at(0, row)).hash(&mut hasher);
+    hasher.finish()
+}
+
+fn count_notes(notes: &IssueNotes, warnings: &mut Warnings) {
+    let unsent = |children: &str| {
+        format!(
+            "Jira sent issues without their {children} although asked: the feature may be off, or hidden from the account"
+        )
+    };
+    warnings.add("comments_unsent", unsent("comments"), notes.comments_unsent);
+    warnings.add("worklogs_unsent", unsent("work logs"), notes.worklogs_unsent);
+    warnings.add("changelog_unsent", unsent("history"), notes.changelog_unsent);
+    let cut = "Jira counted history entries that it did not send; the table lacks them";
+    warnings.add("changelog_cut", cut, notes.histories_cut);
+    let no_id = "Jira sent entries without the id that would be their key; they are left out";
+    warnings.add("entry_without_id", no_id, notes.without_id);
+}
+
+#[cfg(test)]
+mod tests;

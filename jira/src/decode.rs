@@ -1,1 +1,118 @@
-//! Being written.
+//! One pass over the text of an answer: rows of every table, without a tree of values in between.
+//!
+//! Every member may be absent, null or of an unexpected shape: then the cell is null (and counted), never an error. What is an error:
+//! text that is no JSON, a list that is missing, an issue without id, key or creation time.
+
+mod children;
+mod compact;
+mod custom;
+mod issue;
+mod lenient;
+mod list;
+mod object;
+mod tree;
+
+pub(crate) use issue::{IssueBuffers, IssueNotes, keep_with_id, read_page};
+pub(crate) use list::{ElementRules, RowList, Shape, read_children, read_rows};
+pub(crate) use tree::{Node, Trees};
+
+use crate::batch::{Place, Sink};
+use crate::fields::IssueSchema;
+use crate::unit::UnitId;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Why an answer could not become rows, or rows could not become a part.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DecodeError {
+    /// The text ends before the JSON does.
+    #[error(
+        "{what} ends too early, at line {line} column {column}: the answer was cut on its way; read it again"
+    )]
+    Truncated { what: &'static str, line: usize, column: usize },
+    /// The text is no JSON.
+    #[error("{what} is not JSON ({detail}): something between the agent and Jira may have answered instead")]
+    NotJson { what: &'static str, detail: String },
+    /// The JSON lacks what every such answer has.
+    #[error("{what} has an unexpected form ({detail}): check that the address is that of a Jira")]
+    Shape { what: &'static str, detail: String },
+    /// Rows could not be encoded.
+    #[error(
+        "rows of {table} could not be encoded ({detail}): this is a defect of the agent; report it with this text"
+    )]
+    Encode { table: String, detail: String },
+}
+
+impl DecodeError {
+    pub(crate) fn json(what: &'static str, error: &serde_json::Error) -> Self {
+        use serde_json::error::Category;
+        match error.classify() {
+            Category::Eof => Self::Truncated { what, line: error.line(), column: error.column() },
+            Category::Io | Category::Syntax => Self::NotJson { what, detail: error.to_string() },
+            Category::Data => Self::Shape { what, detail: error.to_string() },
+        }
+    }
+
+    pub(crate) fn encode(table: &str, error: &dyn std::error::Error) -> Self {
+        Self::Encode { table: table.to_owned(), detail: error.to_string() }
+    }
+}
+
+/// What identifies and orders an issue, before its rows are kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct IssueHead<'a> {
+    pub(crate) id: i64,
+    pub(crate) key: &'a str,
+    /// Epoch milliseconds.
+    pub(crate) created_ms: i64,
+    /// Epoch milliseconds.
+    pub(crate) updated_ms: i64,
+}
+
+/// The frame of a search answer and what it held.
+#[derive(Debug)]
+pub(crate) struct PageHead {
+    pub(crate) start_at: u64,
+    pub(crate) max_results: u64,
+    pub(crate) total: u64,
+    /// Every issue of the page in its order, accepted or not.
+    pub(crate) issues: Vec<IssueSeen>,
+}
+
+/// An issue that a page held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct IssueSeen {
+    pub(crate) id: i64,
+    pub(crate) key: String,
+    pub(crate) project_key: Option<String>,
+    /// Epoch milliseconds.
+    pub(crate) created_ms: i64,
+    /// Epoch milliseconds.
+    pub(crate) updated_ms: i64,
+    pub(crate) accepted: bool,
+    /// The embedded comments were cut and none was kept: read them from the comment resource.
+    pub(crate) comments_incomplete: bool,
+    /// The embedded work logs were cut and none was kept: read them from the work log resource.
+    pub(crate) worklogs_incomplete: bool,
+}
+
+/// The frame of a list of children.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Envelope {
+    pub(crate) start_at: u64,
+    pub(crate) max_results: u64,
+    /// As Jira says; the number of entries where it does not say.
+    pub(crate) total: u64,
+    /// Entries in this answer.
+    pub(crate) count: u64,
+}
+
+/// Reads a search answer that was asked with few fields: which issues it names. No rows are kept.
+///
+/// # Errors
+/// As [`Sink::issue_page`].
+pub(crate) fn decode_heads(json: &str) -> Result<PageHead, DecodeError> {
+    let place = Place { unit: UnitId::new("heads"), generation: 0 };
+    let mut sink = Sink::new(Arc::new(IssueSchema::default()), &BTreeSet::new(), place, usize::MAX);
+    sink.issue_page(json, &mut |_| false)
+}

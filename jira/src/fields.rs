@@ -1,1 +1,189 @@
-//! Being written.
+//! Custom fields to columns: discovered once when a run starts, then carried by its checkpoint, so that every part of the run has
+//! the same schema whichever agent writes it.
+
+use crate::decode::DecodeError;
+use crate::tables::{ColumnType, Table, Take, issues};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+/// What Jira's schema says of a custom field's values, as far as it decides the column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum CustomType {
+    #[serde(rename = "n")]
+    Number,
+    #[serde(rename = "d")]
+    Date,
+    #[serde(rename = "t")]
+    Timestamp,
+    #[serde(rename = "s")]
+    Text,
+    #[serde(rename = "o")]
+    Option,
+    #[serde(rename = "u")]
+    User,
+    #[serde(rename = "g")]
+    Group,
+    #[serde(rename = "j")]
+    Json,
+}
+
+impl CustomType {
+    fn of_schema(schema_type: &str) -> Self {
+        match schema_type {
+            "number" => Self::Number,
+            "date" => Self::Date,
+            "datetime" => Self::Timestamp,
+            "string" => Self::Text,
+            "option" => Self::Option,
+            "user" => Self::User,
+            "group" => Self::Group,
+            _ => Self::Json,
+        }
+    }
+
+    pub(crate) fn column_type(self) -> ColumnType {
+        match self {
+            Self::Number => ColumnType::F64,
+            Self::Date => ColumnType::Date,
+            Self::Timestamp => ColumnType::Timestamp,
+            Self::Text | Self::Option | Self::User | Self::Group => ColumnType::Text,
+            Self::Json => ColumnType::Json,
+        }
+    }
+}
+
+/// A custom field and its column. Serialised as a short list: a site may have a thousand, and a checkpoint entry is bounded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(u64, String, CustomType)", into = "(u64, String, CustomType)")]
+pub(crate) struct CustomColumn {
+    pub(crate) number: u64,
+    pub(crate) name: String,
+    pub(crate) custom_type: CustomType,
+}
+
+impl CustomColumn {
+    /// Jira's id of the field.
+    pub(crate) fn field_id(&self) -> String {
+        format!("customfield_{}", self.number)
+    }
+}
+
+impl From<(u64, String, CustomType)> for CustomColumn {
+    fn from((number, name, custom_type): (u64, String, CustomType)) -> Self {
+        Self { number, name, custom_type }
+    }
+}
+
+impl From<CustomColumn> for (u64, String, CustomType) {
+    fn from(column: CustomColumn) -> Self {
+        (column.number, column.name, column.custom_type)
+    }
+}
+
+/// The columns of a run: the fixed ones of the catalogue and one per custom field.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct IssueSchema {
+    custom: Vec<CustomColumn>,
+}
+
+impl IssueSchema {
+    /// Reads the answer of `/field`.
+    ///
+    /// # Errors
+    /// When the text is no JSON list.
+    pub(crate) fn from_field_answer(json: &str) -> Result<Self, DecodeError> {
+        const WHAT: &str = "the list of fields";
+        let fields: Vec<Value> =
+            serde_json::from_str(json).map_err(|error| DecodeError::json(WHAT, &error))?;
+        let mut found: Vec<_> = fields.iter().filter_map(custom_field).collect();
+        found.sort_by_key(|(number, ..)| *number);
+        found.dedup_by_key(|(number, ..)| *number);
+        let mut taken: HashSet<String> = issues::SPEC.columns.iter().map(|c| c.name.to_owned()).collect();
+        let mut custom = Vec::with_capacity(found.len());
+        for (number, field_name, custom_type) in found {
+            let mut name = column_name(field_name);
+            while !taken.insert(name.clone()) {
+                name = format!("{name}_{number}");
+            }
+            custom.push(CustomColumn { number, name, custom_type });
+        }
+        Ok(Self { custom })
+    }
+
+    pub(crate) fn custom(&self) -> &[CustomColumn] {
+        &self.custom
+    }
+
+    /// Column by field id, for the `fields` table.
+    pub(crate) fn names_by_field(&self) -> HashMap<String, String> {
+        self.custom.iter().map(|column| (column.field_id(), column.name.clone())).collect()
+    }
+
+    /// How many columns a part of the table has.
+    pub(crate) fn column_count(&self, table: Table) -> usize {
+        let custom = if table == Table::Issues { self.custom.len() } else { 0 };
+        table.spec().columns.len() + custom
+    }
+
+    /// The `fields` that a search must ask for so that the selected tables can be filled: nothing that no table needs.
+    pub(crate) fn search_fields(&self, selection: &BTreeSet<Table>) -> Vec<String> {
+        let mut fields: BTreeSet<String> = ["project", "created", "updated"].map(str::to_owned).into();
+        let issues_wanted = selection.contains(&Table::Issues);
+        if issues_wanted {
+            let paths =
+                issues::SPEC.columns.iter().filter(|column| column.take != Take::Made).map(|c| c.path);
+            let members = paths.filter_map(|path| path.strip_prefix("fields.")?.split('.').next());
+            fields.extend(members.map(str::to_owned));
+            fields.extend(self.custom.iter().map(CustomColumn::field_id));
+        }
+        for (table, field, counted) in [
+            (Table::IssueComments, "comment", true),
+            (Table::IssueWorklogs, "worklog", true),
+            (Table::IssueLinks, "issuelinks", false),
+        ] {
+            if selection.contains(&table) || (counted && issues_wanted) {
+                fields.insert(field.to_owned());
+            }
+        }
+        fields.into_iter().collect()
+    }
+}
+
+/// Number, name and type of a custom field; `None` for a system field.
+fn custom_field(field: &Value) -> Option<(u64, &str, CustomType)> {
+    if field.get("custom") != Some(&Value::Bool(true)) {
+        return None;
+    }
+    let digits = field.get("id")?.as_str()?.strip_prefix("customfield_")?;
+    let number: u64 = digits.parse().ok()?;
+    if number.to_string() != digits {
+        return None;
+    }
+    let name = field.get("name").and_then(Value::as_str).unwrap_or_default();
+    let schema_type = field.get("schema").and_then(|schema| schema.get("type")).and_then(Value::as_str);
+    Some((number, name, CustomType::of_schema(schema_type.unwrap_or("any"))))
+}
+
+/// The column name that a field's name asks for: lower case, `_` between words.
+fn column_name(field_name: &str) -> String {
+    let mut name = String::with_capacity(field_name.len());
+    for letter in field_name.to_lowercase().chars() {
+        if letter.is_alphanumeric() {
+            name.push(letter);
+        } else if !name.is_empty() && !name.ends_with('_') {
+            name.push('_');
+        }
+    }
+    if name.ends_with('_') {
+        name.pop();
+    }
+    if name.is_empty() || name.starts_with(|first: char| first.is_ascii_digit()) {
+        name.insert_str(0, "field_");
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests;

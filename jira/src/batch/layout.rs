@@ -1,0 +1,75 @@
+//! The columns of a table in a run: what the catalogue fixes and what the site's custom fields add.
+
+use crate::fields::IssueSchema;
+use crate::part::PartColumn;
+use crate::tables::{ColumnType, REPLACED_COLUMN, Table};
+
+/// Columns whose values seldom repeat from row to row: a dictionary of them would be as large as they are.
+const VARIED: &[(Table, &[&str])] = &[
+    (Table::Issues, &["issue_id", "issue_key", "summary", "description", "environment"]),
+    (Table::IssueComments, &["comment_id", "body"]),
+    (Table::IssueWorklogs, &["worklog_id", "comment"]),
+    (Table::IssueChangelog, &["history_id", "from_text", "to_text"]),
+    (Table::IssueLinks, &["link_id", "other_issue_id", "other_issue_key"]),
+    (Table::Projects, &["description"]),
+    (Table::Users, &["user_id", "user_name", "display_name", "email"]),
+];
+
+/// The cells of a row while it is read: every column of the part, then the helpers.
+pub(super) fn types(table: Table, schema: &IssueSchema) -> impl Iterator<Item = ColumnType> {
+    let spec = table.spec();
+    let custom = if table == Table::Issues { schema.custom() } else { &[] };
+    let fixed = spec.columns.iter().map(|column| column.column_type);
+    let custom = custom.iter().map(|column| column.custom_type.column_type());
+    fixed.chain(custom).chain(spec.helpers.iter().map(|column| column.column_type))
+}
+
+/// The columns of a part.
+pub(super) fn columns(table: Table, schema: &IssueSchema) -> Vec<PartColumn> {
+    let spec = table.spec();
+    let varied = VARIED.iter().find(|(of, _)| *of == table).map_or(&[][..], |(_, names)| names);
+    let fixed = spec.columns.iter().map(|column| PartColumn {
+        name: column.name.to_owned(),
+        column_type: column.column_type,
+        field_id: None,
+        is_key: spec.key.contains(&column.name),
+        is_varied: column.column_type == ColumnType::Timestamp || varied.contains(&column.name),
+    });
+    let custom = if table == Table::Issues { schema.custom() } else { &[] };
+    let custom = custom.iter().map(|column| PartColumn {
+        name: column.name.clone(),
+        column_type: column.custom_type.column_type(),
+        field_id: Some(column.field_id()),
+        is_key: false,
+        is_varied: false,
+    });
+    fixed.chain(custom).collect()
+}
+
+/// The only column of `_replaced`.
+pub(super) fn replaced_column() -> PartColumn {
+    PartColumn {
+        name: REPLACED_COLUMN.to_owned(),
+        column_type: ColumnType::I64,
+        field_id: None,
+        is_key: true,
+        is_varied: true,
+    }
+}
+
+/// What is said of a value that fitted no cell of the column.
+pub(super) fn misfit_message(table: Table, schema: &IssueSchema, column: usize) -> String {
+    let fixed = table.spec().columns;
+    let (name, field, column_type) = match fixed.get(column) {
+        Some(column) => (column.name, String::new(), column.column_type),
+        None => match column.checked_sub(fixed.len()).and_then(|place| schema.custom().get(place)) {
+            Some(custom) => {
+                let field = format!(" ({})", custom.field_id());
+                (custom.name.as_str(), field, custom.custom_type.column_type())
+            }
+            None => ("?", String::new(), ColumnType::Text),
+        },
+    };
+    let type_name = column_type.name();
+    format!("values of {table}.{name}{field} are no {type_name} and were left null")
+}

@@ -1,0 +1,215 @@
+//! The catalogue turned around: from the members of Jira's objects to the columns that they fill.
+
+use crate::batch::Cell;
+use crate::decode::lenient::Reader;
+use crate::fields::{CustomType, IssueSchema};
+use crate::tables::{ColumnSpec, ColumnType, Table, Take, changelog};
+use serde::de::{DeserializeSeed, Deserializer};
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+/// Part of an issue that needs more than filling cells of one row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Section {
+    Fields,
+    Comments,
+    Worklogs,
+    Links,
+    Changelog,
+    /// The changed fields of a history entry.
+    Items,
+    /// The issue at the other end of a link, by direction.
+    Inward,
+    Outward,
+}
+
+/// What a member's value fills.
+#[derive(Debug)]
+pub(crate) enum Target {
+    Value(usize),
+    Json(usize),
+    User(usize),
+    Refs(usize),
+    Custom(usize, CustomType),
+    Object(Node),
+    Section(Section),
+}
+
+/// An object of Jira's: its known members.
+#[derive(Debug, Default)]
+pub(crate) struct Node {
+    names: Vec<Box<str>>,
+    targets: Vec<Target>,
+    /// Only where there are many members.
+    index: Option<HashMap<Box<str>, usize, BuildHasherDefault<KeyHasher>>>,
+}
+
+impl Node {
+    /// The node of a row's object. `strip` is cut off the paths; a path without it is left out.
+    fn of_columns<'a>(columns: impl Iterator<Item = &'a ColumnSpec>, strip: &str, skip: &str) -> Self {
+        let mut node = Self::default();
+        for (place, column) in columns.enumerate() {
+            let target = match (column.take, column.column_type) {
+                (Take::Value, ColumnType::Json) => Target::Json(place),
+                (Take::Value, _) => Target::Value(place),
+                (Take::User, _) => Target::User(place),
+                (Take::Refs, _) => Target::Refs(place),
+                (Take::Made, _) => continue,
+            };
+            if let Some(path) = column.path.strip_prefix(strip)
+                && (skip.is_empty() || !path.starts_with(skip))
+            {
+                node.insert(path, target);
+            }
+        }
+        node
+    }
+
+    fn of_table(table: Table) -> Self {
+        Self::of_columns(table.spec().columns.iter().chain(table.spec().helpers), "", "")
+    }
+
+    fn insert(&mut self, path: &str, target: Target) {
+        match path.split_once('.') {
+            Some((name, rest)) => {
+                if let Target::Object(node) = self.entry(name) {
+                    node.insert(rest, target);
+                }
+            }
+            None => self.push(path, target),
+        }
+    }
+
+    fn push(&mut self, name: &str, target: Target) {
+        self.names.push(name.into());
+        self.targets.push(target);
+    }
+
+    fn entry(&mut self, name: &str) -> &mut Target {
+        let place = self.names.iter().position(|known| &**known == name).unwrap_or_else(|| {
+            self.push(name, Target::Object(Self::default()));
+            self.targets.len() - 1
+        });
+        &mut self.targets[place]
+    }
+
+    fn indexed(mut self) -> Self {
+        self.index = Some(self.names.iter().cloned().zip(0..).collect());
+        self
+    }
+
+    fn find(&self, name: &str) -> Option<&Target> {
+        let place = match &self.index {
+            Some(index) => index.get(name).copied(),
+            None => self.names.iter().position(|known| &**known == name),
+        };
+        self.targets.get(place?)
+    }
+
+    /// Some column below, to count a value of the wrong shape under.
+    pub(crate) fn any_column(&self) -> Option<usize> {
+        self.targets.iter().find_map(|target| match target {
+            Target::Value(c) | Target::Json(c) | Target::User(c) | Target::Refs(c) | Target::Custom(c, _) => {
+                Some(*c)
+            }
+            Target::Object(node) => node.any_column(),
+            Target::Section(_) => None,
+        })
+    }
+}
+
+/// Reads a member's name: what its value fills, `None` when nothing wants it.
+pub(crate) struct Member<'n>(pub(crate) &'n Node);
+
+impl<'de, 'n> DeserializeSeed<'de> for Member<'n> {
+    type Value = Option<&'n Target>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(super::lenient::Read(self))
+    }
+}
+
+impl<'n> Reader<'_> for Member<'n> {
+    type Out = Option<&'n Target>;
+
+    fn scalar(self, cell: Cell<'_>) -> Self::Out {
+        match cell {
+            Cell::Text(name) => self.0.find(name),
+            Cell::Null | Cell::Bool(_) | Cell::I64(_) | Cell::F64(_) | Cell::Nested => None,
+        }
+    }
+}
+
+/// Every node that an issue page needs.
+#[derive(Debug)]
+pub(crate) struct Trees {
+    pub(crate) issue: Node,
+    pub(crate) fields: Node,
+    pub(crate) comment: Node,
+    pub(crate) worklog: Node,
+    pub(crate) link: Node,
+    pub(crate) history: Node,
+    pub(crate) item: Node,
+}
+
+impl Trees {
+    pub(crate) fn new(schema: &IssueSchema) -> Self {
+        let columns = Table::Issues.spec().columns;
+        let mut issue = Node::of_columns(columns.iter(), "", "fields.");
+        issue.push("fields", Target::Section(Section::Fields));
+        issue.push("changelog", Target::Section(Section::Changelog));
+
+        let mut fields = Node::of_columns(columns.iter(), "fields.", "");
+        fields.push("comment", Target::Section(Section::Comments));
+        fields.push("worklog", Target::Section(Section::Worklogs));
+        fields.push("issuelinks", Target::Section(Section::Links));
+        for (place, custom) in (columns.len()..).zip(schema.custom()) {
+            fields.push(&custom.field_id(), Target::Custom(place, custom.custom_type));
+        }
+
+        let history_columns = Table::IssueChangelog.spec().columns;
+        let mut history = Node::of_columns(history_columns.iter(), "", changelog::ITEM_PATH);
+        history.push("items", Target::Section(Section::Items));
+
+        let mut link = Node::of_table(Table::IssueLinks);
+        link.push("inwardIssue", Target::Section(Section::Inward));
+        link.push("outwardIssue", Target::Section(Section::Outward));
+
+        Self {
+            issue,
+            fields: fields.indexed(),
+            comment: Node::of_table(Table::IssueComments),
+            worklog: Node::of_table(Table::IssueWorklogs),
+            link,
+            history,
+            item: Node::of_columns(history_columns.iter(), changelog::ITEM_PATH, ""),
+        }
+    }
+
+    /// The node of a metadata table's rows.
+    pub(crate) fn of_metadata(table: Table) -> Node {
+        Node::of_table(table)
+    }
+}
+
+/// A short hash of member names. The table that it serves holds only names of our own schema, so no sender can fill it with
+/// collisions.
+#[derive(Default)]
+pub(crate) struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0 ^ (self.0 >> 29)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+        let mut words = bytes.chunks_exact(8);
+        for word in words.by_ref() {
+            let word = word.iter().rev().fold(0, |sum, byte| (sum << 8) | u64::from(*byte));
+            self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(FACTOR);
+        }
+        let tail = words.remainder().iter().fold(0, |sum, byte| (sum << 8) | u64::from(*byte));
+        self.0 = (self.0.rotate_left(5) ^ tail).wrapping_mul(FACTOR);
+    }
+}

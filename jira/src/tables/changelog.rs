@@ -1,0 +1,35 @@
+//! `issue_changelog`: one row per changed field of a history entry.
+
+use super::{ColumnSpec, ColumnType, TableSpec, int, made, text, time, user};
+
+pub(crate) const ISSUE_ID: usize = 0;
+pub(crate) const HISTORY_ID: usize = 1;
+pub(crate) const ITEM_INDEX: usize = 2;
+/// Columns whose value all items of a history share.
+pub(crate) const SHARED: &[usize] = &[HISTORY_ID, 3, 4];
+/// First of the columns that belong to one item.
+pub(crate) const FIRST_OF_ITEM: usize = 5;
+/// What stands before the path of a column that belongs to one item.
+pub(crate) const ITEM_PATH: &str = "items[].";
+
+pub(crate) static SPEC: TableSpec = TableSpec {
+    name: "issue_changelog",
+    key: &["issue_id", "history_id", "item_index"],
+    source: "issues[].changelog.histories[] (expand=changelog)",
+    columns: COLUMNS,
+    helpers: &[],
+};
+
+static COLUMNS: &[ColumnSpec] = &[
+    made("issue_id", ColumnType::I64, "id of the issue"),
+    int("history_id", "id"),
+    made("item_index", ColumnType::I64, "place in items, from 0"),
+    user("author_id", "author"),
+    time("created", "created"),
+    text("field", "items[].field"),
+    text("field_type", "items[].fieldtype"),
+    text("from_id", "items[].from"),
+    text("from_text", "items[].fromString"),
+    text("to_id", "items[].to"),
+    text("to_text", "items[].toString"),
+];

@@ -1,0 +1,25 @@
+//! `issue_comments`: one row a comment.
+
+use super::{ColumnSpec, ColumnType, TableSpec, int, made, text, time, user};
+
+pub(crate) const ISSUE_ID: usize = 1;
+
+pub(crate) static SPEC: TableSpec = TableSpec {
+    name: "issue_comments",
+    key: &["comment_id"],
+    source: "issues[].fields.comment.comments[], or GET /rest/api/2/issue/{id}/comment where that list is cut",
+    columns: COLUMNS,
+    helpers: &[],
+};
+
+static COLUMNS: &[ColumnSpec] = &[
+    int("comment_id", "id"),
+    made("issue_id", ColumnType::I64, "id of the issue"),
+    user("author_id", "author"),
+    user("update_author_id", "updateAuthor"),
+    text("body", "body"),
+    time("created", "created"),
+    time("updated", "updated"),
+    text("visibility_type", "visibility.type"),
+    text("visibility_value", "visibility.value"),
+];

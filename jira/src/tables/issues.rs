@@ -1,0 +1,67 @@
+//! `issues`: one row an issue; the columns of custom fields follow the fixed ones.
+
+use super::{ColumnSpec, ColumnType, TableSpec, date, flag, int, json, made, refs, text, time, user};
+
+pub(crate) const ISSUE_ID: usize = 0;
+pub(crate) const ISSUE_KEY: usize = 1;
+pub(crate) const PROJECT_KEY: usize = 3;
+pub(crate) const CREATED: usize = 20;
+pub(crate) const UPDATED: usize = 21;
+pub(crate) const COMMENT_COUNT: usize = 41;
+pub(crate) const WORKLOG_COUNT: usize = 42;
+pub(crate) const CHANGELOG_COUNT: usize = 43;
+
+pub(crate) static SPEC: TableSpec = TableSpec {
+    name: "issues",
+    key: &["issue_id"],
+    source: "POST /rest/api/2/search: issues[]",
+    columns: COLUMNS,
+    helpers: &[],
+};
+
+static COLUMNS: &[ColumnSpec] = &[
+    int("issue_id", "id"),
+    text("issue_key", "key"),
+    int("project_id", "fields.project.id"),
+    text("project_key", "fields.project.key"),
+    int("type_id", "fields.issuetype.id"),
+    text("type_name", "fields.issuetype.name"),
+    flag("is_subtask", "fields.issuetype.subtask"),
+    int("status_id", "fields.status.id"),
+    text("status_name", "fields.status.name"),
+    text("status_category", "fields.status.statusCategory.key"),
+    int("priority_id", "fields.priority.id"),
+    text("priority_name", "fields.priority.name"),
+    int("resolution_id", "fields.resolution.id"),
+    text("resolution_name", "fields.resolution.name"),
+    text("summary", "fields.summary"),
+    text("description", "fields.description"),
+    text("environment", "fields.environment"),
+    user("creator_id", "fields.creator"),
+    user("reporter_id", "fields.reporter"),
+    user("assignee_id", "fields.assignee"),
+    time("created", "fields.created"),
+    time("updated", "fields.updated"),
+    time("resolved_at", "fields.resolutiondate"),
+    date("due_date", "fields.duedate"),
+    int("parent_id", "fields.parent.id"),
+    text("parent_key", "fields.parent.key"),
+    int("original_estimate_seconds", "fields.timeoriginalestimate"),
+    int("remaining_estimate_seconds", "fields.timeestimate"),
+    int("time_spent_seconds", "fields.timespent"),
+    int("aggregate_original_estimate_seconds", "fields.aggregatetimeoriginalestimate"),
+    int("aggregate_remaining_estimate_seconds", "fields.aggregatetimeestimate"),
+    int("aggregate_time_spent_seconds", "fields.aggregatetimespent"),
+    int("work_ratio", "fields.workratio"),
+    int("votes", "fields.votes.votes"),
+    int("watches", "fields.watches.watchCount"),
+    int("security_level_id", "fields.security.id"),
+    text("security_level_name", "fields.security.name"),
+    json("labels", "fields.labels"),
+    refs("components", "fields.components"),
+    refs("fix_versions", "fields.fixVersions"),
+    refs("affects_versions", "fields.versions"),
+    made("comment_count", ColumnType::I64, "fields.comment.total"),
+    made("worklog_count", ColumnType::I64, "fields.worklog.total"),
+    made("changelog_count", ColumnType::I64, "changelog.total"),
+];

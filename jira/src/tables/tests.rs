@@ -1,0 +1,52 @@
+use super::*;
+use std::collections::HashSet;
+
+#[test]
+fn names_are_parsed_back_and_unknown_ones_refused() {
+    for &table in Table::all() {
+        assert_eq!(Table::parse(table.name()), Some(table));
+        assert_eq!(serde_json::to_value(table).unwrap(), table.name());
+    }
+    assert_eq!(Table::parse("attachments"), None);
+    assert_eq!(Table::parse(REPLACED), None);
+}
+
+#[test]
+fn every_key_column_is_a_column_and_names_are_unique() {
+    for info in catalogue() {
+        let names: HashSet<_> = info.columns.iter().map(|column| column.name).collect();
+        assert_eq!(names.len(), info.columns.len(), "{}", info.table);
+        assert!(info.key.iter().all(|key| names.contains(key)), "{}", info.table);
+    }
+}
+
+#[test]
+fn the_places_that_the_decoder_knows_by_number_have_the_right_names() {
+    let name = |table: Table, place: usize| {
+        let spec = table.spec();
+        spec.columns.iter().chain(spec.helpers).nth(place).unwrap().name
+    };
+    for (place, expected) in [
+        (issues::ISSUE_ID, "issue_id"),
+        (issues::ISSUE_KEY, "issue_key"),
+        (issues::PROJECT_KEY, "project_key"),
+        (issues::CREATED, "created"),
+        (issues::UPDATED, "updated"),
+        (issues::COMMENT_COUNT, "comment_count"),
+        (issues::WORKLOG_COUNT, "worklog_count"),
+        (issues::CHANGELOG_COUNT, "changelog_count"),
+    ] {
+        assert_eq!(name(Table::Issues, place), expected);
+    }
+    assert_eq!(name(Table::IssueComments, comments::ISSUE_ID), "issue_id");
+    assert_eq!(name(Table::IssueWorklogs, worklogs::ISSUE_ID), "issue_id");
+    assert_eq!(name(Table::IssueChangelog, changelog::HISTORY_ID), "history_id");
+    assert_eq!(name(Table::IssueChangelog, changelog::ITEM_INDEX), "item_index");
+    assert_eq!(name(Table::IssueChangelog, changelog::FIRST_OF_ITEM), "field");
+    assert_eq!(name(Table::IssueLinks, links::PHRASE), "phrase");
+    assert_eq!(name(Table::IssueLinks, links::OTHER_KEY), "other_issue_key");
+    assert_eq!(name(Table::IssueLinks, links::OUTWARD_PHRASE), "outward");
+    assert_eq!(name(Table::Users, metadata::USER_KEY), "key");
+    assert_eq!(name(Table::Users, metadata::USER_ACCOUNT_ID), "account_id");
+    assert_eq!(name(Table::Fields, metadata::FIELD_COLUMN_NAME), "column_name");
+}

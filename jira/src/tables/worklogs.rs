@@ -1,0 +1,27 @@
+//! `issue_worklogs`: one row a work log entry.
+
+use super::{ColumnSpec, ColumnType, TableSpec, int, made, text, time, user};
+
+pub(crate) const ISSUE_ID: usize = 1;
+
+pub(crate) static SPEC: TableSpec = TableSpec {
+    name: "issue_worklogs",
+    key: &["worklog_id"],
+    source: "issues[].fields.worklog.worklogs[], or GET /rest/api/2/issue/{id}/worklog where that list is cut",
+    columns: COLUMNS,
+    helpers: &[],
+};
+
+static COLUMNS: &[ColumnSpec] = &[
+    int("worklog_id", "id"),
+    made("issue_id", ColumnType::I64, "id of the issue"),
+    user("author_id", "author"),
+    user("update_author_id", "updateAuthor"),
+    text("comment", "comment"),
+    time("started", "started"),
+    time("created", "created"),
+    time("updated", "updated"),
+    int("time_spent_seconds", "timeSpentSeconds"),
+    text("visibility_type", "visibility.type"),
+    text("visibility_value", "visibility.value"),
+];

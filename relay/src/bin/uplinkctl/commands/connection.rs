@@ -1,0 +1,234 @@
+//! `uplinkctl connection ...`
+
+use super::{delete, items};
+use crate::cli::{ConnectionCommand, ConnectionCreate, ConnectionUpdate};
+use crate::client::Client;
+use crate::documents::{self, Agent, Connection};
+use crate::error::Error;
+use crate::figures::count;
+use crate::output::{Head, Output, facts, table};
+use crate::secret::{self, Kind};
+use protocol::control::TestReport;
+use protocol::site::SiteAddress;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+/// Runs the command.
+pub(super) async fn run(client: &Client, command: &ConnectionCommand, output: Output) -> Result<(), Error> {
+    match command {
+        ConnectionCommand::Create(connection) => create(client, connection, output).await,
+        ConnectionCommand::List { pool } => {
+            let document = pool_documents(client, pool.as_deref()).await?;
+            let connections = read_all(&document, client)?;
+            output.answer(&Value::Array(document), || listing(&connections))
+        }
+        ConnectionCommand::Show(connection) => {
+            let document = client.get(&["connections", &connection.name], &[]).await?;
+            let connection: Connection = documents::read(&document, &client.relay())?;
+            output.answer(&document, || shown(&connection))
+        }
+        ConnectionCommand::Update(connection) => update(client, connection, output).await,
+        ConnectionCommand::Delete(connection) => {
+            delete(client, output, &["connections", &connection.name], "Data connection").await
+        }
+        ConnectionCommand::Test(connection) => test(client, &connection.name, output).await,
+    }
+}
+
+/// The data connections of a pool, or all.
+pub(super) async fn of_pool(client: &Client, pool: Option<&str>) -> Result<Vec<Connection>, Error> {
+    read_all(&pool_documents(client, pool).await?, client)
+}
+
+async fn pool_documents(client: &Client, pool: Option<&str>) -> Result<Vec<Value>, Error> {
+    let all = client.get(&["connections"], &[]).await?;
+    let wanted = |document: &&Value| {
+        pool.is_none_or(|pool| document.get("pool").and_then(Value::as_str) == Some(pool))
+    };
+    Ok(items(&all).iter().filter(wanted).cloned().collect())
+}
+
+fn read_all(documents: &[Value], client: &Client) -> Result<Vec<Connection>, Error> {
+    documents.iter().map(|document| documents::read(document, &client.relay())).collect()
+}
+
+async fn create(client: &Client, connection: &ConnectionCreate, output: Output) -> Result<(), Error> {
+    let site = site(&connection.url)?;
+    let kind = secret::kind(&connection.secret).unwrap_or(Kind::Password);
+    let username = connection.username.clone().unwrap_or_default();
+    if username.is_empty() && (kind == Kind::Password || connection.route.direct) {
+        return Err(Error::Usage("give the account with --username".to_owned()));
+    }
+    let mut body = json!({
+        "name": connection.name,
+        "pool": connection.pool,
+        "url": site.as_str(),
+        "username": username,
+        "credential": kind.as_str(),
+        "max_parallel": connection.max_parallel,
+    });
+    let uplink = connection.route.uplink.as_deref();
+    let agents = match uplink {
+        Some(uplink) => agents(client, uplink).await?,
+        None => Vec::new(),
+    };
+    let secret = secret::read(&connection.secret, &whose(&username, &site))?;
+    match uplink {
+        Some(uplink) => {
+            set(&mut body, "mode", json!("uplinked"));
+            set(&mut body, "uplink", json!(uplink));
+            set(&mut body, "sealed", json!(secret::sealed(&secret, &agents, &site, &username)?));
+        }
+        None => {
+            set(&mut body, "mode", json!("direct"));
+            set(&mut body, "secret", json!(secret.expose_secret()));
+        }
+    }
+    let document = client.post(&["connections"], &body).await?;
+    output.answer(&document, || said(&format!("Data connection `{}` is created.", connection.name), &agents))
+}
+
+async fn update(client: &Client, change: &ConnectionUpdate, output: Output) -> Result<(), Error> {
+    let mut body = client.get(&["connections", &change.name], &[]).await?;
+    let old: Connection = documents::read(&body, &client.relay())?;
+    let site = site(change.url.as_deref().unwrap_or(&old.url))?;
+    let username = change.username.clone().or(old.username).unwrap_or_default();
+    let uplink = change.uplink.clone().or(old.uplink);
+    let kind = secret::kind(&change.secret);
+    let rebound = change.url.is_some() || change.username.is_some() || change.uplink.is_some();
+    if rebound && kind.is_none() {
+        let why = "the secret is sealed together with address and account, so a new address, account or uplink needs it again: \
+                   add --password-stdin (or --password-file, --api-token-stdin, --api-token-file)";
+        return Err(Error::Usage(why.to_owned()));
+    }
+    set(&mut body, "url", json!(site.as_str()));
+    set(&mut body, "username", json!(username));
+    set(&mut body, "max_parallel", json!(change.max_parallel.unwrap_or(old.max_parallel)));
+    let mut agents = Vec::new();
+    if let Some(kind) = kind {
+        set(&mut body, "credential", json!(kind.as_str()));
+        match &uplink {
+            Some(uplink) => {
+                agents = self::agents(client, uplink).await?;
+                let secret = secret::read(&change.secret, &whose(&username, &site))?;
+                set(&mut body, "uplink", json!(uplink));
+                set(&mut body, "sealed", json!(secret::sealed(&secret, &agents, &site, &username)?));
+            }
+            None => {
+                let secret = secret::read(&change.secret, &whose(&username, &site))?;
+                set(&mut body, "secret", json!(secret.expose_secret()));
+            }
+        }
+    }
+    let document = client.put(&["connections", &change.name], &body).await?;
+    output.answer(&document, || said(&format!("Data connection `{}` is changed.", change.name), &agents))
+}
+
+fn site(url: &str) -> Result<SiteAddress, Error> {
+    SiteAddress::parse(url).map_err(|e| Error::Usage(e.to_string()))
+}
+
+fn whose(username: &str, site: &SiteAddress) -> String {
+    format!("`{username}` at {site}")
+}
+
+fn set(body: &mut Value, name: &str, value: Value) {
+    if let Some(members) = body.as_object_mut() {
+        members.insert(name.to_owned(), value);
+    }
+}
+
+async fn agents(client: &Client, uplink: &str) -> Result<Vec<Agent>, Error> {
+    let agents = super::uplink::find(client, uplink).await?.agents;
+    if agents.is_empty() { Err(Error::NoAgent { uplink: uplink.to_owned() }) } else { Ok(agents) }
+}
+
+fn said(done: &str, agents: &[Agent]) -> String {
+    if agents.is_empty() {
+        return done.to_owned();
+    }
+    format!(
+        "{done}\nIts secret is sealed to the keys of these agents, and only they can open it; `uplink-agent status` shows the same \
+         fingerprint on the premises:\n{}",
+        secret::sealed_to(agents)
+    )
+}
+
+async fn test(client: &Client, name: &str, output: Output) -> Result<(), Error> {
+    let document = client.post(&["connections", name, "test"], &json!({})).await?;
+    let report: TestReport = documents::read(&document, &client.relay())?;
+    match report {
+        TestReport::Ok { account, version, deployment, time_zone, projects, issues } => {
+            output.answer(&document, || {
+                let mut text = format!("Data connection `{name}` works.\n");
+                text.push_str(&facts(&[
+                    ("account", account),
+                    ("Jira", format!("{deployment} {version}")),
+                    ("time zone", time_zone),
+                    ("projects", count(projects)),
+                    ("issues", count(issues)),
+                ]));
+                text
+            })
+        }
+        TestReport::Failed { failure } => {
+            if output.is_json() {
+                output.answer(&document, String::new)?;
+            }
+            Err(Error::TestFailed { message: failure.message, hint: failure.hint })
+        }
+    }
+}
+
+fn listing(connections: &[Connection]) -> String {
+    let rows: Vec<_> = connections
+        .iter()
+        .map(|c| {
+            let via = c.uplink.clone().unwrap_or_else(|| "direct".to_owned());
+            let account =
+                c.username.clone().filter(|name| !name.is_empty()).unwrap_or_else(|| "(token)".to_owned());
+            vec![c.name.clone(), c.pool.clone(), via, c.url.clone(), account, c.max_parallel.to_string()]
+        })
+        .collect();
+    let mut heads = ["NAME", "POOL", "UPLINK", "URL", "USERNAME", ""].map(Head::Text);
+    heads[5] = Head::Number("PARALLEL");
+    table(&heads, &rows, "There is no data connection yet; make one: uplinkctl connection create NAME ...")
+}
+
+fn shown(connection: &Connection) -> String {
+    facts(&[
+        ("name", connection.name.clone()),
+        ("pool", connection.pool.clone()),
+        ("mode", connection.mode.clone()),
+        ("uplink", connection.uplink.clone().unwrap_or_else(|| "-".to_owned())),
+        ("URL", connection.url.clone()),
+        ("username", connection.username.clone().unwrap_or_default()),
+        ("credential", connection.credential.replace('_', " ")),
+        ("requests at once", connection.max_parallel.to_string()),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_user_sees_to_whose_keys_the_secret_is_sealed() {
+        let agent = Agent {
+            agent_id: "agent_1".into(),
+            name: "gateway".into(),
+            fingerprint: "SHA256:abc".into(),
+            ..Agent::default()
+        };
+        let text = said("Data connection `jira` is created.", &[agent]);
+        assert!(text.contains("gateway  agent_1  SHA256:abc"), "{text}");
+    }
+
+    #[test]
+    fn a_connection_through_an_uplink_shows_its_name_and_a_token_its_kind() {
+        let connection =
+            Connection { name: "jira".into(), uplink: Some("hq".into()), ..Connection::default() };
+        let text = listing(&[connection]);
+        assert!(text.contains("hq") && text.contains("(token)"), "{text}");
+    }
+}

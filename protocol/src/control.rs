@@ -6,6 +6,8 @@ use crate::spec::{ConnectionSpec, ExtractionSpec};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+mod tag;
+
 /// What an agent says after the handshake.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]

@@ -1,0 +1,140 @@
+//! What the tables of a full extraction must hold, cell by cell, from the simulator's own state.
+//!
+//! Written apart from the extraction engine, by the same description of the tables: each value is read from the
+//! whole issue (UTC, every child, no caps), which the simulator also cuts its pages from.
+
+use std::collections::BTreeMap;
+
+use crate::jira_sim::SimHandle;
+
+mod columns;
+mod custom;
+mod issue;
+mod metadata;
+mod value;
+
+pub use columns::{ColumnType, TABLES};
+pub use value::Cell;
+
+/// A row, one cell a column.
+pub type Row = Vec<Cell>;
+
+/// A table that an extraction must yield, rows in no particular order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TruthTable {
+    /// Names and types in order.
+    pub columns: Vec<(String, ColumnType)>,
+    /// Names of the key columns.
+    pub key: Vec<String>,
+    /// All rows.
+    pub rows: Vec<Row>,
+}
+
+/// The rows that one issue gives.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IssueRows {
+    /// Row of `issues`.
+    pub issue: Row,
+    /// Rows of `issue_comments`.
+    pub comments: Vec<Row>,
+    /// Rows of `issue_worklogs`.
+    pub worklogs: Vec<Row>,
+    /// Rows of `issue_changelog`.
+    pub changelog: Vec<Row>,
+    /// Rows of `issue_links`.
+    pub links: Vec<Row>,
+}
+
+impl IssueRows {
+    /// The rows of one of the issue tables; empty for another name.
+    #[must_use]
+    pub fn into_table(self, table: &str) -> Vec<Row> {
+        match table {
+            "issues" => vec![self.issue],
+            "issue_comments" => self.comments,
+            "issue_worklogs" => self.worklogs,
+            "issue_changelog" => self.changelog,
+            "issue_links" => self.links,
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// All tables at once; for sites that fit into memory several times.
+#[must_use]
+pub fn tables(sim: &SimHandle) -> BTreeMap<String, TruthTable> {
+    let mut tables: BTreeMap<String, TruthTable> =
+        TABLES.iter().filter_map(|name| Some(((*name).to_owned(), empty(sim, name)?))).collect();
+    for rows in issues(sim) {
+        for name in ["issues", "issue_comments", "issue_worklogs", "issue_changelog", "issue_links"] {
+            if let Some(table) = tables.get_mut(name) {
+                table.rows.extend(rows.clone().into_table(name));
+            }
+        }
+    }
+    for (name, table) in &mut tables {
+        table.rows.extend(metadata::rows(sim, name));
+    }
+    tables
+}
+
+/// One table; `None` for a name that no table has.
+#[must_use]
+pub fn table(sim: &SimHandle, name: &str) -> Option<TruthTable> {
+    let mut table = empty(sim, name)?;
+    table.rows = rows(sim, name)?.collect();
+    Some(table)
+}
+
+/// A table's columns and key, without rows.
+#[must_use]
+pub fn empty(sim: &SimHandle, name: &str) -> Option<TruthTable> {
+    let (mut columns, key) = columns::of(name)?;
+    if name == "issues" {
+        let custom = custom::columns(&sim.field_list());
+        columns.extend(custom.into_iter().map(|column| (column.name, column.kind)));
+    }
+    Some(TruthTable { columns, key, rows: Vec::new() })
+}
+
+/// The rows of a table one after the other, made as they are asked for.
+#[must_use]
+pub fn rows<'a>(sim: &'a SimHandle, name: &'a str) -> Option<Box<dyn Iterator<Item = Row> + 'a>> {
+    columns::of(name)?;
+    if name == "issues" || name.starts_with("issue_") && name != "issue_types" {
+        return Some(Box::new(issues(sim).flat_map(move |rows| rows.into_table(name))));
+    }
+    Some(Box::new(metadata::rows(sim, name).into_iter()))
+}
+
+/// The rows of every issue, one issue at a time, in the order of [`SimHandle::ids`].
+pub fn issues(sim: &SimHandle) -> impl Iterator<Item = IssueRows> + '_ {
+    let custom = custom::columns(&sim.field_list());
+    sim.ids().into_iter().filter_map(move |id| {
+        let json = sim.issue_json(&id.to_string()).ok()?;
+        issue::rows(&json, &custom)
+    })
+}
+
+/// A table as one JSON object a line: dates as `yyyy-MM-dd`, timestamps as microseconds since 1970 (UTC).
+#[must_use]
+pub fn ndjson(sim: &SimHandle, name: &str) -> Option<String> {
+    let columns = empty(sim, name)?.columns;
+    let mut out = String::new();
+    for row in rows(sim, name)? {
+        out.push('{');
+        for (number, ((column, _), cell)) in columns.iter().zip(&row).enumerate() {
+            if number > 0 {
+                out.push(',');
+            }
+            out += &serde_json::Value::from(column.as_str()).to_string();
+            out.push(':');
+            out += &cell.json().to_string();
+        }
+        out.push_str("}\n");
+    }
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! One issue's JSON to its rows.
+
+use serde_json::value::RawValue;
+
+use super::custom::{self, CustomColumn};
+use super::value::{Cell, Members, boolean, date, elements, get, json, members, number, string, text, time, user};
+use super::{IssueRows, Row};
+
+/// Reads an issue; `None` when it is no JSON object.
+pub(super) fn rows(issue: &str, custom: &[CustomColumn]) -> Option<IssueRows> {
+    let whole: Members = serde_json::from_str(issue).ok()?;
+    let id = number(get(&whole, "id"));
+    let fields = members(get(&whole, "fields"));
+    let list = |envelope: Option<&RawValue>, name: &str| elements(get(&members(envelope), name));
+    let comments = list(get(&fields, "comment"), "comments");
+    let worklogs = list(get(&fields, "worklog"), "worklogs");
+    let histories = list(get(&whole, "changelog"), "histories");
+    let links = elements(get(&fields, "issuelinks"));
+    Some(IssueRows {
+        issue: issue_row(&whole, &fields, custom),
+        comments: comments.iter().map(|raw| comment(&id, &members(Some(raw)))).collect(),
+        worklogs: worklogs.iter().map(|raw| worklog(&id, &members(Some(raw)))).collect(),
+        changelog: histories.iter().flat_map(|raw| history(&id, &members(Some(raw)))).collect(),
+        links: links.iter().map(|raw| link(&id, &members(Some(raw)))).collect(),
+    })
+}
+
+/// The value of a member of a member.
+fn inner(fields: &Members, outer: &str, name: &str, read: fn(Option<&RawValue>) -> Cell) -> Cell {
+    read(get(&members(get(fields, outer)), name))
+}
+
+fn issue_row(whole: &Members, fields: &Members, custom: &[CustomColumn]) -> Row {
+    let category = members(get(&members(get(fields, "status")), "statusCategory"));
+    let mut row = vec![number(get(whole, "id")), text(get(whole, "key"))];
+    for (object, names) in [("project", ["id", "key"]), ("issuetype", ["id", "name"])] {
+        row.push(inner(fields, object, names[0], number));
+        row.push(inner(fields, object, names[1], text));
+    }
+    row.push(inner(fields, "issuetype", "subtask", boolean));
+    row.push(inner(fields, "status", "id", number));
+    row.push(inner(fields, "status", "name", text));
+    row.push(text(get(&category, "key")));
+    for object in ["priority", "resolution"] {
+        row.push(inner(fields, object, "id", number));
+        row.push(inner(fields, object, "name", text));
+    }
+    row.extend(["summary", "description", "environment"].map(|name| text(get(fields, name))));
+    row.extend(["creator", "reporter", "assignee"].map(|name| user(get(fields, name))));
+    row.extend(["created", "updated", "resolutiondate"].map(|name| time(get(fields, name))));
+    row.push(date(get(fields, "duedate")));
+    row.push(inner(fields, "parent", "id", number));
+    row.push(inner(fields, "parent", "key", text));
+    let numbers = [
+        "timeoriginalestimate", "timeestimate", "timespent", "aggregatetimeoriginalestimate", "aggregatetimeestimate",
+        "aggregatetimespent", "workratio",
+    ];
+    row.extend(numbers.map(|name| number(get(fields, name))));
+    row.push(inner(fields, "votes", "votes", number));
+    row.push(inner(fields, "watches", "watchCount", number));
+    row.push(inner(fields, "security", "id", number));
+    row.push(inner(fields, "security", "name", text));
+    row.push(json(get(fields, "labels")));
+    row.extend(["components", "fixVersions", "versions"].map(|name| id_names(get(fields, name))));
+    row.push(inner(fields, "comment", "total", number));
+    row.push(inner(fields, "worklog", "total", number));
+    row.push(inner(whole, "changelog", "total", number));
+    row.extend(custom.iter().map(|column| custom::cell(column, get(fields, &column.field_id))));
+    row
+}
+
+/// `[{"id":"..","name":".."}]` with these two members only.
+fn id_names(list: Option<&RawValue>) -> Cell {
+    if list.is_none() {
+        return Cell::Null;
+    }
+    let objects: Vec<String> = elements(list)
+        .iter()
+        .map(|raw| {
+            let object = members(Some(raw));
+            let quoted = |name| serde_json::Value::from(string(get(&object, name)).unwrap_or_default()).to_string();
+            format!("{{\"id\":{},\"name\":{}}}", quoted("id"), quoted("name"))
+        })
+        .collect();
+    Cell::Text(format!("[{}]", objects.join(",")))
+}
+
+fn visibility(child: &Members) -> [Cell; 2] {
+    ["type", "value"].map(|name| inner(child, "visibility", name, text))
+}
+
+fn comment(issue: &Cell, child: &Members) -> Row {
+    let mut row = vec![number(get(child, "id")), issue.clone()];
+    row.extend(["author", "updateAuthor"].map(|name| user(get(child, name))));
+    row.push(text(get(child, "body")));
+    row.extend(["created", "updated"].map(|name| time(get(child, name))));
+    row.extend(visibility(child));
+    row
+}
+
+fn worklog(issue: &Cell, child: &Members) -> Row {
+    let mut row = vec![number(get(child, "id")), issue.clone()];
+    row.extend(["author", "updateAuthor"].map(|name| user(get(child, name))));
+    row.push(text(get(child, "comment")));
+    row.extend(["started", "created", "updated"].map(|name| time(get(child, name))));
+    row.push(number(get(child, "timeSpentSeconds")));
+    row.extend(visibility(child));
+    row
+}
+
+/// A row per item; an entry without items gives one row with the item's columns null.
+fn history(issue: &Cell, entry: &Members) -> Vec<Row> {
+    let items = elements(get(entry, "items"));
+    let mut parts: Vec<Members> = items.iter().map(|raw| members(Some(raw))).collect();
+    if parts.is_empty() {
+        parts.push(Members::new());
+    }
+    let head = [number(get(entry, "id")), user(get(entry, "author")), time(get(entry, "created"))];
+    let row = |(index, item): (i64, &Members)| {
+        let [id, author, created] = head.clone();
+        let mut row = vec![issue.clone(), id, Cell::I64(index), author, created];
+        row.extend(["field", "fieldtype", "from", "fromString", "to", "toString"].map(|name| text(get(item, name))));
+        row
+    };
+    (0..).zip(&parts).map(row).collect()
+}
+
+fn link(issue: &Cell, link: &Members) -> Row {
+    let (direction, member, phrase) = match get(link, "inwardIssue") {
+        Some(_) => ("inward", "inwardIssue", "inward"),
+        None => ("outward", "outwardIssue", "outward"),
+    };
+    vec![
+        issue.clone(),
+        number(get(link, "id")),
+        Cell::Text(direction.to_owned()),
+        inner(link, "type", "id", number),
+        inner(link, "type", "name", text),
+        inner(link, "type", phrase, text),
+        inner(link, member, "id", number),
+        inner(link, member, "key", text),
+    ]
+}

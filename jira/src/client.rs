@@ -101,11 +101,12 @@ impl JiraClient {
         Ok(Self { shared: Arc::new(shared), meter: Arc::new(Meter::default()) })
     }
 
-    /// Verifies site and credential with one try. Later calls give the first result again.
+    /// Verifies site and credential with one try. Later calls only ask for Jira's clock again.
     pub async fn login(&self) -> Result<Login, Error> {
         let mut known = self.shared.login.lock().await;
+        self.check_refused()?;
         if let Some(login) = known.as_ref() {
-            return Ok(login.clone());
+            return Ok(Login { server_time: self.server_info().await?.server_time, ..login.clone() });
         }
         let login = login::run(self).await?;
         *known = Some(login.clone());

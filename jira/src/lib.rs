@@ -21,13 +21,22 @@ mod client;
 mod dialect;
 mod error;
 mod jql;
+mod paging;
 mod spec;
 
+mod checkpoint;
+mod extraction;
+
+pub use checkpoint::{CheckpointEntry, ENTRY_BYTES_MAX};
 pub use client::allow::permits;
 pub use client::login::Login;
 pub use client::{JiraClient, Stats};
 pub use dialect::Dialect;
-
 pub use error::{Error, UnreachableCause};
+pub use extraction::events::{Event, Phase, Progress, Summary};
+pub use extraction::{Extraction, extract};
+pub use part::Part;
 pub use spec::{Credential, Limits, Mode, ProjectKey, Site, Spec, SpecError, Watermark};
+pub use tables::{ColumnInfo, ColumnType, Table, TableInfo, catalogue};
 pub use unit::UnitId;
+pub use warning::Warning;

@@ -1,0 +1,224 @@
+//! An extraction: a run's tasks behind one bounded stream of events.
+//!
+//! # A full load
+//!
+//! 1. Login; Jira's clock then is the *start*. The columns are fixed from `/field` and told in the first checkpoint entry.
+//! 2. Base pass (generation 0): issues created before the start, in slices by creation time, several at once. Creation times never
+//!    change, so slices never overlap, however often the run is resumed.
+//! 3. Passes (generations 1, 2, ...) by update time, from five minutes before the start: what was edited, created or moved since. Each pass
+//!    also yields the ids it has read again (`_replaced`), which remove older rows of these issues at the commit.
+//! 4. Proof: counts, and ids where counts differ. Issues that are gone are taken out, missing ones read, in generations of their own.
+//!
+//! A delta load is steps 1 and 3 from the watermark; it cannot see deletions.
+//!
+//! # Why a resumed run is exact
+//!
+//! Entries tell which slices are done and which ids they hold; start and columns come from the first entry.
+//! - Base pass: only what no finished slice covers is read. Slices are disjoint ranges of a time that never changes, so no issue of
+//!   generation 0 comes twice; what happened to issues of finished slices since is found by the passes, which start from the same *start*.
+//! - Passes: of the last pass begun, what its finished slices do not cover is read in a *new* generation G, larger than any named before.
+//!   An issue that a finished slice holds and that was edited since has moved forward: either into a gap, where G reads it again and
+//!   replaces the older row, or past the end, where the next pass finds it, from five minutes before the begun pass's end. Within G no id comes twice.
+//! - Proof: ids of passes and repairs are known from their entries, applied in the order of generations; so what was deleted between the
+//!   two agents is found like any other deletion.
+
+pub(crate) mod base;
+pub(crate) mod events;
+pub(crate) mod lanes;
+pub(crate) mod metadata;
+pub(crate) mod passes;
+pub(crate) mod plan;
+pub(crate) mod proof;
+pub(crate) mod rows;
+pub(crate) mod run;
+pub(crate) mod walk;
+pub(crate) mod writer;
+
+use crate::checkpoint::{CheckpointEntry, Done, Entry, Plan, Resume, Work};
+use crate::client::JiraClient;
+use crate::client::allow::Read;
+use crate::error::Error;
+use crate::fields::IssueSchema;
+use crate::jql::Axis;
+use crate::paging::known::Known;
+use crate::paging::range::{Range, floor_second};
+use crate::spec::{Mode, Spec, Watermark};
+use crate::tables::Table;
+use events::{Event, Phase, Summary};
+use passes::{CaughtUp, Start};
+use run::Run;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use writer::UnitWriter;
+
+/// Events that wait for the caller: enough that reading and sending overlap, few since each may be a whole part.
+const EVENTS_AHEAD: usize = 4;
+
+/// A running extraction. Dropping it ends all its work at once.
+pub struct Extraction {
+    events: mpsc::Receiver<Result<Event, Error>>,
+    /// Holds the task so that it ends with this value.
+    _task: JoinSet<()>,
+    ended: bool,
+}
+
+/// Starts an extraction. `resume` holds the entries stored so far, in their order; none for a new run.
+///
+/// Must be called inside a Tokio runtime.
+pub fn extract(client: JiraClient, spec: Spec, resume: Vec<CheckpointEntry>, cancel: CancellationToken) -> Extraction {
+    let (out, events) = mpsc::channel(EVENTS_AHEAD);
+    let mut task = JoinSet::new();
+    task.spawn(async move {
+        let ended = cancel.run_until_cancelled(drive(&client, spec, resume, out.clone())).await;
+        let last = match ended {
+            Some(Ok(summary)) => Ok(Event::Finished(summary)),
+            Some(Err(error)) => Err(error),
+            None => Err(Error::Cancelled),
+        };
+        if out.send(last).await.is_err() {
+            tracing::debug!("nobody waits for the end of the extraction");
+        }
+    });
+    Extraction { events, _task: task, ended: false }
+}
+
+impl Extraction {
+    /// The next event; `None` after the last, which is `Finished` or an error. Not calling this stops the reading of Jira.
+    pub async fn next(&mut self) -> Option<Result<Event, Error>> {
+        if self.ended {
+            return None;
+        }
+        let broken = || Err(Error::Client { detail: "the extraction broke off without a reason; this is a defect, please report it".to_owned() });
+        let event = self.events.recv().await.unwrap_or_else(broken);
+        self.ended = matches!(event, Err(_) | Ok(Event::Finished(_)));
+        Some(event)
+    }
+}
+
+async fn drive(client: &JiraClient, spec: Spec, entries: Vec<CheckpointEntry>, out: mpsc::Sender<Result<Event, Error>>) -> Result<Summary, Error> {
+    let mut resume = Resume::parse(&entries)?;
+    drop(entries);
+    let run = Arc::new(Run::try_new(client, spec, resume.entries, out)?);
+    run.start_generations_at(resume.next_generation);
+    for stats in std::mem::take(&mut resume.stats) {
+        run.add_unit(stats);
+    }
+    run.add_issues_total(resume.issues_read);
+    run.add_issues_read(usize::try_from(resume.issues_read).unwrap_or_default());
+    run.set_phase(Phase::LoggingIn);
+    let now_ms = run.client.login().await?.server_time.timestamp_millis();
+    run.set_phase(Phase::Reading);
+
+    let started_ms = resume.plan.as_ref().map_or(floor_second(now_ms), |plan| plan.started_ms);
+    let mut tasks = JoinSet::new();
+    let fields_wanted = run.spec.tables.contains(&Table::Fields) && !resume.metadata_done.contains(&Table::Fields);
+    tasks.spawn(prepare(Arc::clone(&run), resume.plan.take(), started_ms, Prepare { tables: !resume.tables_done, fields: fields_wanted }));
+    let outcome = Arc::new(Mutex::new(Outcome::default()));
+    let metadata: Vec<Table> = run.spec.tables.difference(&resume.metadata_done).copied().collect();
+    if run.spec.reads_issues() {
+        tasks.spawn(read_issues(Arc::clone(&run), resume, (started_ms, now_ms), Arc::clone(&outcome)));
+    }
+    for table in metadata {
+        tasks.spawn(metadata::read(Arc::clone(&run), table));
+    }
+    lanes::join(tasks).await?;
+    let outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    Ok(summarise(&run, outcome).await)
+}
+
+/// What the issues of a run came to.
+#[derive(Clone, Copy, Debug, Default)]
+struct Outcome {
+    until_ms: Option<i64>,
+    issues_total: Option<u64>,
+}
+
+#[derive(Clone, Copy)]
+struct Prepare {
+    tables: bool,
+    fields: bool,
+}
+
+/// Fixes the columns, tells them in the first entry, and makes every selected table exist.
+async fn prepare(run: Arc<Run>, plan: Option<Plan>, started_ms: i64, todo: Prepare) -> Result<(), Error> {
+    let mut fields_json = None;
+    if plan.is_none() || todo.fields {
+        fields_json = Some(run.client.read(&Read::Field).await?);
+    }
+    let schema = match (plan, &fields_json) {
+        (Some(plan), _) => plan.schema,
+        (None, json) => {
+            let json = json.as_deref().unwrap_or_default();
+            let schema = IssueSchema::from_field_answer(json).map_err(|error| Error::undecodable(Read::Field.what(), &error))?;
+            let plan = Plan::new(started_ms, schema.clone());
+            run.emit_done(run.next_unit("plan"), &Entry::Plan(plan), 0).await?;
+            schema
+        }
+    };
+    run.set_schema(schema);
+    if todo.tables && run.spec.mode == Mode::Full {
+        let mut writer = UnitWriter::open(&run, "tables", 0).await;
+        for table in run.spec.tables.iter().filter(|table| table.is_issue_table()) {
+            writer.sink.require(*table);
+        }
+        writer.finish(|stats| Done::new(Work::Tables, stats)).await?;
+    }
+    match fields_json.filter(|_| todo.fields) {
+        Some(json) => metadata::write(&run, Table::Fields, &json).await,
+        None => Ok(()),
+    }
+}
+
+async fn read_issues(run: Arc<Run>, resume: Resume, (started_ms, now_ms): (i64, i64), outcome: Arc<Mutex<Outcome>>) -> Result<(), Error> {
+    let begun = resume.last_pass.map(|pass| (pass, resume.last_pass_done));
+    let ended = match run.spec.mode {
+        Mode::Full => {
+            let known = base::read(&run, started_ms, &resume.base, resume.known).await?;
+            full_end(&run, known, Start { since_ms: started_ms, begun, now_ms: None }).await?
+        }
+        Mode::Delta { watermark } => delta(&run, Start { since_ms: watermark.epoch_ms(), begun, now_ms: Some(now_ms) }).await?,
+    };
+    *outcome.lock().unwrap_or_else(PoisonError::into_inner) = ended;
+    Ok(())
+}
+
+async fn full_end(run: &Arc<Run>, mut known: Known, start: Start) -> Result<Outcome, Error> {
+    run.set_phase(Phase::CatchingUp);
+    let CaughtUp { until_ms, read, .. } = passes::catch_up(run, start).await?;
+    for issue in &read {
+        known.add(issue.id, issue.created_ms);
+    }
+    run.set_phase(Phase::Proving);
+    let late = passes::updated_since(&read, until_ms);
+    let total = proof::prove(run, &mut known, proof::Caught { until_ms, late: &late }).await?;
+    Ok(Outcome { until_ms: Some(until_ms), issues_total: Some(total) })
+}
+
+async fn delta(run: &Arc<Run>, start: Start) -> Result<Outcome, Error> {
+    run.set_phase(Phase::CatchingUp);
+    let CaughtUp { until_ms, vanished, .. } = passes::catch_up(run, start).await?;
+    run.set_phase(Phase::Proving);
+    proof::take_out(run, &vanished).await?;
+    let bounds = run.created_bounds();
+    let total = run.count(run.jql(Range::new(Axis::Created, bounds.from, bounds.to))).await?;
+    Ok(Outcome { until_ms: Some(until_ms), issues_total: Some(total) })
+}
+
+async fn summarise(run: &Run, outcome: Outcome) -> Summary {
+    let schema = run.schema().await;
+    let columns = run.spec.tables.iter().map(|table| (table.name().to_owned(), u64::try_from(schema.column_count(*table)).unwrap_or_default()));
+    let progress = run.progress();
+    Summary {
+        rows: progress.rows,
+        columns: columns.collect(),
+        watermark: outcome.until_ms.and_then(Watermark::from_epoch_ms),
+        warnings: run.take_warnings(),
+        requests: progress.requests,
+        retries: progress.retries,
+        bytes_read: progress.bytes_read,
+        bytes_by_table: run.bytes_by_table(),
+        issues_total: outcome.issues_total,
+    }
+}

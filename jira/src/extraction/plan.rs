@@ -1,0 +1,168 @@
+//! Cuts a range into slices by offset probes, while the first slices are read already.
+//!
+//! The first question gives the count and up to a thousand times at once, which is all that a small range needs. Beyond it, probes ask for
+//! the one issue at every so many issues, several at once, up to Jira's search window; the next round starts at the last cut.
+
+use crate::decode::PageHead;
+use crate::error::Error;
+use crate::extraction::run::Run;
+use crate::extraction::walk::HEADS_PER_PAGE;
+use crate::jql::Axis;
+use crate::paging::cuts::{Cuts, slice_target};
+use crate::paging::range::{Range, SECOND_MS};
+use futures_util::StreamExt;
+use tokio::sync::mpsc;
+
+/// Slices cut in advance: enough that no lane waits, few enough that cutting stays near reading.
+pub(crate) const SLICES_AHEAD: usize = 16;
+
+/// Sends slices that cover the range, in order; nothing for a range without issues.
+pub(crate) async fn cut(run: &Run, range: Range, out: &mpsc::Sender<Range>) -> Result<(), Error> {
+    let listed = run.heads(run.jql(range).by_time(range.axis), 0, HEADS_PER_PAGE).await?;
+    run.add_issues_total(listed.total);
+    if listed.total == 0 {
+        return Ok(());
+    }
+    let times = times(&listed, range.axis);
+    let mut cutter = Cutter { run, out, cuts: Cuts::new(range), target: slice_target(listed.total, run.lanes()) };
+    let used = cutter.cut_listed(&times).await;
+    if !is_complete(&listed) {
+        cutter.cut_by_probes(listed.total - used).await?;
+    }
+    cutter.finish().await;
+    Ok(())
+}
+
+/// Slices of a range whose issues are all listed.
+pub(crate) fn cut_listed(range: Range, times: &[i64], lanes: usize) -> Vec<Range> {
+    let total = u64::try_from(times.len()).unwrap_or(u64::MAX);
+    let mut cuts = Cuts::new(range);
+    let mut slices: Vec<Range> = every(times, slice_target(total, lanes)).filter_map(|(_, time)| cuts.cut_at(time)).collect();
+    slices.extend(cuts.finish());
+    slices
+}
+
+/// Whether an answer lists all that it counts.
+pub(crate) fn is_complete(listed: &PageHead) -> bool {
+    u64::try_from(listed.issues.len()).is_ok_and(|shown| shown >= listed.total)
+}
+
+/// The times of a page, in order.
+pub(crate) fn times(page: &PageHead, axis: Axis) -> Vec<i64> {
+    let mut times: Vec<i64> = page.issues.iter().map(|issue| if axis == Axis::Created { issue.created_ms } else { issue.updated_ms }).collect();
+    times.sort_unstable();
+    times
+}
+
+/// Every `step`-th time but the first, with its place.
+fn every(times: &[i64], step: u64) -> impl Iterator<Item = (u64, i64)> {
+    let step = usize::try_from(step.max(1)).unwrap_or(usize::MAX);
+    (0_u64..).zip(times.iter().copied()).step_by(step).skip(1)
+}
+
+struct Cutter<'a> {
+    run: &'a Run,
+    out: &'a mpsc::Sender<Range>,
+    cuts: Cuts,
+    target: u64,
+}
+
+impl Cutter<'_> {
+    /// Gives how many issues lie before the last cut.
+    async fn cut_listed(&mut self, times: &[i64]) -> u64 {
+        let mut used = 0;
+        for (at, time) in every(times, self.target) {
+            if self.cut(time).await {
+                used = at;
+            }
+        }
+        used
+    }
+
+    async fn cut_by_probes(&mut self, mut left: u64) -> Result<(), Error> {
+        while left > self.target && !self.out.is_closed() {
+            let used = self.round(left).await?;
+            left = match used {
+                Some(used) => left.saturating_sub(used),
+                None => self.step_over_second().await?,
+            };
+        }
+        Ok(())
+    }
+
+    /// One round of probes; gives how many issues lie before its last cut, or `None` if it could cut nowhere.
+    async fn round(&mut self, left: u64) -> Result<Option<u64>, Error> {
+        let (run, range, target) = (self.run, self.cuts.left(), self.target);
+        let last = left.min(run.window());
+        let offsets = (1..).map(move |step: u64| step * target).take_while(move |offset| *offset < last);
+        let mut probes = futures_util::stream::iter(offsets).map(|offset| async move { (offset, probe(run, range, offset).await) }).buffered(run.lanes());
+        let mut used = None;
+        while let Some((offset, found)) = probes.next().await {
+            match found {
+                Ok(Some(time)) => {
+                    if self.cut(time).await {
+                        used = Some(offset);
+                    }
+                }
+                // Fewer issues than counted: deleted meanwhile, or edited past the end.
+                Ok(None) => return Ok(Some(left)),
+                Err(Error::SearchWindow { .. }) => {
+                    run.lower_window(offset);
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(used)
+    }
+
+    /// A whole window lies in one second: that second becomes a slice of its own. Gives how many issues lie behind it.
+    async fn step_over_second(&mut self) -> Result<u64, Error> {
+        let range = self.cuts.left();
+        if let Some(time) = probe(self.run, range, 0).await? {
+            self.cut(time).await;
+            self.cut(time.saturating_add(SECOND_MS)).await;
+        }
+        let behind = self.cuts.left();
+        if behind == range { Ok(0) } else { self.run.count(self.run.jql(behind)).await }
+    }
+
+    async fn finish(self) {
+        if let Some(slice) = self.cuts.finish() {
+            send(self.out, slice).await;
+        }
+    }
+
+    async fn cut(&mut self, time: i64) -> bool {
+        let Some(slice) = self.cuts.cut_at(time) else { return false };
+        send(self.out, slice).await;
+        true
+    }
+}
+
+/// Sends a slice; nobody takes it when reading has failed, and then cutting ends by itself.
+async fn send(out: &mpsc::Sender<Range>, slice: Range) {
+    if out.send(slice).await.is_err() {
+        tracing::debug!("cutting goes on without readers");
+    }
+}
+
+/// The time of the issue at an offset.
+async fn probe(run: &Run, range: Range, offset: u64) -> Result<Option<i64>, Error> {
+    let page = run.heads(run.jql(range).by_time(range.axis), offset, 1).await?;
+    Ok(times(&page, range.axis).first().copied())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listed_range_is_cut_at_every_page() {
+        let times: Vec<i64> = (0..250).map(|second| second * 1000).collect();
+        let slices = cut_listed(Range::new(Axis::Updated, -5000, 900_000), &times, 4);
+        let ends: Vec<i64> = slices.iter().map(|slice| slice.to).collect();
+        assert_eq!(ends, [96_000, 192_000, 900_000]);
+        assert_eq!(cut_listed(Range::new(Axis::Updated, 0, 1000), &[1, 2, 3], 4).len(), 1);
+    }
+}

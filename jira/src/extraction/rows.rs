@@ -1,0 +1,242 @@
+//! Issues of a walk into rows: which are accepted, and the children that a page held back.
+
+use crate::checkpoint::Accepted;
+use crate::client::allow::Read;
+use crate::decode::{DecodeError, Envelope, IssueHead, IssueSeen, PageHead};
+use crate::error::Error;
+use crate::extraction::run::Run;
+use crate::extraction::walk::PageTaker;
+use crate::extraction::writer::UnitWriter;
+use crate::tables::Table;
+use futures_util::StreamExt;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Decides whether an issue that a page shows is taken.
+pub(crate) enum Gate {
+    /// Once in this unit.
+    Once(HashSet<i64>),
+    /// Once in this pass, and not at all if an earlier pass read it as it is.
+    Pass(Arc<PassGate>),
+    /// Only these.
+    Wanted(HashSet<i64>),
+}
+
+/// What the slices of a pass share.
+#[derive(Debug, Default)]
+pub(crate) struct PassGate {
+    /// Last update, by id, of issues that an earlier pass of this run read after that second was over.
+    unchanged: HashMap<i64, i64>,
+    taken: Mutex<HashSet<i64>>,
+}
+
+impl PassGate {
+    pub(crate) fn new(unchanged: HashMap<i64, i64>) -> Self {
+        Self { unchanged, taken: Mutex::default() }
+    }
+
+    /// Whether an earlier pass read the issue as it is.
+    pub(crate) fn is_unchanged(&self, id: i64, updated_ms: i64) -> bool {
+        self.unchanged.get(&id) == Some(&updated_ms)
+    }
+
+    fn taken(&self) -> MutexGuard<'_, HashSet<i64>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Gate {
+    fn offer(&mut self, head: &IssueHead<'_>) -> bool {
+        match self {
+            Self::Once(taken) => taken.insert(head.id),
+            Self::Pass(pass) => !pass.is_unchanged(head.id, head.updated_ms) && pass.taken().insert(head.id),
+            Self::Wanted(wanted) => wanted.remove(&head.id),
+        }
+    }
+
+    fn withdraw(&mut self, offered: &[Accepted]) {
+        for issue in offered {
+            match self {
+                Self::Once(taken) => {
+                    taken.remove(&issue.id);
+                }
+                Self::Pass(pass) => {
+                    pass.taken().remove(&issue.id);
+                }
+                Self::Wanted(wanted) => {
+                    wanted.insert(issue.id);
+                }
+            }
+        }
+    }
+}
+
+/// Takes pages of issues with all that the tables need.
+pub(crate) struct Rows<'a> {
+    run: &'a Run,
+    pub(crate) writer: UnitWriter<'a>,
+    gate: Gate,
+    /// What was accepted, in the order of reading.
+    pub(crate) accepted: Vec<Accepted>,
+    /// Issues that were gone when their children were asked for.
+    pub(crate) vanished: Vec<i64>,
+}
+
+impl<'a> Rows<'a> {
+    pub(crate) fn new(run: &'a Run, writer: UnitWriter<'a>, gate: Gate) -> Self {
+        Self { run, writer, gate, accepted: Vec::new(), vanished: Vec::new() }
+    }
+
+    pub(crate) fn accepted_ids(&self) -> Vec<i64> {
+        self.accepted.iter().map(|issue| issue.id).collect()
+    }
+
+    fn held_back(&self, page: &PageHead) -> Vec<ChildAsk> {
+        let tables = &self.run.spec.tables;
+        let (comments, worklogs) = (tables.contains(&Table::IssueComments), tables.contains(&Table::IssueWorklogs));
+        let of_issue = |issue: &IssueSeen| {
+            let comments = (comments && issue.comments_incomplete).then_some(ChildAsk { id: issue.id, kind: Child::Comments, seen: 0 });
+            let worklogs = (worklogs && issue.worklogs_incomplete).then_some(ChildAsk { id: issue.id, kind: Child::Worklogs, seen: 0 });
+            comments.into_iter().chain(worklogs)
+        };
+        page.issues.iter().filter(|issue| issue.accepted).flat_map(of_issue).collect()
+    }
+
+    /// Asks for children, as many at once as there are lanes, page after page.
+    async fn read_children(&mut self, mut asks: Vec<ChildAsk>) -> Result<(), Error> {
+        while !asks.is_empty() {
+            let run = self.run;
+            let mut answers = futures_util::stream::iter(asks).map(|ask| async move { (ask, run.client.read(&ask.read()).await) }).buffer_unordered(run.lanes());
+            let mut more = Vec::new();
+            while let Some((ask, answer)) = answers.next().await {
+                match answer {
+                    Ok(json) => more.extend(self.take_children(ask, &json).await?),
+                    // Deleted between page and children: the rows that stand already are taken back by the deletion check.
+                    Err(Error::NotFound { .. }) => self.vanished.push(ask.id),
+                    Err(error) => return Err(error),
+                }
+            }
+            asks = more;
+        }
+        Ok(())
+    }
+
+    async fn take_children(&mut self, ask: ChildAsk, json: &str) -> Result<Option<ChildAsk>, Error> {
+        self.writer.count_bytes(ask.kind.table(), json.len());
+        let sink = &mut self.writer.sink;
+        let taken = match ask.kind {
+            Child::Comments => sink.comments_page(ask.id, json),
+            Child::Worklogs => sink.worklogs_page(ask.id, json),
+        };
+        let envelope = taken.map_err(|error| Error::undecodable(ask.read().what(), &error))?;
+        let (next, withheld) = ask.after(&envelope);
+        if withheld > 0 {
+            let (code, message) = ask.kind.withheld();
+            self.run.warn(code, message, withheld).await?;
+        }
+        self.writer.flush().await?;
+        Ok(next)
+    }
+}
+
+impl PageTaker for Rows<'_> {
+    fn take(&mut self, json: &str) -> Result<PageHead, DecodeError> {
+        let mut offered = Vec::new();
+        let gate = &mut self.gate;
+        let mut accept = |head: &IssueHead<'_>| {
+            let accepted = gate.offer(head);
+            if accepted {
+                offered.push(Accepted { id: head.id, created_ms: head.created_ms, updated_ms: head.updated_ms });
+            }
+            accepted
+        };
+        let page = self.writer.sink.issue_page(json, &mut accept);
+        match &page {
+            Ok(_) => {
+                self.run.add_issues_read(offered.len());
+                self.accepted.append(&mut offered);
+                self.writer.count_bytes(Table::Issues, json.len());
+            }
+            Err(_) => self.gate.withdraw(&offered),
+        }
+        page
+    }
+
+    async fn settle(&mut self, page: &PageHead) -> Result<(), Error> {
+        let asks = self.held_back(page);
+        self.read_children(asks).await?;
+        self.writer.flush().await
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Child {
+    Comments,
+    Worklogs,
+}
+
+impl Child {
+    fn table(self) -> Table {
+        match self {
+            Self::Comments => Table::IssueComments,
+            Self::Worklogs => Table::IssueWorklogs,
+        }
+    }
+
+    fn withheld(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Comments => ("comments_withheld", "Jira counts comments that it does not show to this account"),
+            Self::Worklogs => ("worklogs_withheld", "Jira counts work logs that it does not show to this account"),
+        }
+    }
+}
+
+/// The children of one issue, from the first one not seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct ChildAsk {
+    id: i64,
+    kind: Child,
+    seen: u64,
+}
+
+impl ChildAsk {
+    fn read(self) -> Read {
+        match self.kind {
+            Child::Comments => Read::IssueComments { id: self.id, start_at: self.seen },
+            Child::Worklogs => Read::IssueWorklogs { id: self.id },
+        }
+    }
+
+    /// What to ask next, and how many children Jira counts but does not show. Advances by what came, not by what was asked for.
+    fn after(self, envelope: &Envelope) -> (Option<Self>, u64) {
+        let seen = self.seen + envelope.count;
+        if seen >= envelope.total {
+            return (None, 0);
+        }
+        let has_pages = self.kind == Child::Comments;
+        if has_pages && envelope.count > 0 { (Some(Self { seen, ..self }), 0) } else { (None, envelope.total - seen) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(kind: Child, seen: u64) -> ChildAsk {
+        ChildAsk { id: 7, kind, seen }
+    }
+
+    #[test]
+    fn comments_advance_by_what_came() {
+        let envelope = Envelope { start_at: 0, max_results: 50, total: 120, count: 50 };
+        assert_eq!(ask(Child::Comments, 0).after(&envelope), (Some(ask(Child::Comments, 50)), 0));
+        assert_eq!(ask(Child::Comments, 100).after(&Envelope { count: 20, ..envelope }), (None, 0));
+    }
+
+    #[test]
+    fn children_that_are_counted_but_not_shown_are_withheld() {
+        let empty = Envelope { start_at: 100, max_results: 50, total: 120, count: 0 };
+        assert_eq!(ask(Child::Comments, 100).after(&empty), (None, 20));
+        assert_eq!(ask(Child::Worklogs, 0).after(&Envelope { count: 100, ..empty }), (None, 20));
+    }
+}

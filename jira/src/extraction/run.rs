@@ -1,0 +1,254 @@
+//! What all tasks of one run share: the client, the condition, the columns, the way out for events, and the tally.
+
+use crate::checkpoint::{Entry, UnitStats};
+use crate::client::JiraClient;
+use crate::client::allow::{Read, SearchAsk};
+use crate::decode::{PageHead, decode_heads};
+use crate::error::Error;
+use crate::extraction::events::{Event, Phase, Progress};
+use crate::fields::IssueSchema;
+use crate::jql::{Axis, Jql, UserClause};
+use crate::paging::range::{Range, floor_second};
+use crate::spec::{Spec, SpecError};
+use crate::tables::Table;
+use crate::unit::UnitId;
+use crate::warning::{Warning, Warnings};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{SetOnce, mpsc};
+use tokio::time::Instant;
+
+/// Where Jira's search window lies until an answer says otherwise.
+const SEARCH_WINDOW: u64 = 10_000;
+/// Progress is told no more often.
+const PROGRESS_EVERY: Duration = Duration::from_millis(200);
+
+/// Shared by the tasks of a run.
+pub(crate) struct Run {
+    pub(crate) client: JiraClient,
+    pub(crate) spec: Spec,
+    user: Option<UserClause>,
+    events: mpsc::Sender<Result<Event, Error>>,
+    schema: SetOnce<Arc<IssueSchema>>,
+    tally: Mutex<Tally>,
+    window: AtomicU64,
+    units: AtomicU64,
+    /// Makes unit names differ from those of an earlier agent's share of the run.
+    salt: usize,
+    generations: AtomicU64,
+}
+
+#[derive(Default)]
+struct Tally {
+    progress: Progress,
+    bytes: BTreeMap<String, u64>,
+    warnings: Warnings,
+    told: Option<Instant>,
+}
+
+impl Run {
+    pub(crate) fn try_new(
+        client: &JiraClient,
+        spec: Spec,
+        salt: usize,
+        events: mpsc::Sender<Result<Event, Error>>,
+    ) -> Result<Self, SpecError> {
+        spec.check()?;
+        let user = spec.jql.as_deref().map_or(Ok(None), UserClause::parse)?;
+        Ok(Self {
+            client: client.metered(),
+            spec,
+            user,
+            events,
+            schema: SetOnce::new(),
+            tally: Mutex::new(Tally::default()),
+            window: AtomicU64::new(SEARCH_WINDOW),
+            units: AtomicU64::new(0),
+            salt,
+            generations: AtomicU64::new(1),
+        })
+    }
+
+    // ---- conditions and small questions ----
+
+    /// Creation times that the spec allows, whole seconds.
+    pub(crate) fn created_bounds(&self) -> Range {
+        let second = |time: chrono::DateTime<chrono::Utc>| floor_second(time.timestamp_millis());
+        let from = self.spec.created_from.map_or(i64::MIN, second);
+        Range::new(Axis::Created, from, self.spec.created_to.map_or(i64::MAX, second))
+    }
+
+    /// The issues of a range that the spec asks for.
+    pub(crate) fn jql(&self, range: Range) -> Jql {
+        let jql = Jql::all().from(range.axis, range.from).before(range.axis, range.to);
+        let bounds = self.created_bounds();
+        let jql = match range.axis {
+            Axis::Created => jql,
+            Axis::Updated => jql.from(Axis::Created, bounds.from).before(Axis::Created, bounds.to),
+        };
+        jql.projects(&self.spec.projects).user(self.user.as_ref())
+    }
+
+    /// How many issues Jira counts.
+    pub(crate) async fn count(&self, jql: Jql) -> Result<u64, Error> {
+        Ok(self.heads(jql, 0, 0).await?.total)
+    }
+
+    /// A page of ids and times, without rows.
+    pub(crate) async fn heads(&self, jql: Jql, start_at: u64, max_results: u64) -> Result<PageHead, Error> {
+        let ask = SearchAsk { jql, fields: head_fields(), expand_changelog: false, max_results, start_at };
+        let read = Read::Search(ask);
+        let json = self.client.read(&read).await?;
+        self.count_bytes(Table::Issues, json.len());
+        decode_heads(&json).map_err(|error| Error::undecodable(read.what(), &error))
+    }
+
+    /// Largest offset that Jira answers.
+    pub(crate) fn window(&self) -> u64 {
+        self.window.load(Ordering::Relaxed)
+    }
+
+    /// Jira refused this offset.
+    pub(crate) fn lower_window(&self, offset: u64) {
+        self.window.fetch_min(offset.max(1), Ordering::Relaxed);
+    }
+
+    /// Lanes of reading: as many slices are open at once.
+    pub(crate) fn lanes(&self) -> usize {
+        self.client.limits().max_parallel.max(1)
+    }
+
+    // ---- columns ----
+
+    pub(crate) fn set_schema(&self, schema: IssueSchema) {
+        // Set once, by the task that prepares the run.
+        if self.schema.set(Arc::new(schema)).is_err() {
+            tracing::error!("the columns of a run were set twice");
+        }
+    }
+
+    /// The columns of the run, as soon as they are known.
+    pub(crate) async fn schema(&self) -> Arc<IssueSchema> {
+        Arc::clone(self.schema.wait().await)
+    }
+
+    // ---- units ----
+
+    pub(crate) fn next_unit(&self, kind: &str) -> UnitId {
+        let number = self.units.fetch_add(1, Ordering::Relaxed);
+        UnitId::new(format!("{kind}-{}-{number}", self.salt))
+    }
+
+    pub(crate) fn start_generations_at(&self, generation: u32) {
+        self.generations.store(u64::from(generation), Ordering::Relaxed);
+    }
+
+    /// A generation that nothing was read in yet.
+    pub(crate) fn next_generation(&self) -> u32 {
+        u32::try_from(self.generations.fetch_add(1, Ordering::Relaxed)).unwrap_or(u32::MAX)
+    }
+
+    // ---- events ----
+
+    /// Waits until the caller takes it: that is what slows reading down to the caller's speed.
+    pub(crate) async fn emit(&self, event: Event) -> Result<(), Error> {
+        self.events.send(Ok(event)).await.map_err(|_| Error::Cancelled)
+    }
+
+    /// Tells that a unit is finished, with its entry; `parts` were emitted before.
+    pub(crate) async fn emit_done(&self, unit: UnitId, entry: &Entry, parts: u32) -> Result<(), Error> {
+        let mut entries = entry.to_checkpoint(&unit)?;
+        let last = entries.pop();
+        for (at, entry) in entries.into_iter().enumerate() {
+            let unit = UnitId::new(format!("{unit}-piece-{at}"));
+            self.emit(Event::UnitDone { unit, entry, parts: 0 }).await?;
+        }
+        if let Some(entry) = last {
+            self.emit(Event::UnitDone { unit, entry, parts }).await?;
+        }
+        Ok(())
+    }
+
+    /// A warning, for the summary and at once.
+    pub(crate) async fn warn(&self, code: &str, message: &str, count: u64) -> Result<(), Error> {
+        self.lock().warnings.add(code, message, count);
+        self.emit(Event::Warning(Warning { code: code.to_owned(), message: message.to_owned(), count })).await
+    }
+
+    // ---- tally ----
+
+    pub(crate) fn set_phase(&self, phase: Phase) {
+        self.lock().progress.phase = phase;
+        self.tell();
+    }
+
+    pub(crate) fn add_issues_total(&self, more: u64) {
+        let mut tally = self.lock();
+        tally.progress.issues_total = Some(tally.progress.issues_total.unwrap_or(0) + more);
+    }
+
+    pub(crate) fn add_issues_read(&self, more: usize) {
+        self.lock().progress.issues_read += u64::try_from(more).unwrap_or_default();
+        self.tell();
+    }
+
+    pub(crate) fn count_bytes(&self, table: Table, bytes: usize) {
+        let mut tally = self.lock();
+        *tally.bytes.entry(table.name().to_owned()).or_default() += u64::try_from(bytes).unwrap_or_default();
+    }
+
+    /// A unit is finished, now or before a resumption.
+    pub(crate) fn add_unit(&self, stats: UnitStats) {
+        let mut tally = self.lock();
+        for (table, rows) in stats.rows {
+            *tally.progress.rows.entry(table).or_default() += rows;
+        }
+        for (table, bytes) in stats.bytes {
+            *tally.bytes.entry(table).or_default() += bytes;
+        }
+        tally.warnings.merge(stats.warnings);
+    }
+
+    pub(crate) fn bytes_by_table(&self) -> BTreeMap<String, u64> {
+        self.lock().bytes.clone()
+    }
+
+    pub(crate) fn take_warnings(&self) -> Vec<Warning> {
+        std::mem::take(&mut self.lock().warnings).into_vec()
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        let stats = self.client.run_stats();
+        let mut progress = self.lock().progress.clone();
+        progress.requests = stats.requests;
+        progress.retries = stats.retries;
+        progress.bytes_read = stats.bytes_read;
+        progress.in_flight = u32::try_from(stats.in_flight).unwrap_or(u32::MAX);
+        progress
+    }
+
+    /// Tells the progress now and then; a caller that is busy misses some.
+    fn tell(&self) {
+        let now = Instant::now();
+        let mut tally = self.lock();
+        if tally.told.is_some_and(|told| now.duration_since(told) < PROGRESS_EVERY) {
+            return;
+        }
+        tally.told = Some(now);
+        drop(tally);
+        if self.events.try_send(Ok(Event::Progress(self.progress()))).is_err() {
+            tracing::trace!("progress not told: the caller is busy");
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a page without rows asks for.
+pub(crate) fn head_fields() -> Vec<String> {
+    ["created", "updated"].map(str::to_owned).to_vec()
+}

@@ -1,0 +1,196 @@
+//! The walk over a range, done: asks for the pages that `paging` names and hands them on.
+
+use crate::client::allow::{Read, SearchAsk};
+use crate::decode::{DecodeError, PageHead, decode_heads};
+use crate::error::{Error, UnreachableCause};
+use crate::extraction::run::{Run, head_fields};
+use crate::jql::{Axis, Jql};
+use crate::paging::keyset::{KeySet, Seen, Step};
+use crate::paging::range::Range;
+use crate::paging::second::{Second, SecondStep};
+use crate::spec::ProjectKey;
+use crate::tables::Table;
+use serde::Deserialize;
+use std::collections::HashMap;
+
+/// Times that a page whose JSON ends early is asked for.
+const CUT_PAGES_MAX: u32 = 4;
+/// Ids and times asked for in one page; they are small.
+pub(crate) const HEADS_PER_PAGE: u64 = 1000;
+
+/// Takes the pages of a walk.
+pub(crate) trait PageTaker: Send {
+    /// Takes a page; an error leaves everything as it was before.
+    fn take(&mut self, json: &str) -> Result<PageHead, DecodeError>;
+
+    /// Does what the page asks for besides.
+    fn settle(&mut self, page: &PageHead) -> impl Future<Output = Result<(), Error>> + Send;
+}
+
+/// Keeps ids with their creation times.
+#[derive(Debug, Default)]
+pub(crate) struct Heads {
+    /// Creation time by id, epoch milliseconds.
+    pub(crate) created: HashMap<i64, i64>,
+}
+
+impl PageTaker for Heads {
+    fn take(&mut self, json: &str) -> Result<PageHead, DecodeError> {
+        let page = decode_heads(json)?;
+        self.created.extend(page.issues.iter().map(|issue| (issue.id, issue.created_ms)));
+        Ok(page)
+    }
+
+    async fn settle(&mut self, _page: &PageHead) -> Result<(), Error> {
+        std::future::ready(Ok(())).await
+    }
+}
+
+/// How pages are asked for.
+pub(crate) struct Walk<'a> {
+    run: &'a Run,
+    fields: Vec<String>,
+    expand_changelog: bool,
+    page: u64,
+    /// From this second on the site's clock is still running: what is not proven there is read again by the next pass.
+    open_from: i64,
+}
+
+impl<'a> Walk<'a> {
+    /// A walk over ids and times.
+    pub(crate) fn over_heads(run: &'a Run) -> Self {
+        Self { run, fields: head_fields(), expand_changelog: false, page: HEADS_PER_PAGE, open_from: i64::MAX }
+    }
+
+    /// A walk over all that the tables need.
+    pub(crate) fn over_rows(run: &'a Run, fields: Vec<String>, page: u64, open_from: i64) -> Self {
+        let tables = &run.spec.tables;
+        let expand_changelog = tables.contains(&Table::IssueChangelog) || tables.contains(&Table::Issues);
+        Self { run, fields, expand_changelog, page, open_from }
+    }
+
+    /// Walks over the whole range.
+    pub(crate) async fn range(&mut self, range: Range, taker: &mut impl PageTaker) -> Result<(), Error> {
+        let mut keys = KeySet::new(range);
+        let mut step = keys.first();
+        loop {
+            step = match step {
+                Step::Page(left) => {
+                    let page = self.page(self.run.jql(left).by_time(left.axis), 0, taker).await?;
+                    keys.handle_page(page.total, &seen(&page, left.axis))
+                }
+                Step::Second(second) => {
+                    self.second(Range::of_second(range.axis, second), taker).await?;
+                    keys.handle_second_read()
+                }
+                Step::Done => return Ok(()),
+                Step::Stuck => {
+                    let detail = "Jira counts issues there that it does not show (its index may need a rebuild)".to_owned();
+                    return Err(Error::Incomplete { slice: range.to_string(), detail });
+                }
+            };
+        }
+    }
+
+    async fn second(&mut self, second: Range, taker: &mut impl PageTaker) -> Result<(), Error> {
+        if self.second_of(second, &[], taker).await? {
+            return Ok(());
+        }
+        for project in project_keys(self.run).await? {
+            if !self.second_of(second, std::slice::from_ref(&project), taker).await? {
+                let detail = format!("project {project} alone has more issues of that second than Jira's search window");
+                return Err(Error::Incomplete { slice: second.to_string(), detail });
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads one second by offset; false when Jira's search window is too small for it.
+    async fn second_of(&mut self, second: Range, projects: &[ProjectKey], taker: &mut impl PageTaker) -> Result<bool, Error> {
+        let jql = self.run.jql(second).projects(projects).by_key();
+        let mut reading = Second::new(self.run.window());
+        let mut step = SecondStep::Page(0);
+        loop {
+            step = match step {
+                SecondStep::Page(offset) => match self.page(jql.clone(), offset, taker).await {
+                    Ok(page) => reading.handle_page(page.total, page.issues.iter().map(|issue| issue.id)),
+                    Err(Error::SearchWindow { .. }) => {
+                        self.run.lower_window(offset);
+                        SecondStep::Split
+                    }
+                    Err(error) => return Err(error),
+                },
+                SecondStep::Done => return Ok(true),
+                SecondStep::Split => return Ok(false),
+                SecondStep::Unproven { .. } if second.to > self.open_from => return Ok(true),
+                SecondStep::Unproven { seen, total } => {
+                    let detail = format!("{seen} issues were shown, but {total} are counted");
+                    return Err(Error::Incomplete { slice: second.to_string(), detail });
+                }
+            };
+        }
+    }
+
+    /// One page. Smaller ones are asked for when it is too large or too slow; one whose JSON ends early is asked for again.
+    async fn page(&mut self, jql: Jql, start_at: u64, taker: &mut impl PageTaker) -> Result<PageHead, Error> {
+        let mut cut = 0;
+        loop {
+            let read = Read::Search(SearchAsk {
+                jql: jql.clone(),
+                fields: self.fields.clone(),
+                expand_changelog: self.expand_changelog,
+                max_results: self.page,
+                start_at,
+            });
+            let json = match self.run.client.read_shrinkable(&read).await {
+                Ok(json) => json,
+                Err(error) if asks_for_less(&error) && self.page > 1 => {
+                    self.page /= 2;
+                    tracing::debug!(page = self.page, "smaller pages are asked for");
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            match taker.take(&json) {
+                Ok(page) => {
+                    drop(json);
+                    taker.settle(&page).await?;
+                    return Ok(page);
+                }
+                Err(DecodeError::Truncated { .. }) if cut < CUT_PAGES_MAX => cut += 1,
+                Err(error) => return Err(Error::undecodable(read.what(), &error)),
+            }
+        }
+    }
+}
+
+fn asks_for_less(error: &Error) -> bool {
+    matches!(error, Error::BodyTooLarge { .. } | Error::Unreachable { cause: UnreachableCause::Timeout, .. })
+}
+
+fn seen(page: &PageHead, axis: Axis) -> Vec<Seen> {
+    let time_of = |issue: &crate::decode::IssueSeen| match axis {
+        Axis::Created => issue.created_ms,
+        Axis::Updated => issue.updated_ms,
+    };
+    page.issues.iter().map(|issue| Seen { id: issue.id, time_ms: time_of(issue) }).collect()
+}
+
+/// The projects to split a second by. Archived ones are left out: searches do not know them.
+async fn project_keys(run: &Run) -> Result<Vec<ProjectKey>, Error> {
+    #[derive(Deserialize)]
+    struct Project {
+        key: String,
+        #[serde(default)]
+        archived: bool,
+    }
+    if !run.spec.projects.is_empty() {
+        return Ok(run.spec.projects.clone());
+    }
+    let json = run.client.read(&Read::Project).await?;
+    run.count_bytes(Table::Issues, json.len());
+    let projects: Vec<Project> =
+        serde_json::from_str(&json).map_err(|error| Error::Undecodable { what: Read::Project.what(), detail: error.to_string() })?;
+    let keys = projects.iter().filter(|project| !project.archived).map(|project| ProjectKey::parse(&project.key));
+    Ok(keys.collect::<Result<_, _>>()?)
+}

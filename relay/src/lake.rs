@@ -1,0 +1,112 @@
+//! The lake: Parquet parts land here and become visible as Delta tables, one directory a table.
+//!
+//! A part lands as an immutable file that no reader sees. [`Lake::commit`] makes all parts of a run's table visible by one Delta
+//! commit that carries the run's number, so that a commit tried twice lands once. [`Lake::sweep`] removes the files that no commit
+//! names. Everything that knows the object store, the Delta library or Parquet is inside this folder.
+//!
+//! The Delta library is synchronous: each operation runs as one blocking task of the current tokio runtime, which must be a
+//! multi-threaded one. Paths of parts are relative to the lake's root: `<pool>/<connection>/<table>/part-<run>-<part>.parquet`.
+
+mod columns;
+mod commit;
+mod error;
+mod files;
+mod footer;
+mod landing;
+mod merge;
+mod nesting;
+mod place;
+mod preview;
+mod replaced;
+mod stats;
+mod sweep;
+mod table;
+
+pub(crate) use commit::{Commit, CommitPart, Committed};
+pub use error::{LakeError, PartFault};
+pub(crate) use landing::LandedPart;
+pub(crate) use place::TablePlace;
+pub(crate) use preview::{ColumnInfo, Preview, TableInfo};
+
+use bytes::Bytes;
+use files::{Files, Store};
+use protocol::control::PartHeader;
+use protocol::ids::RunId;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Where the tables of all pools live. A clone is the same lake.
+#[derive(Clone, Debug)]
+pub(crate) struct Lake {
+    store: Store,
+}
+
+impl Lake {
+    /// Opens the lake in a local directory, which is created when it is missing. What it writes is on disk (fsync) when the
+    /// operation returns.
+    pub(crate) fn open(root: &Path) -> Result<Self, LakeError> {
+        Ok(Self { store: Store::local(root)? })
+    }
+
+    /// Writes a part after checking that its bytes are the announced ones and a Parquet file of flat, known columns. Durable on
+    /// return; visible only after [`Lake::commit`]. Landing the same bytes under the same name again succeeds, other bytes do not.
+    pub(crate) async fn land(
+        &self,
+        place: &TablePlace,
+        run: &RunId,
+        header: &PartHeader,
+        chunks: Vec<Bytes>,
+    ) -> Result<LandedPart, LakeError> {
+        let (place, run, header) = (place.clone(), run.clone(), header.clone());
+        self.blocking("land a part", move |files| landing::land(files, &place, &run, &header, chunks)).await
+    }
+
+    /// Makes the parts of one table and run visible by one Delta commit, exactly once by the run's number: when the table has seen
+    /// this or a later run, nothing happens. Creates the table when it is missing and there is a part to take columns from (a part
+    /// without rows suffices); a run without any part of a missing table commits nothing and reports no rows.
+    pub(crate) async fn commit(&self, commit: Commit) -> Result<Committed, LakeError> {
+        self.blocking("commit a table", move |files| commit::commit(files, &commit)).await
+    }
+
+    /// Removes the part files of a table that neither its log nor `keep` (paths as [`Lake::land`] returned them) names, and what a
+    /// crash left of half-written files. Files that a commit removed stay for the retention of a week, so that readers of an older
+    /// version finish. Returns how many files went. No landing and no commit of the table may be under way.
+    pub(crate) async fn sweep(&self, place: &TablePlace, keep: &BTreeSet<String>) -> Result<u64, LakeError> {
+        let (place, keep) = (place.clone(), keep.clone());
+        self.blocking("sweep a table", move |files| sweep::sweep(files, &place, &keep)).await
+    }
+
+    /// What the table holds now; `None` when no run has created it.
+    pub(crate) async fn describe(&self, place: &TablePlace) -> Result<Option<TableInfo>, LakeError> {
+        let place = place.clone();
+        self.blocking("describe a table", move |files| preview::describe(files, &place)).await
+    }
+
+    /// The first rows of the table as JSON: numbers as numbers, times as RFC 3339 text in UTC, days as text, missing values as null.
+    /// `None` when no run has created it.
+    pub(crate) async fn preview(&self, place: &TablePlace, rows: usize) -> Result<Option<Preview>, LakeError> {
+        let place = place.clone();
+        self.blocking("preview a table", move |files| preview::preview(files, &place, rows)).await
+    }
+
+    /// Where any Delta reader finds the table.
+    pub(crate) fn path(&self, place: &TablePlace) -> String {
+        self.store.display(&place.dir())
+    }
+
+    /// Runs `work` on a blocking thread. A panic in it (a library's, over bytes that nobody foresaw) becomes an error.
+    async fn blocking<T, F>(&self, action: &'static str, work: F) -> Result<T, LakeError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Files) -> Result<T, LakeError> + Send + 'static,
+    {
+        let files = Files::new(self.store.clone(), tokio::runtime::Handle::current())?;
+        match tokio::task::spawn_blocking(move || work(&files)).await {
+            Ok(result) => result,
+            Err(failure) => Err(LakeError::Interrupted { action, reason: failure.to_string() }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+//! Tables of the lake: what there is, and a first look at the rows.
+
+use super::input::{Params, Place, check_name};
+use super::problem::Problem;
+use crate::clock;
+use crate::lake::{ColumnInfo, TablePlace};
+use crate::node::Shared;
+use crate::run::catalogue;
+use crate::store::TableRow;
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Rows of a preview if nothing is said.
+const ROWS: usize = 20;
+/// Rows of a preview at most: it is read into memory.
+const ROWS_MAX: usize = 1000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Filter {
+    pool: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Look {
+    rows: Option<usize>,
+}
+
+pub(super) async fn list(
+    State(node): State<Shared>,
+    Params(filter): Params<Filter>,
+) -> Result<Json<Value>, Problem> {
+    if let Some(pool) = &filter.pool {
+        node.store.pool(pool).await?;
+    }
+    let tables = node.store.tables(filter.pool.as_deref()).await?;
+    Ok(Json(tables.iter().map(document).collect()))
+}
+
+pub(super) async fn show(
+    State(node): State<Shared>,
+    Place((pool, connection, table)): Place<(String, String, String)>,
+    Params(look): Params<Look>,
+) -> Result<Json<Value>, Problem> {
+    check_name("a pool", &pool)?;
+    check_name("a connection", &connection)?;
+    let known = catalogue::is_table(&table);
+    let place = TablePlace { pool, connection, table };
+    let rows = look.rows.unwrap_or(ROWS).min(ROWS_MAX);
+    let preview = if known { node.lake.preview(&place, rows).await? } else { None };
+    let Some(preview) = preview else {
+        let detail = format!("{}/{} has no table `{}`", place.pool, place.connection, place.table.escape_debug());
+        return Err(Problem::new(StatusCode::NOT_FOUND, "table_not_found", detail)
+            .hint("`uplinkctl table list` shows the tables; an extraction fills them"));
+    };
+    let schema: Vec<Value> = preview.columns.iter().map(column).collect();
+    Ok(Json(json!({ "schema": schema, "rows": preview.rows, "path": node.lake.path(&place) })))
+}
+
+fn column(column: &ColumnInfo) -> Value {
+    match &column.field_id {
+        Some(field_id) => json!({ "name": column.name, "type": column.type_name, "field_id": field_id }),
+        None => json!({ "name": column.name, "type": column.type_name }),
+    }
+}
+
+fn document(table: &TableRow) -> Value {
+    json!({
+        "pool": table.pool,
+        "connection": table.connection,
+        "table": table.table,
+        "rows": table.rows,
+        "columns": table.columns,
+        "files": table.files,
+        "bytes": table.bytes,
+        "version": table.version,
+        "path": table.path,
+        "updated_at": clock::text(table.updated_ms),
+        "watermark": table.watermark_ms.map(clock::text),
+    })
+}

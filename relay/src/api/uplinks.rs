@@ -1,0 +1,86 @@
+//! Uplinks and their agents.
+
+use super::input::{Body, Place, check_name};
+use super::pools::NewName;
+use super::problem::Problem;
+use crate::clock;
+use crate::node::{Node, Shared};
+use crate::store::{Agent, Named};
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+pub(super) async fn list(State(node): State<Shared>) -> Result<Json<Value>, Problem> {
+    let mut documents = Vec::new();
+    for uplink in node.store.uplinks().await? {
+        documents.push(document(&node, &uplink).await?);
+    }
+    Ok(Json(Value::Array(documents)))
+}
+
+pub(super) async fn create(
+    State(node): State<Shared>,
+    Body(new): Body<NewName>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    check_name("an uplink", &new.name)?;
+    let uplink = node.store.create_uplink(&new.name, clock::now_ms()).await?;
+    tracing::info!(uplink = uplink.name, "uplink created");
+    Ok((StatusCode::CREATED, Json(document(&node, &uplink).await?)))
+}
+
+pub(super) async fn show(
+    State(node): State<Shared>,
+    Place(name): Place<String>,
+) -> Result<Json<Value>, Problem> {
+    let uplink = node.store.uplink(&name).await?;
+    Ok(Json(document(&node, &uplink).await?))
+}
+
+/// Deletes an uplink; its agents lose their right at once.
+pub(super) async fn remove(
+    State(node): State<Shared>,
+    Place(name): Place<String>,
+) -> Result<StatusCode, Problem> {
+    let agents = node.store.agents(&name).await?;
+    node.store.delete_uplink(&name).await?;
+    for agent in agents {
+        node.uplinks.revoke(&agent.agent_id);
+    }
+    tracing::info!(uplink = name, "uplink deleted");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Takes an agent's right away and cuts its session.
+pub(super) async fn revoke(
+    State(node): State<Shared>,
+    Place((uplink, agent_id)): Place<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    node.store.revoke_agent(&uplink, &agent_id, clock::now_ms()).await?;
+    node.uplinks.revoke(&agent_id);
+    tracing::warn!(uplink, agent = agent_id, "agent revoked");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn document(node: &Node, uplink: &Named) -> Result<Value, Problem> {
+    let agents = node.store.agents(&uplink.name).await?;
+    let agents: Vec<Value> = agents.iter().map(|agent| agent_document(node, agent)).collect();
+    Ok(json!({ "name": uplink.name, "created_at": clock::text(uplink.created_ms), "agents": agents }))
+}
+
+fn agent_document(node: &Node, agent: &Agent) -> Value {
+    let presence = node.uplinks.presence(&agent.agent_id);
+    let health = presence.as_ref().map(|here| json!({ "runs": here.runs, "paused": here.paused }));
+    json!({
+        "agent_id": agent.agent_id,
+        "name": agent.name,
+        "fingerprint": agent.fingerprint,
+        "version": agent.version,
+        "signing_key": agent.signing_key,
+        "sealing_key": agent.sealing_key,
+        "enrolled_at": clock::text(agent.enrolled_ms),
+        "online": presence.is_some(),
+        "last_seen": agent.last_seen_ms.map(clock::text),
+        "health": health,
+    })
+}

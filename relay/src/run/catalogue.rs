@@ -1,0 +1,70 @@
+//! The tables that a run can name. A table name becomes a folder of the lake, so whatever is not in this list is refused at
+//! the door, from a user and from an agent alike.
+
+/// Tables made from issues: replaced by issue in a delta load, and with a watermark.
+pub(crate) const ISSUE_TABLES: [&str; 5] =
+    ["issues", "issue_comments", "issue_worklogs", "issue_changelog", "issue_links"];
+
+/// Tables of the site: replaced as a whole in every run.
+pub(crate) const METADATA_TABLES: [&str; 7] =
+    ["projects", "users", "statuses", "priorities", "resolutions", "issue_types", "fields"];
+
+/// The pseudo table of issue ids that a later generation has read again.
+pub(crate) const REPLACED: &str = "_replaced";
+
+/// Whether the table is made from issues.
+pub(crate) fn is_issue_table(name: &str) -> bool {
+    ISSUE_TABLES.contains(&name)
+}
+
+/// Whether a part of this table may land.
+pub(crate) fn is_landable(name: &str) -> bool {
+    name == REPLACED || is_table(name)
+}
+
+/// Whether a user can ask for this table.
+pub(crate) fn is_table(name: &str) -> bool {
+    is_issue_table(name) || METADATA_TABLES.contains(&name)
+}
+
+/// The tables of a selection in which nothing means everything.
+pub(crate) fn selected(tables: &[String]) -> Vec<String> {
+    if tables.is_empty() {
+        return ISSUE_TABLES.iter().chain(&METADATA_TABLES).map(|name| (*name).to_owned()).collect();
+    }
+    tables.to_vec()
+}
+
+/// The table that was probably meant.
+pub(crate) fn nearest(name: &str) -> Option<&'static str> {
+    ISSUE_TABLES
+        .into_iter()
+        .chain(METADATA_TABLES)
+        .map(|known| (strsim::damerau_levenshtein(known, name), known))
+        .filter(|(distance, _)| *distance <= 3)
+        .min()
+        .map(|(_, known)| known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_selection_means_every_table() {
+        assert_eq!(selected(&[]).len(), 12);
+        assert_eq!(selected(&["issues".to_owned()]), ["issues"]);
+    }
+
+    #[test]
+    fn a_path_is_no_table() {
+        assert!(!is_landable("../issues"));
+        assert!(is_landable("_replaced") && !is_table("_replaced"));
+    }
+
+    #[test]
+    fn a_typing_mistake_finds_its_table() {
+        assert_eq!(nearest("isues"), Some("issues"));
+        assert_eq!(nearest("something_else"), None);
+    }
+}

@@ -1,0 +1,267 @@
+//! The end of a run that has read everything: one Delta commit a table, then one transaction that says so. A relay that is
+//! killed anywhere in between does all of it again at its next start; the lake recognises a commit that it has seen.
+
+use super::catalogue;
+use super::drive::run_id;
+use crate::clock;
+use crate::lake::{Commit, CommitPart, LakeError, TablePlace};
+use crate::node::{Node, Shared};
+use crate::store::{Outcome, Run, StoreError, StoredPart, TableRow};
+use protocol::control::{Failure, RunWarning};
+use protocol::spec::Load;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// How often a commit is tried before the run fails: a full disk or an object store out of reach may pass.
+const TRIES: u32 = 5;
+/// First wait between two tries; it doubles.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+
+/// Why a finished run could not be committed.
+#[derive(Debug, thiserror::Error)]
+enum CommitError {
+    #[error(transparent)]
+    Lake(#[from] LakeError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the run has no result")]
+    NoResult,
+}
+
+/// Commits a finished run, or fails it with the reason.
+pub(crate) async fn commit(node: Shared, number: i64) {
+    let mut wait = FIRST_WAIT;
+    for attempt in 1_u32.. {
+        match try_commit(&node, number).await {
+            Ok(()) => {
+                tracing::info!(run = %run_id(number), "run succeeded");
+                break;
+            }
+            Err(error) if attempt >= TRIES || !error.may_pass() => {
+                tracing::error!(run = %run_id(number), %error, "the run cannot be committed");
+                give_up(&node, number, &error).await;
+                break;
+            }
+            Err(error) => tracing::warn!(run = %run_id(number), attempt, %error, "cannot commit the run yet"),
+        }
+        tokio::select! {
+            // The next start commits it.
+            () = node.stop.cancelled() => return,
+            () = tokio::time::sleep(wait) => wait *= 2,
+        }
+    }
+    node.board.over(number);
+    node.wake.notify_one();
+}
+
+impl CommitError {
+    /// Whether another try may succeed.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Lake(error) => {
+                matches!(error.code(), "lake_full" | "lake_unwritable" | "table_contended" | "internal")
+            }
+            Self::Store(_) => true,
+            Self::NoResult => false,
+        }
+    }
+}
+
+async fn give_up(node: &Node, number: i64, error: &CommitError) {
+    let code = match error {
+        CommitError::Lake(error) => error.code(),
+        CommitError::Store(_) | CommitError::NoResult => "commit_failed",
+    };
+    let failure = Failure {
+        code: code.to_owned(),
+        message: format!("the run was read but its tables could not be committed: {error}"),
+        hint: "put right what the message names, then extract again; each table shows either its old or its new rows"
+            .to_owned(),
+    };
+    match node.store.fail(number, None, &failure, None, clock::now_ms()).await {
+        Ok(_) => {}
+        Err(error) => tracing::error!(run = %run_id(number), %error, "cannot keep the end of the run"),
+    }
+}
+
+async fn try_commit(node: &Node, number: i64) -> Result<(), CommitError> {
+    let run = node.store.run(number).await?;
+    let mut outcome = run.outcome.clone().ok_or(CommitError::NoResult)?;
+    let mut parts = by_table(node.store.parts(number).await?);
+    let replaced = parts.remove(catalogue::REPLACED).unwrap_or_default();
+    let mut names: BTreeSet<String> = parts.keys().cloned().collect();
+    names.extend(outcome.result.tables.keys().filter(|name| catalogue::is_table(name)).cloned());
+    let mut rows = Vec::new();
+    for name in names {
+        let own = parts.remove(&name).unwrap_or_default();
+        let is_issue_table = catalogue::is_issue_table(&name);
+        let place = place(&run, &name);
+        let commit = Commit {
+            place: place.clone(),
+            run_number: number,
+            full: !is_issue_table || run.spec.load == Load::Full,
+            parts: commit_parts(&own),
+            replaced: if is_issue_table { commit_parts(&replaced) } else { Vec::new() },
+        };
+        let committed = node.lake.commit(commit).await?;
+        tracing::info!(run = %run_id(number), table = name, version = committed.version, rows = committed.rows,
+            again = committed.already, "table committed");
+        outcome.rows_after.insert(name.clone(), committed.rows);
+        if let Some(row) = table_row(node, &run, &outcome, place).await? {
+            rows.push(row);
+        }
+    }
+    warn_of_ghosts(&run, &mut outcome);
+    sweep(node, &run, rows.iter().map(|row| row.table.clone())).await;
+    node.store.succeed(number, &outcome, &rows, clock::now_ms()).await?;
+    Ok(())
+}
+
+fn by_table(parts: Vec<StoredPart>) -> BTreeMap<String, Vec<StoredPart>> {
+    let mut tables: BTreeMap<String, Vec<StoredPart>> = BTreeMap::new();
+    for part in parts {
+        tables.entry(part.table.clone()).or_default().push(part);
+    }
+    tables
+}
+
+fn commit_parts(parts: &[StoredPart]) -> Vec<CommitPart> {
+    parts
+        .iter()
+        .map(|part| CommitPart { path: part.path.clone(), generation: part.generation, rows: part.rows })
+        .collect()
+}
+
+fn place(run: &Run, table: &str) -> TablePlace {
+    TablePlace { pool: run.pool.clone(), connection: run.connection.clone(), table: table.to_owned() }
+}
+
+/// What the table holds now. `None`: it does not exist, because no run ever had a part of it.
+async fn table_row(
+    node: &Node,
+    run: &Run,
+    outcome: &Outcome,
+    place: TablePlace,
+) -> Result<Option<TableRow>, LakeError> {
+    let Some(info) = node.lake.describe(&place).await? else { return Ok(None) };
+    let watermark_ms = outcome.result.watermark_ms.filter(|_| catalogue::is_issue_table(&place.table));
+    Ok(Some(TableRow {
+        pool: place.pool,
+        connection: place.connection,
+        table: place.table,
+        watermark_ms,
+        run: run.number,
+        updated_ms: clock::now_ms(),
+        rows: info.rows,
+        columns: u64::try_from(info.columns.len()).unwrap_or(u64::MAX),
+        files: info.files,
+        bytes: info.bytes,
+        version: info.version,
+        path: info.path,
+    }))
+}
+
+/// A delta load does not see what was deleted or moved out of sight before its watermark: the counts tell.
+fn warn_of_ghosts(run: &Run, outcome: &mut Outcome) {
+    let spec = &run.spec;
+    let filtered = !spec.projects.is_empty()
+        || spec.created_from_ms.is_some()
+        || spec.created_to_ms.is_some()
+        || spec.jql.is_some();
+    let counted = outcome.result.issues_counted.filter(|_| !filtered);
+    let Some((counted, rows)) = counted.zip(outcome.rows_after.get("issues").copied()) else { return };
+    let already = |warning: &RunWarning| warning.code.starts_with("issues_count");
+    if counted == rows || outcome.result.warnings.iter().any(already) {
+        return;
+    }
+    let (code, message) = if rows > counted {
+        let more = rows - counted;
+        ("issues_count_above", format!("{more} issues were deleted in Jira or moved out of sight; a full load removes them"))
+    } else {
+        let fewer = counted - rows;
+        ("issues_count_below", format!("Jira counted {fewer} issues more than the table holds; a full load brings them in"))
+    };
+    outcome.result.warnings.push(RunWarning { code: code.to_owned(), message, count: rows.abs_diff(counted) });
+}
+
+/// Removes what the run's lost leases left. What cannot be removed now goes with the next run.
+async fn sweep(node: &Node, run: &Run, tables: impl Iterator<Item = String>) {
+    for table in tables.chain([catalogue::REPLACED.to_owned()]) {
+        match node.lake.sweep(&place(run, &table), &BTreeSet::new()).await {
+            Ok(0) => {}
+            Ok(files) => tracing::info!(run = %run_id(run.number), table, files, "parts swept"),
+            Err(error) => tracing::warn!(run = %run_id(run.number), table, %error, "cannot sweep a table"),
+        }
+    }
+}
+
+/// After a run that ended without success: its parts go. Its connection starts no run meanwhile.
+pub(crate) async fn sweep_after(node: Shared, number: i64) {
+    match node.store.run(number).await {
+        Ok(run) => {
+            let Some(_guard) = node.sweeping.enter(&run.connection) else { return };
+            sweep(&node, &run, catalogue::selected(&run.spec.tables).into_iter()).await;
+        }
+        Err(error) => tracing::warn!(run = %run_id(number), %error, "cannot sweep after a run"),
+    }
+    node.wake.notify_one();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::RunState;
+    use protocol::control::{Progress, RunResult};
+    use protocol::spec::ExtractionSpec;
+
+    fn run(projects: &[&str]) -> Run {
+        let spec = ExtractionSpec {
+            tables: Vec::new(),
+            load: Load::Delta { since_ms: 0 },
+            projects: projects.iter().map(|key| (*key).to_owned()).collect(),
+            created_from_ms: None,
+            created_to_ms: None,
+            jql: None,
+        };
+        Run {
+            number: 1,
+            connection: "jira".to_owned(),
+            pool: "p".to_owned(),
+            spec,
+            state: RunState::Committing,
+            lease: 1,
+            agent_id: None,
+            reason: None,
+            cancel_asked: false,
+            created_ms: 0,
+            started_ms: None,
+            ended_ms: None,
+            progress: Progress::default(),
+            outcome: None,
+            error: None,
+        }
+    }
+
+    fn outcome(counted: u64, rows: u64) -> Outcome {
+        let result = RunResult { issues_counted: Some(counted), ..RunResult::default() };
+        Outcome { result, rows_after: BTreeMap::from([("issues".to_owned(), rows)]) }
+    }
+
+    #[test]
+    fn issues_that_jira_no_longer_shows_are_counted_in_a_warning() {
+        let mut seen = outcome(10, 12);
+        warn_of_ghosts(&run(&[]), &mut seen);
+        assert_eq!(seen.result.warnings.iter().map(|w| w.count).collect::<Vec<_>>(), [2]);
+        warn_of_ghosts(&run(&[]), &mut seen);
+        assert_eq!(seen.result.warnings.len(), 1);
+    }
+
+    #[test]
+    fn equal_counts_and_filtered_runs_give_no_warning() {
+        for (projects, counted) in [(&[][..], 12), (&["ABC"][..], 10)] {
+            let mut seen = outcome(counted, 12);
+            warn_of_ghosts(&run(projects), &mut seen);
+            assert!(seen.result.warnings.is_empty());
+        }
+    }
+}

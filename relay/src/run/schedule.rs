@@ -1,0 +1,159 @@
+//! When a run starts: its connection has no other run under way and is not being swept, and an agent of its uplink is here
+//! with room for one more. Oldest first; a run that cannot start holds nobody else back.
+
+use super::RunState;
+use super::catalogue;
+use super::drive::{self, Assignment};
+use crate::node::{Node, Shared};
+use crate::store::{Run, StoreError, TableRow};
+use crate::uplinks::Order;
+use protocol::control::Failure;
+use protocol::spec::{ExtractionSpec, Load};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// The schedule is woken when something changed; this is for what nobody said, such as a session that took no order.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// Starts runs until the relay stops.
+pub(crate) async fn run(node: Shared) {
+    loop {
+        if let Err(error) = start_all(&node).await {
+            tracing::error!(%error, "cannot start runs; trying again");
+        }
+        tokio::select! {
+            () = node.stop.cancelled() => return,
+            () = node.wake.notified() => {}
+            () = tokio::time::sleep(LOOK_AGAIN) => {}
+        }
+    }
+}
+
+/// What an earlier process of this relay left: runs whose agent has to be found again, and finished ones to commit.
+pub(crate) async fn recover(node: &Shared) -> Result<(), StoreError> {
+    for run in node.store.runs_in(RunState::Running).await? {
+        drive::lose(node, run.number, run.lease, "the relay was restarted", None).await;
+    }
+    for run in node.store.runs_in(RunState::Committing).await? {
+        node.tasks.spawn(super::commit::commit(node.clone(), run.number));
+    }
+    Ok(())
+}
+
+async fn start_all(node: &Node) -> Result<(), StoreError> {
+    let mut busy = node.sweeping.names();
+    for state in [RunState::Running, RunState::Committing] {
+        busy.extend(node.store.runs_in(state).await?.into_iter().map(|run| run.connection));
+    }
+    for run in node.store.runs_in(RunState::Queued).await? {
+        if !busy.contains(&run.connection) && start(node, &run).await? {
+            busy.insert(run.connection);
+        }
+    }
+    Ok(())
+}
+
+/// Whether the run was handed to an agent.
+async fn start(node: &Node, run: &Run) -> Result<bool, StoreError> {
+    let connection = node.store.connection(&run.connection).await?;
+    let Some(uplink) = &connection.uplink else { return Ok(false) };
+    let Some((agent_id, orders)) = node.uplinks.pick(uplink, node.runs_per_agent) else { return Ok(false) };
+    let spec = match settle(node, run).await? {
+        Ok(spec) => spec,
+        Err(failure) => {
+            let now = crate::clock::now_ms();
+            node.store.fail(run.number, None, &failure, None, now).await?;
+            node.board.over(run.number);
+            return Ok(false);
+        }
+    };
+    let assignment = drive::assign(node, run, spec, &agent_id).await?;
+    node.board.started(run.number);
+    let (lease, entries) = (assignment.lease, assignment.messages.len().saturating_sub(1));
+    tracing::info!(run = %drive::run_id(run.number), connection = run.connection, agent = agent_id, lease, entries,
+        "run handed to agent");
+    Ok(order(node, &orders, assignment).await)
+}
+
+async fn order(node: &Node, orders: &mpsc::Sender<Order>, assignment: Assignment) -> bool {
+    let (number, lease) = (assignment.number, assignment.lease);
+    if orders.try_send(Order::Start(Box::new(assignment))).is_ok() {
+        return true;
+    }
+    drive::lose(node, number, lease, "the agent's session ended", None).await;
+    false
+}
+
+/// Fixes what is read. A delta load starts where its tables are complete when it starts, not when it was queued.
+async fn settle(node: &Node, run: &Run) -> Result<Result<ExtractionSpec, Failure>, StoreError> {
+    if run.lease > 0 || run.spec.load == Load::Full {
+        return Ok(Ok(run.spec.clone()));
+    }
+    let known = node.store.tables_of(&run.pool, &run.connection).await?;
+    Ok(delta_start(&run.spec.tables, &known, &run.connection)
+        .map(|since_ms| ExtractionSpec { load: Load::Delta { since_ms }, ..run.spec.clone() }))
+}
+
+/// Where a delta load of these tables starts: at the smallest watermark. Refused if one was never loaded in full.
+pub(crate) fn delta_start(
+    tables: &[String],
+    known: &[TableRow],
+    connection: &str,
+) -> Result<i64, Failure> {
+    let wanted: BTreeSet<String> =
+        catalogue::selected(tables).into_iter().filter(|name| catalogue::is_issue_table(name)).collect();
+    let watermark = |name: &String| known.iter().find(|row| row.table == *name)?.watermark_ms;
+    let missing: Vec<&str> =
+        wanted.iter().filter(|name| watermark(name).is_none()).map(String::as_str).collect();
+    match wanted.iter().filter_map(watermark).min() {
+        Some(since_ms) if missing.is_empty() => Ok(since_ms),
+        // Without a table made from issues there is nothing to compare times of: the tables are replaced as a whole.
+        None if wanted.is_empty() => Ok(crate::clock::now_ms()),
+        Some(_) | None => Err(Failure {
+            code: "never_loaded".to_owned(),
+            message: format!("{connection} was never loaded in full: {} cannot be brought up to date", missing.join(", ")),
+            hint: format!("run `uplinkctl extract {connection} --full` first, or narrow the delta load with --tables"),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(name: &str, watermark_ms: Option<i64>) -> TableRow {
+        TableRow {
+            pool: "p".to_owned(),
+            connection: "jira".to_owned(),
+            table: name.to_owned(),
+            watermark_ms,
+            run: 1,
+            updated_ms: 0,
+            rows: 0,
+            columns: 0,
+            files: 0,
+            bytes: 0,
+            version: 0,
+            path: String::new(),
+        }
+    }
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_delta_load_starts_at_the_smallest_watermark_of_its_tables() {
+        let known = [table("issues", Some(20)), table("issue_links", Some(10)), table("issue_comments", Some(5))];
+        assert_eq!(delta_start(&names(&["issues", "issue_links", "users"]), &known, "jira"), Ok(20.min(10)));
+    }
+
+    #[test]
+    fn a_delta_load_of_a_table_never_loaded_in_full_is_refused_with_the_way_out() {
+        let refusal = delta_start(&names(&["issues", "issue_links"]), &[table("issues", Some(1))], "jira").unwrap_err();
+        assert!(refusal.message.contains("issue_links") && !refusal.message.contains("issues,"), "{refusal:?}");
+        assert!(refusal.hint.contains("uplinkctl extract jira --full"), "{refusal:?}");
+        assert!(delta_start(&[], &[], "jira").is_err());
+    }
+}

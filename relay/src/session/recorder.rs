@@ -1,0 +1,129 @@
+//! Keeps what an agent says, in the order in which it was said, beside the driver: a slow disk delays the answers, never a
+//! heartbeat.
+
+use crate::node::Shared;
+use crate::run::commit;
+use crate::run::drive::run_id;
+use crate::store::{Outcome, StoreError, StoredPart};
+use protocol::control::{Failure, LogLine, Progress, RelayMessage, RunResult};
+use protocol::ids::Lease;
+use tokio::sync::mpsc;
+
+/// What waits to be kept: an agent waits for the answers to its checkpoints, so more than this is a flood.
+pub(super) const RECORDS_MAX: usize = 256;
+/// Longest text of a log line that is kept.
+const LOG_TEXT_MAX: usize = 2000;
+
+/// Something to keep.
+pub(super) enum Record {
+    /// A unit of the run and its parts.
+    Checkpoint { number: i64, lease: Lease, sequence: u64, entry: serde_json::Value, parts: Vec<StoredPart> },
+    /// The run has read everything.
+    Finished { number: i64, lease: Lease, result: Box<RunResult> },
+    /// The run ended without success.
+    Failed { number: i64, lease: Lease, failure: Failure, progress: Option<Box<Progress>> },
+    /// A line of the run's log.
+    Log { number: i64, line: LogLine },
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub(super) enum Recorded {
+    /// Tell the agent.
+    Answer(RelayMessage),
+    /// The run needs this session no more; tell the agent if there is something to tell.
+    Over { number: i64, lease: Lease, answer: Option<RelayMessage> },
+    /// The database failed: the agent must not go on as if all were well.
+    Broken(String),
+}
+
+/// Keeps records until their sender is gone.
+pub(super) async fn run(node: Shared, mut records: mpsc::Receiver<Record>, answers: mpsc::Sender<Recorded>) {
+    while let Some(record) = records.recv().await {
+        let answer = match record {
+            Record::Checkpoint { number, lease, sequence, entry, parts } => {
+                let kept = node.store.checkpoint((number, lease.0), sequence, &entry, &parts).await;
+                checkpointed(number, lease, sequence, kept)
+            }
+            Record::Finished { number, lease, result } => finished(&node, number, lease, *result).await,
+            Record::Failed { number, lease, failure, progress } => {
+                failed(&node, (number, lease), &failure, progress.as_deref()).await
+            }
+            Record::Log { number, line } => logged(&node, number, line).await,
+        };
+        if let Some(answer) = answer
+            && answers.send(answer).await.is_err()
+        {
+            return;
+        }
+    }
+}
+
+fn checkpointed(
+    number: i64,
+    lease: Lease,
+    sequence: u64,
+    kept: Result<(), StoreError>,
+) -> Option<Recorded> {
+    match kept {
+        Ok(()) => {
+            let run = run_id(number);
+            Some(Recorded::Answer(RelayMessage::CheckpointStored { run, lease, sequence }))
+        }
+        Err(error) => void(number, lease, error),
+    }
+}
+
+async fn finished(node: &Shared, number: i64, lease: Lease, result: RunResult) -> Option<Recorded> {
+    let outcome = Outcome { result, ..Outcome::default() };
+    if let Err(error) = node.store.finish(number, lease.0, &outcome).await {
+        return void(number, lease, error);
+    }
+    tracing::info!(run = %run_id(number), lease = lease.0, "run read completely");
+    node.board.changed(number);
+    node.tasks.spawn(commit::commit(node.clone(), number));
+    let answer = RelayMessage::RunClosed { run: run_id(number), lease };
+    Some(Recorded::Over { number, lease, answer: Some(answer) })
+}
+
+async fn failed(
+    node: &Shared,
+    (number, lease): (i64, Lease),
+    failure: &Failure,
+    progress: Option<&Progress>,
+) -> Option<Recorded> {
+    let now = crate::clock::now_ms();
+    match node.store.fail(number, Some(lease.0), failure, progress, now).await {
+        Ok(state) => {
+            tracing::warn!(run = %run_id(number), lease = lease.0, state = %state, code = failure.code,
+                message = failure.message, "run ended");
+            node.tasks.spawn(commit::sweep_after(node.clone(), number));
+            node.board.over(number);
+            Some(Recorded::Over { number, lease, answer: None })
+        }
+        Err(error) => void(number, lease, error),
+    }
+}
+
+/// A message about a lease or a state that is over has no effect.
+fn void(number: i64, lease: Lease, error: StoreError) -> Option<Recorded> {
+    match error {
+        StoreError::StaleLease { .. } | StoreError::Step(_) | StoreError::Missing { .. } => {
+            tracing::info!(run = %run_id(number), lease = lease.0, %error, "message without effect");
+            Some(Recorded::Over { number, lease, answer: None })
+        }
+        StoreError::Database { .. }
+        | StoreError::Migrate(_)
+        | StoreError::Exists { .. }
+        | StoreError::InUse { .. }
+        | StoreError::Corrupt { .. } => Some(Recorded::Broken(error.to_string())),
+    }
+}
+
+async fn logged(node: &Shared, number: i64, mut line: LogLine) -> Option<Recorded> {
+    line.message = line.message.chars().take(LOG_TEXT_MAX).collect();
+    if let Err(error) = node.store.log(number, &line).await {
+        tracing::warn!(run = %run_id(number), %error, "cannot keep a log line");
+    }
+    None
+}

@@ -1,0 +1,12 @@
+//! The journeys of a user and the invariants of the design, over real processes. One binary: one link, shared set-up.
+
+mod bad_input;
+mod bounded;
+mod exactly_once;
+mod judge;
+mod login;
+mod password;
+mod read_only;
+mod resumable;
+mod site;
+mod wire;

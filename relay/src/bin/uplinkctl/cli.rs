@@ -103,7 +103,7 @@ pub(crate) enum UplinkCommand {
 /// A thing by its name.
 #[derive(Debug, Args)]
 pub(crate) struct Named {
-    /// Name: lower-case letters, digits, `-` and `_`
+    /// Name: small letters, digits, `-` and `_`
     #[arg(value_parser = name)]
     pub(crate) name: String,
 }
@@ -333,15 +333,16 @@ pub(crate) struct Preview {
     pub(crate) columns: Vec<String>,
 }
 
-/// Most characters that a name may have.
-const NAME_LENGTH_MAX: usize = 64;
+/// Most characters that a name may have: names become folders of the lake.
+const NAME_LENGTH_MAX: usize = 63;
 
 fn name(text: &str) -> Result<String, String> {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
-    if (1..=NAME_LENGTH_MAX).contains(&text.len()) && text.bytes().all(plain) {
+    let starts = text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
+    if starts && text.len() <= NAME_LENGTH_MAX && text.bytes().all(plain) {
         return Ok(text.to_owned());
     }
-    Err("a name has 1 to 64 lower-case letters, digits, `-` or `_`".to_owned())
+    Err("a name starts with a small letter or digit and holds only small letters, digits, `-` and `_`, 63 at most".to_owned())
 }
 
 fn agent_name(text: &str) -> Result<String, String> {

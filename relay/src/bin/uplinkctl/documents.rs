@@ -65,6 +65,8 @@ pub(crate) struct Connection {
     pub(crate) url: String,
     pub(crate) username: Option<String>,
     pub(crate) credential: String,
+    /// Fingerprints of the agents that can open its secret.
+    pub(crate) sealed_to: Vec<String>,
     pub(crate) max_parallel: u32,
 }
 

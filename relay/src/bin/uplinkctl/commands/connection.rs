@@ -1,7 +1,7 @@
 //! `uplinkctl connection ...`
 
 use super::{delete, items};
-use crate::cli::{ConnectionCommand, ConnectionCreate, ConnectionUpdate};
+use crate::cli::{ConnectionCommand, ConnectionCreate, ConnectionUpdate, SecretSource};
 use crate::client::Client;
 use crate::documents::{self, Agent, Connection};
 use crate::error::Error;
@@ -9,8 +9,8 @@ use crate::figures::count;
 use crate::output::{Head, Output, facts, table};
 use crate::secret::{self, Kind};
 use protocol::control::TestReport;
+use protocol::seal::SealedSecret;
 use protocol::site::SiteAddress;
-use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 /// Runs the command.
@@ -67,30 +67,23 @@ async fn create(client: &Client, connection: &ConnectionCreate, output: Output) 
         "credential": kind.as_str(),
         "max_parallel": connection.max_parallel,
     });
-    let uplink = connection.route.uplink.as_deref();
-    let agents = match uplink {
-        Some(uplink) => agents(client, uplink).await?,
-        None => Vec::new(),
-    };
-    let secret = secret::read(&connection.secret, &whose(&username, &site))?;
-    match uplink {
+    let mut agents = Vec::new();
+    match &connection.route.uplink {
         Some(uplink) => {
-            set(&mut body, "mode", json!("uplinked"));
-            set(&mut body, "uplink", json!(uplink));
-            set(&mut body, "sealed", json!(secret::sealed(&secret, &agents, &site, &username)?));
+            agents = self::agents(client, uplink).await?;
+            let sealed = sealed(&connection.secret, &agents, &site, &username)?;
+            add(&mut body, json!({ "mode": "uplinked", "uplink": uplink, "sealed": sealed }));
         }
-        None => {
-            set(&mut body, "mode", json!("direct"));
-            set(&mut body, "secret", json!(secret.expose_secret()));
-        }
+        // The relay says whether it extracts directly at all; no secret leaves this machine in the clear.
+        None => add(&mut body, json!({ "mode": "direct" })),
     }
     let document = client.post(&["connections"], &body).await?;
     output.answer(&document, || said(&format!("Data connection `{}` is created.", connection.name), &agents))
 }
 
 async fn update(client: &Client, change: &ConnectionUpdate, output: Output) -> Result<(), Error> {
-    let mut body = client.get(&["connections", &change.name], &[]).await?;
-    let old: Connection = documents::read(&body, &client.relay())?;
+    let document = client.get(&["connections", &change.name], &[]).await?;
+    let old: Connection = documents::read(&document, &client.relay())?;
     let site = site(change.url.as_deref().unwrap_or(&old.url))?;
     let username = change.username.clone().or(old.username).unwrap_or_default();
     let uplink = change.uplink.clone().or(old.uplink);
@@ -101,40 +94,41 @@ async fn update(client: &Client, change: &ConnectionUpdate, output: Output) -> R
                    add --password-stdin (or --password-file, --api-token-stdin, --api-token-file)";
         return Err(Error::Usage(why.to_owned()));
     }
-    set(&mut body, "url", json!(site.as_str()));
-    set(&mut body, "username", json!(username));
-    set(&mut body, "max_parallel", json!(change.max_parallel.unwrap_or(old.max_parallel)));
+    let mut body = json!({
+        "pool": old.pool,
+        "mode": old.mode,
+        "uplink": uplink,
+        "url": site.as_str(),
+        "username": username,
+        "credential": kind.map_or(old.credential.as_str(), Kind::as_str),
+        "max_parallel": change.max_parallel.unwrap_or(old.max_parallel),
+    });
     let mut agents = Vec::new();
-    if let Some(kind) = kind {
-        set(&mut body, "credential", json!(kind.as_str()));
-        match &uplink {
-            Some(uplink) => {
-                agents = self::agents(client, uplink).await?;
-                let secret = secret::read(&change.secret, &whose(&username, &site))?;
-                set(&mut body, "uplink", json!(uplink));
-                set(&mut body, "sealed", json!(secret::sealed(&secret, &agents, &site, &username)?));
-            }
-            None => {
-                let secret = secret::read(&change.secret, &whose(&username, &site))?;
-                set(&mut body, "secret", json!(secret.expose_secret()));
-            }
-        }
+    if let (Some(_), Some(uplink)) = (kind, &uplink) {
+        agents = self::agents(client, uplink).await?;
+        add(&mut body, json!({ "sealed": sealed(&change.secret, &agents, &site, &username)? }));
     }
     let document = client.put(&["connections", &change.name], &body).await?;
     output.answer(&document, || said(&format!("Data connection `{}` is changed.", change.name), &agents))
+}
+
+fn sealed(
+    source: &SecretSource,
+    agents: &[Agent],
+    site: &SiteAddress,
+    username: &str,
+) -> Result<Vec<SealedSecret>, Error> {
+    let secret = secret::read(source, &format!("`{username}` at {site}"))?;
+    secret::sealed(&secret, agents, site, username)
 }
 
 fn site(url: &str) -> Result<SiteAddress, Error> {
     SiteAddress::parse(url).map_err(|e| Error::Usage(e.to_string()))
 }
 
-fn whose(username: &str, site: &SiteAddress) -> String {
-    format!("`{username}` at {site}")
-}
-
-fn set(body: &mut Value, name: &str, value: Value) {
-    if let Some(members) = body.as_object_mut() {
-        members.insert(name.to_owned(), value);
+fn add(body: &mut Value, more: Value) {
+    if let (Value::Object(body), Value::Object(more)) = (body, more) {
+        body.extend(more);
     }
 }
 
@@ -204,6 +198,14 @@ fn shown(connection: &Connection) -> String {
         ("URL", connection.url.clone()),
         ("username", connection.username.clone().unwrap_or_default()),
         ("credential", connection.credential.replace('_', " ")),
+        (
+            "secret",
+            if connection.sealed_to.is_empty() {
+                "none".to_owned()
+            } else {
+                format!("sealed to {}", connection.sealed_to.join(", "))
+            },
+        ),
         ("requests at once", connection.max_parallel.to_string()),
     ])
 }

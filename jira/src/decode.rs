@@ -116,3 +116,6 @@ pub(crate) fn decode_heads(json: &str) -> Result<PageHead, DecodeError> {
     let mut sink = Sink::new(Arc::new(IssueSchema::default()), &BTreeSet::new(), place, usize::MAX);
     sink.issue_page(json, &mut |_| false)
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -47,8 +47,8 @@ pub(crate) fn write_json_text(text: &str, out: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::tests::any_json;
     use proptest::prelude::*;
-    use serde_json::Value;
 
     fn compact(json: &str) -> String {
         let mut out = String::new();
@@ -63,23 +63,6 @@ mod tests {
         assert_eq!(compact(sent), kept);
         assert_eq!(compact(kept), kept);
         assert_eq!(compact(" \"x y\" "), "\"x y\"");
-    }
-
-    pub(in crate::decode) fn any_json() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::from),
-            any::<i64>().prop_map(Value::from),
-            any::<f64>().prop_map(Value::from),
-            any::<String>().prop_map(Value::from),
-        ];
-        leaf.prop_recursive(4, 32, 6, |inner| {
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-                prop::collection::btree_map(any::<String>(), inner, 0..6)
-                    .prop_map(|members| members.into_iter().collect::<serde_json::Map<_, _>>().into()),
-            ]
-        })
     }
 
     proptest! {

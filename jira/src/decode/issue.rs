@@ -411,7 +411,7 @@ impl<'de> DeserializeSeed<'de> for SectionOf<'_, '_> {
             Section::Changelog => work.changelog = work.histories().framed("histories", deserializer)?,
             Section::Links => work.links().bare(deserializer)?,
             Section::Items | Section::Inward | Section::Outward => {
-                drop(deserializer.deserialize_ignored_any(IgnoredAny)?)
+                deserializer.deserialize_ignored_any(IgnoredAny)?;
             }
         }
         Ok(())

@@ -22,5 +22,7 @@ mod server;
 mod session;
 pub mod start;
 mod store;
+#[cfg(test)]
+mod testing;
 pub mod tls;
 mod uplinks;

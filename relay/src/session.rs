@@ -6,6 +6,8 @@ mod driver;
 mod intake;
 mod landing;
 mod recorder;
+#[cfg(test)]
+mod tests;
 
 use crate::node::Shared;
 use crate::run::drive::{self, ActiveRun};

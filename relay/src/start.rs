@@ -69,7 +69,7 @@ async fn run_relay(config: Config, json: bool) -> Result<(), RelayError> {
     let signals = Signals::new()?;
     let relay = Relay::open(&config).await?;
     relay.announce(json);
-    let Relay { node, listener, identity, _lock, .. } = relay;
+    let (node, listener, identity, _lock) = relay.into_parts();
     schedule::recover(&node).await?;
     node.tasks.spawn(schedule::run(node.clone()));
     let serving = node.tasks.spawn(server::serve(
@@ -93,13 +93,13 @@ async fn run_relay(config: Config, json: bool) -> Result<(), RelayError> {
 
 /// A relay that is ready to serve.
 pub(crate) struct Relay {
-    pub(crate) node: Shared,
-    pub(crate) listener: TcpListener,
-    pub(crate) identity: tls::Identity,
+    node: Shared,
+    listener: TcpListener,
+    identity: tls::Identity,
     data: PathBuf,
     address: SocketAddr,
     /// Held as long as the relay lives; the system gives it back whatever ends the process.
-    _lock: File,
+    lock: File,
 }
 
 impl Relay {
@@ -135,7 +135,12 @@ impl Relay {
             tasks: Default::default(),
             stop: Default::default(),
         });
-        Ok(Self { node, listener, identity, data, address, _lock: lock })
+        Ok(Self { node, listener, identity, data, address, lock })
+    }
+
+    /// What serving takes; the file is the lock of the folder.
+    pub(crate) fn into_parts(self) -> (Shared, TcpListener, tls::Identity, File) {
+        (self.node, self.listener, self.identity, self.lock)
     }
 
     /// Where people reach it.

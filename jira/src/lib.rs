@@ -26,6 +26,7 @@ mod spec;
 
 mod checkpoint;
 mod extraction;
+mod visible;
 
 pub use checkpoint::{CheckpointEntry, ENTRY_BYTES_MAX};
 pub use client::allow::permits;
@@ -39,4 +40,5 @@ pub use part::Part;
 pub use spec::{Credential, Limits, Mode, ProjectKey, Site, Spec, SpecError, Watermark};
 pub use tables::{ColumnInfo, ColumnType, Table, TableInfo, catalogue};
 pub use unit::UnitId;
+pub use visible::Visible;
 pub use warning::Warning;

@@ -1,0 +1,172 @@
+//! Commands and flags.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// The agent of Uplink: reads Jira on the premises and streams tables to a relay over one outbound link.
+#[derive(Debug, Parser)]
+#[command(name = "uplink-agent", version, after_help = "Exit codes: 0 done, 1 failed (the reason is on standard error), 2 wrong use or configuration.")]
+pub struct Cli {
+    /// Flags that every command takes.
+    #[command(flatten)]
+    pub common: Common,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags that every command takes.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// Folder of the agent's identity and status [default: /var/lib/uplink-agent as a service, else the user's state folder]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// Configuration file [default: /etc/uplink-agent/agent.toml as a service, else agent.toml in the user's configuration folder]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print one JSON document instead of text
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Which log lines to write: error, warn, info, debug or trace [default: log.level of the configuration]
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub log_level: Option<LogLevel>,
+    /// Form of the log lines [default: log.format of the configuration]
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Join an uplink: make this agent's keys and register them at the relay with a one-time token
+    Enroll(Enroll),
+    /// Hold the link to the relay and do its extractions until stopped
+    Run(Run),
+    /// Say whether the agent runs, is linked and what it does
+    Status,
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+/// Flags of `enroll`.
+#[derive(Debug, Args)]
+pub struct Enroll {
+    /// The relay's address, like https://relay.example.com:8443
+    #[arg(long, value_name = "URL")]
+    pub relay: String,
+    /// Where the one-time token comes from.
+    #[command(flatten)]
+    pub token: TokenSource,
+    /// PEM file of the authority that signed the relay's certificate; no other is trusted then [default: the system's authorities]
+    #[arg(long, value_name = "FILE")]
+    pub relay_ca: Option<PathBuf>,
+    /// What this agent may read.
+    #[command(flatten)]
+    pub premises: Premises,
+    /// How the agent is called on the relay's side [default: this machine's host name]
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Replace an enrolment that exists, with new keys
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// The token never comes by the command line: every user of the machine can read that.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct TokenSource {
+    /// Read the one-time token from standard input
+    #[arg(long)]
+    pub token_stdin: bool,
+    /// Read the one-time token from a file
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+}
+
+/// Flags of `run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// What this agent may read.
+    #[command(flatten)]
+    pub premises: Premises,
+}
+
+/// What the premises permit, beside the configuration.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Premises {
+    /// A Jira that may be read, with its context path; repeat it for several
+    #[arg(long, value_name = "URL")]
+    pub allow_jira: Vec<String>,
+    /// PEM file of the authority that signed Jira's certificate, trusted beside those of the system
+    #[arg(long, value_name = "FILE")]
+    pub jira_ca: Option<PathBuf>,
+}
+
+/// Commands about the configuration.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Read configuration, environment and every file that they name; say what is in force or what is wrong
+    Check,
+    /// Print every key with its meaning, unit and default
+    Defaults,
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// What cannot go on.
+    Error,
+    /// And what somebody should look at.
+    Warn,
+    /// And what happens.
+    Info,
+    /// And every request to Jira.
+    Debug,
+    /// And everything else.
+    Trace,
+}
+
+/// Form of the log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Human on a terminal, otherwise JSON.
+    Auto,
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_of_flags_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_token_has_no_place_on_the_command_line() {
+        let enroll = ["uplink-agent", "enroll", "--relay", "https://relay"];
+        assert!(Cli::try_parse_from(enroll).is_err(), "a source is required");
+        for extra in [&["--token", "upl1.secret"][..], &["upl1.secret"], &["--token-stdin", "upl1.secret"], &["--token-stdin=upl1.secret"]] {
+            assert!(Cli::try_parse_from(enroll.iter().chain(extra)).is_err(), "{extra:?} was accepted");
+        }
+        assert!(Cli::try_parse_from(enroll.iter().chain(&["--token-stdin"])).is_ok());
+        assert!(Cli::try_parse_from(enroll.iter().chain(&["--token-stdin", "--token-file", "f"])).is_err());
+    }
+
+    #[test]
+    fn every_command_takes_the_common_flags() {
+        for command in [&["run"][..], &["status"], &["config", "check"], &["enroll", "--relay", "https://r", "--token-stdin"]] {
+            let line = ["uplink-agent"].iter().chain(command).chain(&["--state", "s", "--config", "c", "--json"]).copied();
+            let cli = Cli::try_parse_from(line).unwrap();
+            assert!(cli.common.json && cli.common.state.is_some() && cli.common.config.is_some());
+        }
+    }
+}

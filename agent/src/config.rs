@@ -1,0 +1,214 @@
+//! The agent's configuration: the defaults built in (`config/default.toml`, which explains every key), then a file, then the
+//! environment. A key that does not exist is refused, with the place where it stands and the known key that is most like it.
+
+mod keys;
+
+use crate::cli::{LogFormat, LogLevel};
+use crate::error::Error;
+use crate::paths::ConfigFile;
+use config::{Environment, File, FileFormat};
+use keys::{Layer, Layers};
+use serde::{Deserialize, Deserializer};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Every key with its meaning, unit and default.
+pub(crate) const DEFAULTS: &str = include_str!("config/default.toml");
+
+/// What is in force.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    #[serde(deserialize_with = "list_or_text")]
+    pub(crate) allow_jira: Vec<String>,
+    pub(crate) jira_ca_file: OptionalPath,
+    pub(crate) relay: Relay,
+    pub(crate) link: Link,
+    pub(crate) limits: Limits,
+    pub(crate) requests: Requests,
+    pub(crate) log: Log,
+    #[serde(default)]
+    pub(crate) jira: Vec<LocalJira>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Relay {
+    pub(crate) ca_file: OptionalPath,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Link {
+    pub(crate) connect_timeout_ms: u64,
+    pub(crate) handshake_timeout_ms: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Limits {
+    pub(crate) max_runs: u32,
+    pub(crate) max_parallel: u32,
+    pub(crate) unacked_mib: u32,
+    pub(crate) max_page_mib: u32,
+    pub(crate) part_mib: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Requests {
+    pub(crate) connect_timeout_ms: u64,
+    pub(crate) read_timeout_ms: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Log {
+    pub(crate) level: LogLevel,
+    pub(crate) format: LogFormat,
+}
+
+/// An account whose password stays on the premises.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LocalJira {
+    pub(crate) url: String,
+    #[serde(default)]
+    pub(crate) username: String,
+    #[serde(default)]
+    pub(crate) password_file: OptionalPath,
+    #[serde(default)]
+    pub(crate) ca_file: OptionalPath,
+}
+
+/// A path that may be left out: the empty text means none.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct OptionalPath(PathBuf);
+
+impl OptionalPath {
+    pub(crate) fn get(&self) -> Option<&Path> {
+        (!self.0.as_os_str().is_empty()).then_some(self.0.as_path())
+    }
+
+    fn anchor(&mut self, folder: &Path) {
+        if self.get().is_some() {
+            self.0 = folder.join(&self.0);
+        }
+    }
+}
+
+impl Link {
+    pub(crate) fn connect_timeout(&self) -> Duration {
+        Duration::from_millis(self.connect_timeout_ms)
+    }
+
+    pub(crate) fn handshake_timeout(&self) -> Duration {
+        Duration::from_millis(self.handshake_timeout_ms)
+    }
+}
+
+/// Reads the configuration of this process.
+///
+/// # Errors
+/// When the file cannot be read, or a key is unknown or has a value that cannot be used.
+pub(crate) fn load(file: &ConfigFile) -> Result<Config, Error> {
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    load_from(file, environment)
+}
+
+fn load_from(file: &ConfigFile, environment: HashMap<String, String>) -> Result<Config, Error> {
+    let text = read_file(file)?;
+    let mut layers = Layers::new(Layer::defaults(DEFAULTS)?);
+    if let Some(text) = &text {
+        layers.add(Layer::file(file.path(), text)?)?;
+    }
+    layers.add(Layer::environment(environment.clone())?)?;
+    let built = config::Config::builder()
+        .add_source(File::from_str(DEFAULTS, FileFormat::Toml))
+        .add_source(File::from_str(text.as_deref().unwrap_or_default(), FileFormat::Toml))
+        .add_source(environment_source(environment))
+        .build()
+        .map_err(|error| layers.bad_value("", &error))?;
+    let mut config: Config =
+        serde_path_to_error::deserialize(built).map_err(|error| layers.bad_value(&error.path().to_string(), error.inner()))?;
+    config.anchor_paths(file.path().parent().unwrap_or(Path::new("")));
+    config.check(&layers)?;
+    Ok(config)
+}
+
+fn environment_source(variables: HashMap<String, String>) -> Environment {
+    Environment::with_prefix("UPLINK_AGENT").prefix_separator("_").separator("__").source(Some(variables))
+}
+
+fn read_file(file: &ConfigFile) -> Result<Option<String>, Error> {
+    match (std::fs::read_to_string(file.path()), file) {
+        (Ok(text), _) => Ok(Some(text)),
+        (Err(error), ConfigFile::Standard(_)) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        (Err(source), _) => Err(Error::File { action: "read the configuration", path: file.path().to_owned(), source }),
+    }
+}
+
+impl Config {
+    /// Paths count from the folder of the file that names them.
+    fn anchor_paths(&mut self, folder: &Path) {
+        self.jira_ca_file.anchor(folder);
+        self.relay.ca_file.anchor(folder);
+        for jira in &mut self.jira {
+            jira.password_file.anchor(folder);
+            jira.ca_file.anchor(folder);
+        }
+    }
+
+    /// Values that parse and still make no sense.
+    fn check(&self, layers: &Layers) -> Result<(), Error> {
+        let ranges = [
+            ("link.connect_timeout_ms", self.link.connect_timeout_ms, 100, 600_000),
+            ("link.handshake_timeout_ms", self.link.handshake_timeout_ms, 100, 600_000),
+            ("limits.max_runs", self.limits.max_runs.into(), 1, 64),
+            ("limits.max_parallel", self.limits.max_parallel.into(), 1, 256),
+            ("limits.unacked_mib", self.limits.unacked_mib.into(), 1, 4096),
+            ("limits.max_page_mib", self.limits.max_page_mib.into(), 1, 1024),
+            ("limits.part_mib", self.limits.part_mib.into(), 1, 16),
+            ("requests.connect_timeout_ms", self.requests.connect_timeout_ms, 100, 600_000),
+            ("requests.read_timeout_ms", self.requests.read_timeout_ms, 1000, 3_600_000),
+        ];
+        for (key, value, least, most) in ranges {
+            if !(least..=most).contains(&value) {
+                return Err(layers.bad_value(key, &format!("{value} is out of range; it must be from {least} to {most}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A list in a file, one text with commas in the environment.
+fn list_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    struct ListOrText;
+    impl<'de> serde::de::Visitor<'de> for ListOrText {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a list of texts")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
+            Ok(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect())
+        }
+
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+            let mut list = Vec::new();
+            while let Some(item) = items.next_element()? {
+                list.push(item);
+            }
+            Ok(list)
+        }
+    }
+    deserializer.deserialize_any(ListOrText)
+}
+
+#[cfg(test)]
+mod tests;

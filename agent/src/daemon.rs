@@ -1,0 +1,159 @@
+//! `run`: everything put together, from the configuration to the end of the process.
+
+use crate::cli::Run;
+use crate::config::Config;
+use crate::error::Error;
+use crate::identity::Identity;
+use crate::link::Supervisor;
+use crate::paths::Paths;
+use crate::policy::{self, Policy};
+use crate::private_file;
+use crate::runs::Premises;
+use crate::secrets::Opener;
+use crate::status::{Board, Who};
+use crate::trust::Authority;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// Holds the link until the process is told to stop.
+///
+/// # Errors
+/// When something of the premises cannot be used: then nothing was started.
+pub(crate) async fn run(given: &Run, config: &Config, paths: &Paths) -> Result<(), Error> {
+    let identity = Identity::require(paths)?;
+    let _lock = lock(paths)?;
+    forbid_core_dumps();
+    let policy = Policy::new(policy::gather(config, paths, &given.premises)?, config.limits.clone(), config.requests.clone());
+    let board = Board::new(who(&identity, &policy)?);
+    let opener = Opener::new(&identity.seeds)?;
+    let premises = Arc::new(Premises { policy, opener, limits: config.limits.clone(), board: board.clone() });
+    let supervisor = Supervisor::new(&identity, &authority(&identity, config, paths)?, config.link.clone(), Arc::clone(&premises))?;
+    announce(&identity, &premises.policy);
+    let stop = stop_on_signal()?;
+    let kept = tokio::select! {
+        kept = supervisor.keep(&stop) => kept,
+        () = board.keep_written(paths) => Ok(()),
+    };
+    board.write_end(paths)?;
+    tracing::info!(event = "agent_stopped", "the agent ends");
+    kept
+}
+
+/// Whom the link trusts: the configuration, then what `enroll` was given, then the system.
+pub(crate) fn authority(identity: &Identity, config: &Config, paths: &Paths) -> Result<Authority, Error> {
+    let own = |path: std::path::PathBuf| policy::read_certificates(&path).map(|pem| Authority::Own { path, pem });
+    match config.relay.ca_file.get() {
+        Some(path) => own(path.to_owned()),
+        None if identity.enrolment.own_authority => own(paths.relay_ca()),
+        None => Ok(Authority::System),
+    }
+}
+
+fn who(identity: &Identity, policy: &Policy) -> Result<Who, Error> {
+    Ok(Who {
+        agent_id: identity.enrolment.agent_id.to_string(),
+        name: identity.enrolment.name.clone(),
+        uplink: identity.enrolment.uplink.clone(),
+        relay: identity.enrolment.relay.clone(),
+        fingerprint: identity.seeds.fingerprint()?.to_string(),
+        permitted: policy.sites().iter().map(|site| site.address.to_string()).collect(),
+    })
+}
+
+fn announce(identity: &Identity, policy: &Policy) {
+    let enrolment = &identity.enrolment;
+    tracing::info!(event = "agent_started", version = env!("CARGO_PKG_VERSION"), agent = %enrolment.agent_id, uplink = enrolment.uplink,
+        relay = enrolment.relay, "the agent starts");
+    for site in policy.sites() {
+        tracing::info!(event = "permitted", site = %site.address, local_accounts = site.accounts.len(), "this Jira may be read");
+        if site.address.as_str().starts_with("http://") {
+            tracing::warn!(event = "permitted_in_clear", site = %site.address, "without https the password travels in clear between here and Jira");
+        }
+    }
+    if policy.sites().is_empty() {
+        tracing::warn!(event = "nothing_permitted", "no Jira is permitted, so every extraction will be refused; name one with --allow-jira or allow_jira");
+    }
+}
+
+/// One agent per state folder: two would throw each other off the relay. The lock ends with the process, whatever ends it.
+fn lock(paths: &Paths) -> Result<File, Error> {
+    private_file::ensure_folder(&paths.state)?;
+    let path = paths.lock();
+    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(Error::file("open", &path))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut pid = String::new();
+            let known = file.read_to_string(&mut pid).is_ok() && !pid.trim().is_empty();
+            let pid = if known { pid.trim().to_owned() } else { "unknown".to_owned() };
+            return Err(Error::AlreadyRunning { state: paths.state.clone(), pid });
+        }
+        Err(TryLockError::Error(source)) => return Err(Error::File { action: "lock", path, source }),
+    }
+    let written = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "{}", std::process::id()));
+    written.map_err(Error::file("write", &path))?;
+    Ok(file)
+}
+
+/// A core file would hold passwords and Jira's data.
+#[cfg(unix)]
+fn forbid_core_dumps() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    if let Err(error) = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }) {
+        tracing::warn!(event = "core_dumps_possible", %error, "core dumps could not be turned off");
+    }
+}
+
+#[cfg(not(unix))]
+fn forbid_core_dumps() {}
+
+/// A token that is cancelled when the process is asked to end.
+#[cfg(unix)]
+fn stop_on_signal() -> Result<CancellationToken, Error> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let unable = |error: std::io::Error| Error::System { action: "listen for signals", reason: error.to_string() };
+    let mut terminate = signal(SignalKind::terminate()).map_err(unable)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(unable)?;
+    let stop = CancellationToken::new();
+    let heard = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!(event = "stop_asked", "the process was asked to end");
+        heard.cancel();
+    });
+    Ok(stop)
+}
+
+#[cfg(not(unix))]
+fn stop_on_signal() -> Result<CancellationToken, Error> {
+    let stop = CancellationToken::new();
+    let heard = stop.clone();
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            heard.cancel();
+        }
+    });
+    Ok(stop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::tests::paths_in;
+
+    #[test]
+    fn one_state_folder_has_one_running_agent() {
+        let place = tempfile::tempdir().unwrap();
+        let paths = paths_in(place.path());
+        let held = lock(&paths).unwrap();
+        let error = lock(&paths).unwrap_err().to_string();
+        assert!(error.contains(&std::process::id().to_string()), "{error}");
+        drop(held);
+        lock(&paths).unwrap();
+    }
+}

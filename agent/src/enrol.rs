@@ -1,0 +1,253 @@
+//! Enrolment: a one-time token goes in, the public halves of the keys go out, and the relay's answer makes the identity. Safe to
+//! repeat: an attempt without an answer is tried again with the same keys, and the same command given twice changes nothing.
+
+use crate::cli::{Enroll, TokenSource};
+use crate::config::Config;
+use crate::error::Error;
+use crate::identity::{self, Enrolment, Identity, Seeds};
+use crate::link::dial;
+use crate::paths::Paths;
+use crate::policy;
+use crate::private_file::{self, Durability};
+use crate::relay_address::RelayAddress;
+use crate::trust::Authority;
+use protocol::enrol::{EnrolAnswer, EnrolRequest, EnrolmentToken};
+use serde::Deserialize;
+use std::io::Read;
+use std::path::Path;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// A token is far shorter; whoever pipes a file in by mistake is told soon.
+const MAX_TOKEN_INPUT_BYTES: u64 = 16 * 1024;
+/// An answer of a relay is far shorter.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
+/// How long the relay may take to answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How an enrolment ended.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// The agent is enrolled now.
+    Enrolled(Box<Identity>),
+    /// It was enrolled with this very token before; only what is permitted may have been added to.
+    AlreadyDone(Box<Identity>),
+}
+
+/// Enrols this agent.
+///
+/// # Errors
+/// When something that was given cannot be used, the relay cannot be reached, or it refuses.
+pub(crate) async fn enrol(given: &Enroll, config: &Config, paths: &Paths) -> Result<Outcome, Error> {
+    let relay = RelayAddress::parse(&given.relay)?;
+    policy::parse_given(&given.premises)?;
+    let authority = authority(given, config)?;
+    let token = read_token(&given.token)?;
+    private_file::ensure_folder(&paths.state)?;
+    if let Some(known) = Identity::load(paths)? {
+        if known.enrolment.relay == relay.to_string() && known.enrolment.token_digest == token.hash() {
+            policy::remember(paths, &given.premises)?;
+            return Ok(Outcome::AlreadyDone(Box::new(known)));
+        }
+        if !given.force {
+            let Enrolment { relay, agent_id, uplink, .. } = known.enrolment;
+            return Err(Error::AlreadyEnrolled { agent: agent_id.to_string(), uplink, relay });
+        }
+    }
+    let seeds = identity::pending_seeds(paths, &relay.to_string())?;
+    let name = given.name.clone().unwrap_or_else(host_name);
+    let request = request(&seeds, &token, &name)?;
+    let answer = ask(&relay, &authority, config, &request).await?;
+    let enrolment = Enrolment {
+        relay: relay.to_string(),
+        relay_id: answer.relay_id,
+        agent_id: answer.agent_id,
+        uplink: answer.uplink,
+        name,
+        token_digest: token.hash(),
+        own_authority: matches!(authority, Authority::Own { .. }),
+    };
+    let identity = Identity { seeds, enrolment };
+    keep(&identity, &authority, given, paths)?;
+    Ok(Outcome::Enrolled(Box::new(identity)))
+}
+
+/// The identity is written last: before it nothing has changed for a running agent.
+fn keep(identity: &Identity, authority: &Authority, given: &Enroll, paths: &Paths) -> Result<(), Error> {
+    policy::remember(paths, &given.premises)?;
+    match authority {
+        Authority::Own { pem, .. } => private_file::write(&paths.relay_ca(), pem, Durability::Synced)?,
+        Authority::System => private_file::remove_if_there(&paths.relay_ca())?,
+    }
+    identity.store(paths)
+}
+
+fn authority(given: &Enroll, config: &Config) -> Result<Authority, Error> {
+    match given.relay_ca.as_deref().or(config.relay.ca_file.get()) {
+        Some(path) => Ok(Authority::Own { path: path.to_owned(), pem: policy::read_certificates(path)? }),
+        None => Ok(Authority::System),
+    }
+}
+
+fn read_token(source: &TokenSource) -> Result<EnrolmentToken, Error> {
+    let (place, text) = match &source.token_file {
+        Some(path) => (path.display().to_string(), read_limited(std::fs::File::open(path).map_err(Error::file("read", path))?, path)?),
+        None => ("standard input".to_owned(), read_limited(std::io::stdin().lock(), Path::new("standard input"))?),
+    };
+    if text.trim().is_empty() {
+        return Err(Error::TokenMissing { place });
+    }
+    EnrolmentToken::parse(&text).map_err(|error| Error::TokenUnusable { place, reason: error.to_string() })
+}
+
+fn read_limited(source: impl Read, name: &Path) -> Result<Zeroizing<String>, Error> {
+    let mut text = Zeroizing::new(String::new());
+    source.take(MAX_TOKEN_INPUT_BYTES).read_to_string(&mut text).map_err(Error::file("read", name))?;
+    Ok(text)
+}
+
+fn request(seeds: &Seeds, token: &EnrolmentToken, name: &str) -> Result<EnrolRequest, Error> {
+    Ok(EnrolRequest {
+        token: token.to_text(),
+        name: name.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        signing_key: seeds.signing_key()?.public(),
+        sealing_key: seeds.sealing_key().public(),
+    })
+}
+
+async fn ask(relay: &RelayAddress, authority: &Authority, config: &Config, request: &EnrolRequest) -> Result<EnrolAnswer, Error> {
+    let limit = config.link.connect_timeout();
+    let unreachable = |reason: String| Error::RelayUnreachable { relay: relay.to_string(), reason };
+    dial::probe(relay, authority.tls()?, limit).await.map_err(|error| unreachable(error.to_string()))?;
+    let client = client(authority, limit)?;
+    let sent = client.post(relay.call("https", "/v1/enrol")).json(request).send().await;
+    let mut response = sent.map_err(|error| unreachable(chain(&error.without_url())))?;
+    let status = response.status();
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(chain(&error.without_url())))? {
+        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+            return Err(Error::NoRelay { relay: relay.to_string(), reason: "its answer is too long".to_owned() });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    if status.is_success() {
+        return serde_json::from_slice(&body).map_err(|error| Error::NoRelay {
+            relay: relay.to_string(),
+            reason: format!("its answer to the enrolment cannot be read ({error})"),
+        });
+    }
+    Err(refusal(relay, status.as_u16(), &body))
+}
+
+/// One request, to one host, with the same trust as the link.
+fn client(authority: &Authority, limit: Duration) -> Result<reqwest::Client, Error> {
+    let failed = |error: reqwest::Error| Error::System { action: "make an HTTP client", reason: chain(&error) };
+    let builder = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .http1_only()
+        .https_only(true)
+        .no_proxy()
+        .connect_timeout(limit)
+        .timeout(ANSWER_TIMEOUT);
+    let builder = match authority {
+        Authority::System => builder,
+        Authority::Own { pem, .. } => builder.tls_certs_only(reqwest::Certificate::from_pem_bundle(pem).map_err(failed)?),
+    };
+    builder.build().map_err(failed)
+}
+
+/// The relay's problem document.
+#[derive(Deserialize)]
+struct Problem {
+    code: String,
+    #[serde(default)]
+    title: String,
+    #[serde(default)]
+    detail: String,
+    #[serde(default)]
+    hint: String,
+}
+
+fn refusal(relay: &RelayAddress, status: u16, body: &[u8]) -> Error {
+    let Ok(problem) = serde_json::from_slice::<Problem>(body) else {
+        return Error::NoRelay { relay: relay.to_string(), reason: format!("it answered the enrolment with HTTP status {status}") };
+    };
+    let first = |texts: [&str; 2]| texts.into_iter().find(|text| !text.is_empty()).unwrap_or_default().to_owned();
+    Error::EnrolRefused {
+        relay: relay.to_string(),
+        next: first([&problem.hint, next_step(&problem.code)]),
+        message: first([&problem.detail, &problem.title]),
+        code: policy::shortened(&problem.code),
+    }
+}
+
+/// What to do about a refusal whose relay gives no hint.
+fn next_step(code: &str) -> &'static str {
+    match code {
+        "token_used" => "a token works once: make a new one with `uplinkctl uplink create NAME` or for an uplink that exists, and use it on this machine only",
+        "token_expired" => "tokens live a short time: make a new one and use it at once",
+        "token_unknown" => "the token is of another relay, or was withdrawn: check --relay, or make a new one",
+        "token_malformed" | "token_mistyped" => "copy the whole token again; it is not used up",
+        _ => "ask the operator of the relay, whose log has the reason",
+    }
+}
+
+/// An error with its causes, since the outermost text of an HTTP error says little.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+#[cfg(unix)]
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+#[cfg(not(unix))]
+fn host_name() -> String {
+    std::env::var("COMPUTERNAME").unwrap_or_else(|_| "agent".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn relay() -> RelayAddress {
+        RelayAddress::parse("https://relay:8443").unwrap()
+    }
+
+    #[test]
+    fn each_refusal_has_its_own_message_and_next_step() {
+        let message = |code: &str| refusal(&relay(), 403, format!(r#"{{"code":"{code}","detail":"no"}}"#).as_bytes()).to_string();
+        let codes = ["token_used", "token_expired", "token_unknown", "token_mistyped", "something_new"];
+        let messages: std::collections::BTreeSet<String> = codes.iter().map(|code| message(code)).collect();
+        assert_eq!(messages.len(), codes.len());
+        assert!(message("token_expired").contains("[token_expired]"));
+    }
+
+    #[test]
+    fn the_relays_own_hint_comes_first() {
+        let text = refusal(&relay(), 403, br#"{"code":"token_used","title":"used","hint":"do this"}"#).to_string();
+        assert!(text.contains("used") && text.ends_with("do this"), "{text}");
+    }
+
+    #[test]
+    fn an_answer_that_is_no_problem_document_is_no_relay() {
+        let text = refusal(&relay(), 404, b"<html>").to_string();
+        assert!(text.contains("does not answer like a relay") && text.contains("404"), "{text}");
+    }
+
+    #[test]
+    fn an_empty_token_file_and_a_wrong_token_are_told_apart_and_not_repeated() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("token");
+        let read = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            read_token(&TokenSource { token_stdin: false, token_file: Some(file.clone()) }).unwrap_err().to_string()
+        };
+        assert!(read("\n").contains("holds no enrolment token"));
+        let wrong = read("upl1.hunter2hunter2");
+        assert!(!wrong.contains("hunter2"), "{wrong}");
+    }
+}

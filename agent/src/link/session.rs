@@ -1,0 +1,198 @@
+//! One link from welcome to its end: what the relay says goes to the runs, what the runs say goes to the relay. When the link is
+//! lost the runs are dropped with it.
+
+use super::driver::{Driver, LinkEnd};
+use crate::policy;
+use crate::run::FromRun;
+use crate::runs::{Ended, Premises, Runs};
+use protocol::control::{AgentMessage, Failure, RelayMessage};
+use protocol::error::{CloseCode, LinkError};
+use protocol::ids::{Lease, RunId, StreamId};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// How a session ended.
+pub(super) enum SessionEnd {
+    /// On request of the premises.
+    Stopped,
+    /// The link is gone.
+    Lost {
+        /// Why.
+        end: LinkEnd,
+        /// When the relay wants to see the agent again, if it said so before.
+        go_away: Option<Duration>,
+    },
+}
+
+/// A live link and its runs.
+pub(super) struct Session<S> {
+    driver: Driver<S>,
+    runs: Runs,
+    said: mpsc::Receiver<FromRun>,
+    /// Whose part each stream carries.
+    streams: HashMap<StreamId, RunId>,
+    go_away: Option<Duration>,
+    told_runs: Option<u32>,
+}
+
+enum Happening {
+    Relay(RelayMessage),
+    Run(FromRun),
+    Ended(Ended),
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
+    pub(super) fn new(driver: Driver<S>, premises: Arc<Premises>) -> Self {
+        let (runs, said) = Runs::new(premises);
+        Self { driver, runs, said, streams: HashMap::new(), go_away: None, told_runs: None }
+    }
+
+    /// Drives the link until it is lost or `stop`.
+    pub(super) async fn drive(mut self, stop: &CancellationToken) -> SessionEnd {
+        loop {
+            let next = std::future::poll_fn(|context| self.poll_happening(context));
+            let Some(next) = stop.run_until_cancelled(next).await else {
+                return self.say_goodbye().await;
+            };
+            if let Err(end) = next.and_then(|happening| self.handle(happening)).and_then(|()| self.tell_health()) {
+                return self.lost(end).await;
+            }
+        }
+    }
+
+    /// The relay first, so that acknowledgements make room; the runs only while the link takes more.
+    fn poll_happening(&mut self, context: &mut Context<'_>) -> Poll<Result<Happening, LinkEnd>> {
+        if let Poll::Ready(message) = self.driver.poll_message(context) {
+            return Poll::Ready(message.map(Happening::Relay));
+        }
+        if self.driver.has_room()
+            && let Poll::Ready(Some(said)) = self.said.poll_recv(context)
+        {
+            return Poll::Ready(Ok(Happening::Run(said)));
+        }
+        self.runs.poll_ended(context).map(|ended| Ok(Happening::Ended(ended)))
+    }
+
+    fn handle(&mut self, happening: Happening) -> Result<(), LinkEnd> {
+        match happening {
+            Happening::Relay(message) => self.handle_relay(message),
+            Happening::Run(FromRun::Message(message)) => self.send(message),
+            Happening::Run(FromRun::Part(header, bytes)) => {
+                let (run, lease) = (header.run.clone(), header.lease);
+                match self.driver.open_stream(header, bytes) {
+                    Ok(stream) => {
+                        self.streams.insert(stream, run);
+                        Ok(())
+                    }
+                    Err(error @ LinkError::OwnPartSize { .. }) => self.give_up(run, lease, &error),
+                    Err(error) => Err(error.into()),
+                }
+            }
+            Happening::Ended(Ended::Quietly) => Ok(()),
+            Happening::Ended(Ended::Broken(message)) => self.send(*message),
+        }
+    }
+
+    fn handle_relay(&mut self, message: RelayMessage) -> Result<(), LinkEnd> {
+        match &message {
+            RelayMessage::PartLanded { stream, .. } | RelayMessage::PartFailed { stream, .. } => {
+                self.streams.remove(stream);
+            }
+            RelayMessage::GoAway { retry_after_ms, reason } => {
+                self.go_away = Some(Duration::from_millis(*retry_after_ms));
+                tracing::info!(event = "go_away", retry_after_ms, reason = policy::shortened_line(reason), "the relay is about to close the link for a while");
+            }
+            RelayMessage::UnknownMessage { got } => {
+                tracing::info!(event = "unknown_message", got = policy::shortened(got), "the relay does not know a message of this agent; it is older");
+            }
+            RelayMessage::StartRun { run, lease, .. } if self.runs.is_superseded(run, *lease) => self.abandon_streams(&run.clone()),
+            _ => {}
+        }
+        match self.runs.handle(message) {
+            Some(answer) => self.send(answer),
+            None => Ok(()),
+        }
+    }
+
+    /// A run that failed sends no more of its parts.
+    fn send(&mut self, message: AgentMessage) -> Result<(), LinkEnd> {
+        if let AgentMessage::RunFailed { run, .. } = &message {
+            self.abandon_streams(run);
+        }
+        match (self.driver.send(&message), run_of(&message)) {
+            (Ok(()), _) => Ok(()),
+            (Err(error @ LinkError::OwnMessageTooLarge { .. }), Some((run, lease))) => self.give_up(run, lease, &error),
+            (Err(error), _) => Err(error.into()),
+        }
+    }
+
+    /// A run whose words do not fit the wire can only be given up; the others go on.
+    fn give_up(&mut self, run: RunId, lease: Lease, error: &LinkError) -> Result<(), LinkEnd> {
+        tracing::error!(event = "too_large_for_the_wire", %run, %error, "the run is given up");
+        self.runs.give_up(&run);
+        self.abandon_streams(&run);
+        let failure = Failure {
+            code: "too_large_for_the_wire".to_owned(),
+            message: error.to_string(),
+            hint: "extract fewer tables or projects at once; if that does not help, report it with the agent's log".to_owned(),
+        };
+        self.driver.send(&AgentMessage::RunFailed { run, lease, failure }).map_err(LinkEnd::from)
+    }
+
+    fn abandon_streams(&mut self, run: &RunId) {
+        let given_up: Vec<StreamId> = self.streams.iter().filter(|(_, owner)| *owner == run).map(|(stream, _)| *stream).collect();
+        for stream in given_up {
+            self.streams.remove(&stream);
+            self.driver.abandon_stream(stream);
+        }
+    }
+
+    fn tell_health(&mut self) -> Result<(), LinkEnd> {
+        let runs = self.runs.count();
+        if self.told_runs == Some(runs) {
+            return Ok(());
+        }
+        self.told_runs = Some(runs);
+        self.send(AgentMessage::Health { runs, paused: None })
+    }
+
+    async fn say_goodbye(mut self) -> SessionEnd {
+        drop(self.runs);
+        let goodbye = AgentMessage::Goodbye { reason: "the agent is stopped".to_owned() };
+        if self.driver.send(&goodbye).is_ok() {
+            self.driver.close(CloseCode::Normal, "goodbye").await;
+        }
+        SessionEnd::Stopped
+    }
+
+    async fn lost(mut self, end: LinkEnd) -> SessionEnd {
+        drop(self.runs);
+        if let LinkEnd::Protocol(error) = &end {
+            self.driver.close(error.close_code(), "the link cannot go on").await;
+        }
+        SessionEnd::Lost { end, go_away: self.go_away }
+    }
+}
+
+/// Whose word a message is.
+fn run_of(message: &AgentMessage) -> Option<(RunId, Lease)> {
+    match message {
+        AgentMessage::Checkpoint { run, lease, .. }
+        | AgentMessage::Progress { run, lease, .. }
+        | AgentMessage::RunLog { run, lease, .. }
+        | AgentMessage::RunFinished { run, lease, .. }
+        | AgentMessage::RunFailed { run, lease, .. } => Some((run.clone(), *lease)),
+        AgentMessage::PartBegin { .. }
+        | AgentMessage::TestResult { .. }
+        | AgentMessage::Health { .. }
+        | AgentMessage::UnknownMessage { .. }
+        | AgentMessage::Beat { .. }
+        | AgentMessage::BeatAck { .. }
+        | AgentMessage::Goodbye { .. } => None,
+    }
+}

@@ -1,0 +1,182 @@
+use super::driver::Driver;
+use super::*;
+use crate::identity::tests::identity;
+use crate::paths::ConfigFile;
+use crate::policy::Policy;
+use crate::secrets::Opener;
+use crate::status::{Board, Who};
+use futures_util::{SinkExt, StreamExt};
+use protocol::control::{AgentMessage, RelayMessage};
+use protocol::handshake::{ExpectHello, Reject, RejectCode};
+use protocol::ids::{AgentId, Lease, RunId};
+use protocol::limits::LinkLimits;
+use protocol::site::SiteAddress;
+use protocol::spec::{ConnectionSpec, CredentialKind, ExtractionSpec, Load};
+use tokio::io::DuplexStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::Role;
+
+/// The relay's side of a socket, played by the test.
+type Relay = WebSocketStream<DuplexStream>;
+
+async fn sockets() -> (WebSocketStream<DuplexStream>, Relay) {
+    let (near, far) = tokio::io::duplex(1 << 20);
+    (WebSocketStream::from_raw_socket(near, Role::Client, None).await, WebSocketStream::from_raw_socket(far, Role::Server, None).await)
+}
+
+fn premises() -> Arc<Premises> {
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    let defaults = config::load(&ConfigFile::Standard("/nonexistent/agent.toml".into())).unwrap();
+    let text = String::new;
+    let who = Who { agent_id: text(), name: text(), uplink: text(), relay: text(), fingerprint: text(), permitted: Vec::new() };
+    Arc::new(Premises {
+        policy: Policy::new(Vec::new(), defaults.limits.clone(), defaults.requests),
+        opener: Opener::new(&identity().seeds).unwrap(),
+        limits: defaults.limits,
+        board: Board::new(who),
+    })
+}
+
+async fn session(heartbeat: Duration) -> (Session<DuplexStream>, Relay) {
+    let (near, far) = sockets().await;
+    let link = AgentLink::new(LinkConfig::new(heartbeat, LinkLimits::default()), Duration::ZERO);
+    (Session::new(Driver::new(near, link), premises()), far)
+}
+
+async fn hear(relay: &mut Relay) -> AgentMessage {
+    loop {
+        if let Message::Text(text) = relay.next().await.unwrap().unwrap() {
+            return serde_json::from_str(text.as_str()).unwrap();
+        }
+    }
+}
+
+async fn hear_past_health(relay: &mut Relay) -> AgentMessage {
+    loop {
+        match hear(relay).await {
+            AgentMessage::Health { .. } | AgentMessage::Beat { .. } => {}
+            other => return other,
+        }
+    }
+}
+
+async fn say(relay: &mut Relay, message: &RelayMessage) {
+    relay.send(Message::text(serde_json::to_string(message).unwrap())).await.unwrap();
+}
+
+fn start_at(site: &str) -> RelayMessage {
+    RelayMessage::StartRun {
+        run: RunId::from("run_1"),
+        lease: Lease(1),
+        connection: ConnectionSpec {
+            name: "jira".to_owned(),
+            site: SiteAddress::parse(site).unwrap(),
+            username: "reader".to_owned(),
+            credential: CredentialKind::Password,
+            sealed: Vec::new(),
+            max_parallel: 1,
+        },
+        extraction: ExtractionSpec { tables: Vec::new(), load: Load::Full, projects: Vec::new(), created_from_ms: None, created_to_ms: None, jql: None },
+        resume_entries: 0,
+    }
+}
+
+fn introduction() -> Introduction {
+    Introduction {
+        agent_id: AgentId::from("agent_1"),
+        version: "0".to_owned(),
+        capabilities: Vec::new(),
+        boot_id: "b".to_owned(),
+        relay_host: "relay".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn an_instruction_outside_the_policy_is_answered_and_the_link_goes_on() {
+    let (session, mut relay) = session(Duration::from_secs(5)).await;
+    let stop = CancellationToken::new();
+    let peer = async {
+        say(&mut relay, &start_at("https://evil.invalid")).await;
+        let AgentMessage::RunFailed { failure, .. } = hear_past_health(&mut relay).await else { panic!("no refusal") };
+        assert_eq!(failure.code, "site_not_permitted");
+        relay.send(Message::text(r#"{"type":"from_the_future","x":1}"#)).await.unwrap();
+        let answer = hear_past_health(&mut relay).await;
+        assert_eq!(answer, AgentMessage::UnknownMessage { got: "from_the_future".to_owned() });
+        stop.cancel();
+        let goodbye = hear_past_health(&mut relay).await;
+        assert!(matches!(goodbye, AgentMessage::Goodbye { .. }), "{goodbye:?}");
+    };
+    let (end, ()) = tokio::join!(session.drive(&stop), peer);
+    assert!(matches!(end, SessionEnd::Stopped));
+}
+
+#[tokio::test]
+async fn a_relay_that_falls_silent_is_noticed() {
+    let (session, relay) = session(Duration::from_millis(50)).await;
+    let end = session.drive(&CancellationToken::new()).await;
+    assert!(matches!(&end, SessionEnd::Lost { end, .. } if end.code() == "link_silent"));
+    drop(relay);
+}
+
+#[tokio::test]
+async fn nonsense_ends_the_link_with_a_close_code_that_says_so() {
+    let (session, mut relay) = session(Duration::from_secs(5)).await;
+    let stop = CancellationToken::new();
+    let peer = async {
+        relay.send(Message::text("{nonsense")).await.unwrap();
+        loop {
+            if let Some(Ok(Message::Close(frame))) = relay.next().await {
+                return u16::from(frame.unwrap().code);
+            }
+        }
+    };
+    let (end, code) = tokio::join!(session.drive(&stop), peer);
+    assert!(matches!(&end, SessionEnd::Lost { end, .. } if end.code() == "link_protocol"));
+    assert_eq!(code, CloseCode::InvalidPayload.number());
+}
+
+#[tokio::test]
+async fn the_relays_wish_to_be_left_alone_outlives_the_link() {
+    let (session, mut relay) = session(Duration::from_secs(5)).await;
+    let stop = CancellationToken::new();
+    let peer = async {
+        say(&mut relay, &RelayMessage::GoAway { retry_after_ms: 7000, reason: "deploy".to_owned() }).await;
+        relay.close(None).await.unwrap();
+    };
+    let (end, ()) = tokio::join!(session.drive(&stop), peer);
+    let SessionEnd::Lost { end, go_away } = end else { panic!("stopped") };
+    assert_eq!(judge_loss(&end, go_away).2, Some(Duration::from_secs(7)));
+}
+
+#[tokio::test]
+async fn a_rejection_arrives_with_its_code_and_hint() {
+    let (mut near, mut relay) = sockets().await;
+    let key = identity().seeds.signing_key().unwrap();
+    let peer = async {
+        let (challenge, expect) = ExpectHello::begin([7; 32], 0);
+        relay.send(Message::text(challenge)).await.unwrap();
+        let Some(Ok(Message::Text(hello))) = relay.next().await else { panic!("no hello") };
+        assert!(expect.handle_text(hello.as_str()).is_ok());
+        let reject = Reject { code: RejectCode::Revoked, message: "revoked".to_owned(), hint: "enrol anew".to_owned(), retry_after_ms: None };
+        relay.send(Message::text(reject.to_text())).await.unwrap();
+    };
+    let (greeted, ()) = tokio::join!(greeting::shake_hands(&mut near, introduction(), &key), peer);
+    let error = greeted.unwrap_err();
+    assert_eq!(error.code(), "handshake_revoked");
+    assert!(error.to_string().contains("enrol anew"));
+    assert!(error.rejection().unwrap().code.is_permanent());
+}
+
+#[test]
+fn a_replaced_session_is_not_fought_for_at_once() {
+    let end = LinkEnd::Closed { code: CloseCode::Replaced.number(), reason: String::new() };
+    assert_eq!(judge_loss(&end, None).2, Some(RETRY_AFTER_REPLACEMENT));
+}
+
+#[test]
+fn a_relay_cannot_turn_heartbeats_off() {
+    assert_eq!(heartbeat(0), Duration::from_millis(500));
+    assert_eq!(heartbeat(u64::MAX), Duration::from_secs(60));
+    assert_eq!(heartbeat(5000), Duration::from_secs(5));
+}

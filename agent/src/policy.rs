@@ -1,0 +1,201 @@
+//! What the premises permit. Everything that comes over the link is hostile until it passed here: this is the only place where the
+//! wire's spec becomes a spec of the engine, and the address that is called comes from the permitted list, never from the wire.
+
+mod premises;
+
+#[cfg(test)]
+pub(crate) use premises::LocalAccount;
+pub(crate) use premises::{PermittedSite, gather, parse_given, read_certificates, remember};
+
+use crate::config::{Limits, Requests};
+use chrono::{DateTime, Utc};
+use jira::{Mode, ProjectKey, Site, Spec, Table, Watermark};
+use protocol::control::Failure;
+use protocol::site::SiteAddress;
+use protocol::spec::{ConnectionSpec, ExtractionSpec, Load};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use url::Url;
+
+/// Most projects that one extraction may name.
+const MAX_PROJECTS: usize = 10_000;
+/// Longest JQL condition in bytes; Jira itself answers far shorter ones with 414.
+const MAX_JQL_BYTES: usize = 8 * 1024;
+/// Longest account name in bytes.
+const MAX_USERNAME_BYTES: usize = 255;
+
+/// What this agent may read, and how hard.
+#[derive(Clone, Debug)]
+pub(crate) struct Policy {
+    sites: Vec<PermittedSite>,
+    limits: Limits,
+    requests: Requests,
+}
+
+/// Why an instruction of the relay is not followed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("the agent may not read {site}; it may read {permitted}")]
+    Site { site: SiteAddress, permitted: String },
+    #[error("the connection's account name is longer than {MAX_USERNAME_BYTES} bytes or holds a control character or a colon")]
+    Username,
+    #[error("the agent knows no table `{0}`")]
+    Table(String),
+    #[error("{0}")]
+    Project(String),
+    #[error("the extraction names {0} projects; at most {MAX_PROJECTS} are allowed")]
+    TooManyProjects(usize),
+    #[error("{what} = {ms} ms since 1970 is no time that Jira could know")]
+    Time { what: &'static str, ms: i64 },
+    #[error("the JQL condition is {0} bytes long; at most {MAX_JQL_BYTES} are allowed")]
+    JqlLength(usize),
+    #[error("{0}")]
+    Spec(String),
+}
+
+impl Refusal {
+    /// The stable code of the refusal.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Refusal::Site { .. } => "site_not_permitted",
+            Refusal::Username => "username_refused",
+            Refusal::Table(_) => "table_unknown",
+            Refusal::Project(_) | Refusal::TooManyProjects(_) => "project_refused",
+            Refusal::Time { .. } => "time_refused",
+            Refusal::JqlLength(_) => "jql_refused",
+            Refusal::Spec(_) => "extraction_refused",
+        }
+    }
+
+    /// The refusal as the relay's user reads it.
+    pub(crate) fn failure(&self) -> Failure {
+        let hint = match self {
+            Refusal::Site { site, .. } => format!(
+                "if this agent should read it, permit it on the premises: `uplink-agent run --allow-jira {site}`, or allow_jira in agent.toml; \
+                 otherwise correct the connection's address"
+            ),
+            Refusal::Table(_) => format!("choose from {}, or update the agent", table_names()),
+            Refusal::Username => "correct the connection's username".to_owned(),
+            Refusal::Project(_) | Refusal::TooManyProjects(_) => "correct the project keys of the extraction".to_owned(),
+            Refusal::Time { .. } | Refusal::JqlLength(_) | Refusal::Spec(_) => "correct the extraction".to_owned(),
+        };
+        Failure { code: self.code().to_owned(), message: self.to_string(), hint }
+    }
+}
+
+impl Policy {
+    /// A policy that permits exactly `sites`.
+    pub(crate) fn new(sites: Vec<PermittedSite>, limits: Limits, requests: Requests) -> Self {
+        Self { sites, limits, requests }
+    }
+
+    /// The addresses that may be read.
+    pub(crate) fn sites(&self) -> &[PermittedSite] {
+        &self.sites
+    }
+
+    /// The permitted entry that a connection names.
+    ///
+    /// # Errors
+    /// When the premises do not permit it, or the account name could not be one.
+    pub(crate) fn admit(&self, connection: &ConnectionSpec) -> Result<&PermittedSite, Refusal> {
+        let site = self.sites.iter().find(|permitted| permitted.address == connection.site).ok_or_else(|| {
+            Refusal::Site { site: connection.site.clone(), permitted: self.names() }
+        })?;
+        let name = &connection.username;
+        if name.len() > MAX_USERNAME_BYTES || name.contains(|c: char| c.is_control() || c == ':') {
+            return Err(Refusal::Username);
+        }
+        Ok(site)
+    }
+
+    /// The engine's bounds for a connection: the narrower of what the relay asks and what the premises allow.
+    pub(crate) fn limits(&self, connection: &ConnectionSpec) -> jira::Limits {
+        let most = connection.max_parallel.clamp(1, self.limits.max_parallel);
+        let mib = |n: u32| usize::try_from(n).unwrap_or(usize::MAX).saturating_mul(1 << 20);
+        jira::Limits {
+            max_parallel: usize::try_from(most).unwrap_or(1),
+            connect_timeout: Duration::from_millis(self.requests.connect_timeout_ms),
+            read_timeout: Duration::from_millis(self.requests.read_timeout_ms),
+            max_page_bytes: mib(self.limits.max_page_mib),
+            part_bytes: mib(self.limits.part_mib),
+        }
+    }
+
+    fn names(&self) -> String {
+        if self.sites.is_empty() {
+            return "no Jira yet".to_owned();
+        }
+        self.sites.iter().map(|site| site.address.as_str()).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl PermittedSite {
+    /// The site as the engine calls it: built from the permitted entry alone.
+    ///
+    /// # Errors
+    /// When the address, which passed the grammar of addresses, is still no URL.
+    pub(crate) fn engine_site(&self) -> Result<Site, Refusal> {
+        let base_url = Url::parse(self.address.as_str())
+            .map_err(|error| Refusal::Spec(format!("the permitted address {} is no URL: {error}", self.address)))?;
+        Ok(Site { base_url, extra_root_pem: self.ca_pem.clone() })
+    }
+}
+
+/// Turns the wire's extraction into the engine's.
+///
+/// # Errors
+/// Whatever in it is unknown, malformed or out of bounds.
+pub(crate) fn engine_spec(wire: &ExtractionSpec) -> Result<Spec, Refusal> {
+    if wire.projects.len() > MAX_PROJECTS {
+        return Err(Refusal::TooManyProjects(wire.projects.len()));
+    }
+    if let Some(jql) = wire.jql.as_ref().filter(|jql| jql.len() > MAX_JQL_BYTES) {
+        return Err(Refusal::JqlLength(jql.len()));
+    }
+    let projects = wire.projects.iter().map(|key| ProjectKey::parse(key)).collect::<Result<Vec<_>, _>>();
+    let mode = match wire.load {
+        Load::Full => Mode::Full,
+        Load::Delta { since_ms } => Mode::Delta { watermark: Watermark { until: time("since", since_ms)? } },
+    };
+    let spec = Spec {
+        tables: tables(&wire.tables)?,
+        mode,
+        projects: projects.map_err(|error| Refusal::Project(error.to_string()))?,
+        created_from: wire.created_from_ms.map(|ms| time("created_from", ms)).transpose()?,
+        created_to: wire.created_to_ms.map(|ms| time("created_to", ms)).transpose()?,
+        jql: wire.jql.clone(),
+    };
+    spec.check().map_err(|error| Refusal::Spec(error.to_string()))?;
+    Ok(spec)
+}
+
+fn tables(names: &[String]) -> Result<BTreeSet<Table>, Refusal> {
+    if names.is_empty() {
+        return Ok(Table::all().iter().copied().collect());
+    }
+    names.iter().map(|name| Table::parse(name).ok_or_else(|| Refusal::Table(shortened(name)))).collect()
+}
+
+fn table_names() -> String {
+    Table::all().iter().map(|table| table.name()).collect::<Vec<_>>().join(", ")
+}
+
+/// Times from 1970 to 9999, which is what Jira's own date type and JQL can hold.
+fn time(what: &'static str, ms: i64) -> Result<DateTime<Utc>, Refusal> {
+    const YEAR_10000_MS: i64 = 253_402_300_800_000;
+    DateTime::from_timestamp_millis(ms).filter(|_| (0..YEAR_10000_MS).contains(&ms)).ok_or(Refusal::Time { what, ms })
+}
+
+/// A foreign name, safe to show: short and without control characters.
+pub(crate) fn shortened(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(64).collect()
+}
+
+/// A foreign sentence, safe to show: one line of bounded length.
+pub(crate) fn shortened_line(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(500).collect()
+}
+
+#[cfg(test)]
+mod tests;

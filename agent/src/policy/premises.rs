@@ -1,0 +1,130 @@
+//! The list of permitted addresses, gathered from the configuration, the enrolment and the command line; all are on the premises.
+
+use crate::cli::Premises;
+use crate::config::Config;
+use crate::error::Error;
+use crate::paths::Paths;
+use crate::private_file::{self, Durability};
+use protocol::site::SiteAddress;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// A Jira that may be read.
+#[derive(Clone, Debug)]
+pub(crate) struct PermittedSite {
+    /// Its address.
+    pub(crate) address: SiteAddress,
+    /// Certificates trusted for it beside the system's, PEM.
+    pub(crate) ca_pem: Option<Vec<u8>>,
+    /// Accounts whose password is on the premises.
+    pub(crate) accounts: Vec<LocalAccount>,
+}
+
+/// An account whose password is in a file of the premises.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LocalAccount {
+    /// Its name; empty for a personal access token.
+    pub(crate) username: String,
+    /// The file.
+    pub(crate) password_file: PathBuf,
+}
+
+/// What `enroll` was told, kept in the state folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Remembered {
+    allow_jira: Vec<SiteAddress>,
+    /// Whether `jira-ca.pem` is trusted for them.
+    jira_ca: bool,
+}
+
+/// Everything that is permitted.
+///
+/// # Errors
+/// When an address or a certificate file cannot be used.
+pub(crate) fn gather(config: &Config, paths: &Paths, given: &Premises) -> Result<Vec<PermittedSite>, Error> {
+    let remembered = recall(paths)?;
+    let ca_pem = match given.jira_ca.as_deref().or(config.jira_ca_file.get()) {
+        Some(path) => Some(read_certificates(path)?),
+        None if remembered.jira_ca => Some(read_certificates(&paths.jira_ca())?),
+        None => None,
+    };
+    let mut sites = Vec::new();
+    for address in parse_given(given)?.into_iter().chain(remembered.allow_jira) {
+        permit(&mut sites, address, ca_pem.as_ref());
+    }
+    for text in &config.allow_jira {
+        permit(&mut sites, parse(text, "allow_jira", paths)?, ca_pem.as_ref());
+    }
+    for entry in &config.jira {
+        let address = parse(&entry.url, "jira[].url", paths)?;
+        let own_ca = entry.ca_file.get().map(read_certificates).transpose()?;
+        let site = permit(&mut sites, address, ca_pem.as_ref());
+        if own_ca.is_some() {
+            site.ca_pem = own_ca;
+        }
+        if let Some(file) = entry.password_file.get() {
+            site.accounts.push(LocalAccount { username: entry.username.clone(), password_file: file.to_owned() });
+        }
+    }
+    Ok(sites)
+}
+
+/// Keeps what `enroll` was told, beside what an earlier one was told.
+pub(crate) fn remember(paths: &Paths, given: &Premises) -> Result<(), Error> {
+    let mut kept = recall(paths)?;
+    for address in parse_given(given)? {
+        if !kept.allow_jira.contains(&address) {
+            kept.allow_jira.push(address);
+        }
+    }
+    if let Some(path) = &given.jira_ca {
+        private_file::write(&paths.jira_ca(), &read_certificates(path)?, Durability::Synced)?;
+        kept.jira_ca = true;
+    }
+    let text = serde_json::to_vec_pretty(&kept)
+        .map_err(|error| Error::System { action: "write the permitted addresses", reason: error.to_string() })?;
+    private_file::write(&paths.permitted(), &text, Durability::Synced)
+}
+
+/// Reads a PEM file and proves that it holds certificates.
+pub(crate) fn read_certificates(path: &Path) -> Result<Vec<u8>, Error> {
+    let bytes = std::fs::read(path).map_err(Error::file("read", path))?;
+    let unusable = |reason: String| Error::Certificate { path: path.to_owned(), reason };
+    let found = CertificateDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>();
+    match found {
+        Ok(found) if found.is_empty() => Err(unusable("there is no certificate in it".to_owned())),
+        Ok(_) => Ok(bytes),
+        Err(error) => Err(unusable(error.to_string())),
+    }
+}
+
+/// Checks the addresses of the command line.
+pub(crate) fn parse_given(given: &Premises) -> Result<Vec<SiteAddress>, Error> {
+    given.allow_jira.iter().map(|text| SiteAddress::parse(text).map_err(|error| Error::Usage(format!("--allow-jira: {error}")))).collect()
+}
+
+fn recall(paths: &Paths) -> Result<Remembered, Error> {
+    let path = paths.permitted();
+    let Some(bytes) = private_file::read(&path)? else { return Ok(Remembered::default()) };
+    serde_json::from_slice(&bytes).map_err(|error| Error::BadValue {
+        key: "allow_jira".to_owned(),
+        place: path.display().to_string(),
+        reason: format!("the file is damaged ({error}); remove it and name the addresses again"),
+    })
+}
+
+fn parse(text: &str, key: &str, paths: &Paths) -> Result<SiteAddress, Error> {
+    let place = paths.config.path().display().to_string();
+    SiteAddress::parse(text).map_err(|error| Error::BadValue { key: key.to_owned(), place, reason: error.to_string() })
+}
+
+fn permit<'a>(sites: &'a mut Vec<PermittedSite>, address: SiteAddress, ca_pem: Option<&Vec<u8>>) -> &'a mut PermittedSite {
+    let place = sites.iter().position(|site| site.address == address).unwrap_or_else(|| {
+        sites.push(PermittedSite { address, ca_pem: ca_pem.cloned(), accounts: Vec::new() });
+        sites.len() - 1
+    });
+    &mut sites[place]
+}

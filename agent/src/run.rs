@@ -1,0 +1,351 @@
+//! One run: the engine's parts are sent and kept account of until they are acknowledged, a unit's checkpoint follows when all of its
+//! parts are durable at the relay, and the result ends it. Nothing touches the disk: a run that is dropped is read again from the
+//! last checkpoint by whoever gets it next.
+//!
+//! Back-pressure: a part needs room in the budget of unacknowledged bytes that all runs share. Without room the engine is not asked
+//! for its next event, and so Jira is not read.
+
+mod ledger;
+mod report;
+
+use crate::clock;
+use crate::status::Board;
+use bytes::Bytes;
+use jira::{CheckpointEntry, Credential, Event as EngineEvent, Extraction, JiraClient, Part, Site, Spec, Summary};
+use ledger::Ledger;
+use protocol::control::{AgentMessage, Failure, LogLine, PartHeader, Progress};
+use protocol::ids::{Lease, PartId, RunId};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::{Interval, MissedTickBehavior};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+pub(crate) use report::{broken, cancelled, failure_of};
+
+/// Progress is sent at most four times a second.
+const PROGRESS_EVERY: Duration = Duration::from_millis(250);
+/// Most log lines that one lease of a run may send; a broken Jira could otherwise fill the relay's log.
+const MAX_LOG_LINES: u32 = 500;
+/// The budget is counted in units of this many bytes, so that it fits a semaphore's counter.
+const BUDGET_UNIT_BYTES: usize = 4 << 10;
+
+/// What a run is to do; everything in it has passed the policy.
+pub(crate) struct Order {
+    pub(crate) run: RunId,
+    pub(crate) lease: Lease,
+    pub(crate) connection: String,
+    pub(crate) site: Site,
+    pub(crate) credential: Credential,
+    pub(crate) limits: jira::Limits,
+    pub(crate) spec: Spec,
+    pub(crate) resume: Vec<CheckpointEntry>,
+}
+
+/// What the relay says to a run.
+#[derive(Debug)]
+pub(crate) enum ToRun {
+    /// A part is durable.
+    Landed(PartId),
+    /// A part cannot be landed.
+    PartFailed(Failure),
+    /// A checkpoint is stored.
+    Stored(u64),
+    /// Stop.
+    Cancel,
+    /// The result has been taken over.
+    Closed,
+}
+
+/// What a run says to the relay.
+#[derive(Debug)]
+pub(crate) enum FromRun {
+    /// A control message.
+    Message(AgentMessage),
+    /// A part to stream.
+    Part(PartHeader, Bytes),
+}
+
+/// What all runs share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) outgoing: mpsc::Sender<FromRun>,
+    pub(crate) budget: Budget,
+    pub(crate) board: Board,
+}
+
+/// Bytes that may be unacknowledged, over all runs.
+#[derive(Clone)]
+pub(crate) struct Budget {
+    room: Arc<Semaphore>,
+    units: u32,
+}
+
+impl Budget {
+    pub(crate) fn new(bytes: usize) -> Self {
+        let units = u32::try_from(bytes / BUDGET_UNIT_BYTES).unwrap_or(u32::MAX).max(1);
+        Self { room: Arc::new(Semaphore::new(usize::try_from(units).unwrap_or(1))), units }
+    }
+
+    /// Waits for room; a part larger than the whole budget waits for all of it.
+    async fn acquire(self, bytes: usize) -> Result<OwnedSemaphorePermit, AcquireError> {
+        let units = u32::try_from(bytes.div_ceil(BUDGET_UNIT_BYTES)).unwrap_or(u32::MAX).clamp(1, self.units);
+        self.room.acquire_many_owned(units).await
+    }
+}
+
+/// Why a run is over on this side.
+enum End {
+    /// The relay has the result.
+    Closed,
+    /// It failed, and the relay is to know.
+    Failed(Failure),
+    /// The link is gone; there is nobody to tell.
+    Unheard,
+}
+
+/// Does one run from the first request to the relay's last word.
+pub(crate) async fn execute(order: Order, inbox: mpsc::Receiver<ToRun>, shared: Shared) {
+    let (run, lease) = (order.run.clone(), order.lease);
+    shared.board.run_begins(&run, lease, &order.connection);
+    tracing::info!(event = "run_started", lease = lease.0, resumed_units = order.resume.len(), "the run starts");
+    let end = match Running::start(order, inbox, shared.clone()) {
+        Ok(mut running) => running.drive().await,
+        Err(failure) => End::Failed(failure),
+    };
+    match end {
+        End::Closed => tracing::info!(event = "run_finished", "the relay has taken over the result"),
+        End::Unheard => tracing::info!(event = "run_dropped", "the link is gone; the run goes on from its checkpoint later"),
+        End::Failed(failure) => {
+            tracing::warn!(event = "run_failed", code = failure.code, reason = failure.message, "the run failed");
+            shared.board.error(run.as_str(), &failure.code, &failure.message);
+            let message = AgentMessage::RunFailed { run: run.clone(), lease, failure };
+            if shared.outgoing.send(FromRun::Message(message)).await.is_err() {
+                tracing::info!(event = "run_dropped", "the link went away before the failure could be told");
+            }
+        }
+    }
+    shared.board.run_ends(&run);
+}
+
+/// A part that waits for room.
+struct WaitingPart {
+    part: Part,
+    room: std::pin::Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + Send>>,
+}
+
+struct Running {
+    run: RunId,
+    lease: Lease,
+    inbox: mpsc::Receiver<ToRun>,
+    shared: Shared,
+    extraction: Extraction,
+    /// Stops the engine's requests when the run is dropped.
+    _stop: DropGuard,
+    ledger: Ledger,
+    waiting: Option<WaitingPart>,
+    /// The room of each part on its way.
+    held: HashMap<PartId, OwnedSemaphorePermit>,
+    bytes_sent: BTreeMap<String, u64>,
+    progress: Progress,
+    progress_changed: bool,
+    ticks: Interval,
+    log_lines: u32,
+    summary: Option<Summary>,
+    result_sent: bool,
+}
+
+enum Event {
+    Told(Option<ToRun>),
+    Room(Result<OwnedSemaphorePermit, AcquireError>),
+    Tick,
+    Engine(Option<Result<EngineEvent, jira::Error>>),
+}
+
+impl Running {
+    fn start(order: Order, inbox: mpsc::Receiver<ToRun>, shared: Shared) -> Result<Self, Failure> {
+        let client = JiraClient::try_new(order.site, order.credential, order.limits).map_err(|error| failure_of(&error))?;
+        let cancel = CancellationToken::new();
+        let extraction = jira::extract(client, order.spec, order.resume, cancel.clone());
+        let mut ticks = tokio::time::interval(PROGRESS_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Ok(Self {
+            run: order.run,
+            lease: order.lease,
+            inbox,
+            shared,
+            extraction,
+            _stop: cancel.drop_guard(),
+            ledger: Ledger::new(order.lease),
+            waiting: None,
+            held: HashMap::new(),
+            bytes_sent: BTreeMap::new(),
+            progress: Progress { phase: "login".to_owned(), ..Progress::default() },
+            progress_changed: true,
+            ticks,
+            log_lines: 0,
+            summary: None,
+            result_sent: false,
+        })
+    }
+
+    async fn drive(&mut self) -> End {
+        loop {
+            let event = self.next_event().await;
+            if let Err(end) = self.handle(event).await {
+                return end;
+            }
+            if let Err(end) = self.send_what_is_due().await {
+                return end;
+            }
+        }
+    }
+
+    /// The relay's word first, so that acknowledgements make room and a cancel is heard; the engine last.
+    async fn next_event(&mut self) -> Event {
+        let may_pull = self.waiting.is_none() && self.ledger.may_pull();
+        tokio::select! {
+            biased;
+            told = self.inbox.recv() => Event::Told(told),
+            room = async { match &mut self.waiting { Some(waiting) => waiting.room.as_mut().await, None => std::future::pending().await } } => Event::Room(room),
+            _ = self.ticks.tick(), if self.progress_changed => Event::Tick,
+            got = self.extraction.next(), if may_pull => Event::Engine(got),
+        }
+    }
+
+    async fn handle(&mut self, event: Event) -> Result<(), End> {
+        match event {
+            Event::Told(Some(word)) => self.handle_word(word),
+            Event::Told(None) => Err(End::Unheard),
+            Event::Room(Ok(room)) => self.send_part(room).await,
+            Event::Room(Err(_)) => Err(End::Unheard),
+            Event::Tick => self.send_progress().await,
+            Event::Engine(Some(Ok(event))) => self.handle_engine(event).await,
+            Event::Engine(Some(Err(error))) => Err(End::Failed(failure_of(&error))),
+            Event::Engine(None) => Err(End::Failed(broken("the extraction ended without a result"))),
+        }
+    }
+
+    fn handle_word(&mut self, word: ToRun) -> Result<(), End> {
+        match word {
+            ToRun::Landed(part) => {
+                if self.ledger.handle_landed(&part) {
+                    self.held.remove(&part);
+                } else {
+                    tracing::debug!(event = "stray_acknowledgement", part = %part, "no such part is on its way");
+                }
+                Ok(())
+            }
+            ToRun::Stored(sequence) => {
+                if !self.ledger.handle_stored(sequence) {
+                    tracing::debug!(event = "stray_acknowledgement", sequence, "no such checkpoint is on its way");
+                }
+                Ok(())
+            }
+            ToRun::PartFailed(failure) => Err(End::Failed(failure)),
+            ToRun::Cancel => Err(End::Failed(cancelled())),
+            ToRun::Closed if self.result_sent => Err(End::Closed),
+            ToRun::Closed => Err(End::Failed(broken("the relay closed the run before it had the result"))),
+        }
+    }
+
+    async fn handle_engine(&mut self, event: EngineEvent) -> Result<(), End> {
+        match event {
+            EngineEvent::Part(part) => {
+                let room = Box::pin(self.shared.budget.clone().acquire(part.bytes.len()));
+                self.waiting = Some(WaitingPart { part, room });
+                Ok(())
+            }
+            EngineEvent::UnitDone { unit, entry, parts } => {
+                self.ledger.handle_unit_done(&unit, entry, parts).map_err(|error| End::Failed(broken(&error.to_string())))
+            }
+            EngineEvent::Progress(progress) => self.handle_progress(&progress).await,
+            EngineEvent::Warning(warning) => {
+                tracing::warn!(event = "withheld", code = warning.code, count = warning.count, "{}", warning.message);
+                self.log("warn", &warning.code, &warning.message).await
+            }
+            EngineEvent::Finished(summary) => {
+                self.summary = Some(summary);
+                self.ledger.handle_engine_end().map_err(|error| End::Failed(broken(&error.to_string())))
+            }
+        }
+    }
+
+    async fn handle_progress(&mut self, progress: &jira::Progress) -> Result<(), End> {
+        let bytes_sent = self.progress.bytes_sent;
+        let before = std::mem::replace(&mut self.progress, report::progress(progress, bytes_sent));
+        self.progress_changed = true;
+        if before.phase == self.progress.phase {
+            return Ok(());
+        }
+        let phase = self.progress.phase.clone();
+        tracing::info!(event = "run_phase", phase, issues_read = self.progress.issues_read, "the run enters a phase");
+        self.log("info", "run_phase", &format!("phase {phase}, {} issues read", self.progress.issues_read)).await
+    }
+
+    async fn send_part(&mut self, room: OwnedSemaphorePermit) -> Result<(), End> {
+        let Some(WaitingPart { part, .. }) = self.waiting.take() else { return Ok(()) };
+        let name = self.ledger.handle_part(&part.unit);
+        let length = u64::try_from(part.bytes.len()).unwrap_or(u64::MAX);
+        self.held.insert(name.clone(), room);
+        self.progress.bytes_sent += length;
+        self.progress_changed = true;
+        *self.bytes_sent.entry(part.table.clone()).or_default() += length;
+        let header = PartHeader {
+            run: self.run.clone(),
+            lease: self.lease,
+            part: name,
+            table: part.table,
+            generation: part.generation,
+            rows: part.rows,
+            bytes: length,
+            digest: report::hex(&part.digest),
+        };
+        tracing::debug!(event = "part_sent", part = %header.part, table = header.table, rows = header.rows, bytes = length);
+        self.say(FromRun::Part(header, part.bytes)).await
+    }
+
+    /// Checkpoints whose parts are durable, and the result after the last of them.
+    async fn send_what_is_due(&mut self) -> Result<(), End> {
+        while let Some(due) = self.ledger.poll_checkpoint() {
+            let (run, lease) = (self.run.clone(), self.lease);
+            let entry = due.entry.0;
+            self.tell(AgentMessage::Checkpoint { run, lease, sequence: due.sequence, entry, parts: due.parts }).await?;
+        }
+        if !self.ledger.is_complete() || self.result_sent {
+            return Ok(());
+        }
+        let Some(summary) = self.summary.take() else { return Ok(()) };
+        self.result_sent = true;
+        self.send_progress().await?;
+        let result = report::result(&summary, &self.bytes_sent, &self.progress);
+        tracing::info!(event = "run_read", issues_read = self.progress.issues_read, requests = summary.requests, retries = summary.retries,
+            bytes_read = summary.bytes_read, bytes_sent = self.progress.bytes_sent, "everything is read and acknowledged");
+        self.tell(AgentMessage::RunFinished { run: self.run.clone(), lease: self.lease, result }).await
+    }
+
+    async fn send_progress(&mut self) -> Result<(), End> {
+        self.progress_changed = false;
+        self.shared.board.run_goes_on(&self.run, &self.progress);
+        let (run, lease, progress) = (self.run.clone(), self.lease, self.progress.clone());
+        self.tell(AgentMessage::Progress { run, lease, progress }).await
+    }
+
+    async fn log(&mut self, level: &str, event: &str, message: &str) -> Result<(), End> {
+        if self.log_lines >= MAX_LOG_LINES {
+            return Ok(());
+        }
+        self.log_lines += 1;
+        let line = LogLine { at_ms: clock::now_ms(), level: level.to_owned(), event: event.to_owned(), message: message.to_owned() };
+        self.tell(AgentMessage::RunLog { run: self.run.clone(), lease: self.lease, line }).await
+    }
+
+    async fn tell(&mut self, message: AgentMessage) -> Result<(), End> {
+        self.say(FromRun::Message(message)).await
+    }
+
+    async fn say(&mut self, said: FromRun) -> Result<(), End> {
+        self.shared.outgoing.send(said).await.map_err(|_| End::Unheard)
+    }
+}

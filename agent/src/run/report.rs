@@ -1,0 +1,130 @@
+//! The engine's figures and failures in the words of the wire.
+
+use jira::{Phase, Summary};
+use protocol::control::{Failure, Progress, RunResult, RunWarning, TableResult};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// Kinds of warnings that one result names; with [`MAX_WARNING_CHARS`] they fit a control message.
+const MAX_WARNINGS: usize = 200;
+/// Characters of one warning.
+const MAX_WARNING_CHARS: usize = 300;
+
+/// How far a run is, as the relay shows it.
+pub(super) fn progress(engine: &jira::Progress, bytes_sent: u64) -> Progress {
+    Progress {
+        phase: phase(engine.phase).to_owned(),
+        issues_total: engine.issues_total,
+        issues_read: engine.issues_read,
+        rows: engine.rows.clone(),
+        requests: engine.requests,
+        retries: engine.retries,
+        bytes_read: engine.bytes_read,
+        bytes_sent,
+        in_flight: engine.in_flight,
+    }
+}
+
+fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::LoggingIn => "login",
+        Phase::Reading => "issues",
+        Phase::CatchingUp => "catch_up",
+        Phase::Proving => "proof",
+    }
+}
+
+/// What a finished run read.
+pub(super) fn result(summary: &Summary, bytes_sent: &BTreeMap<String, u64>, last: &Progress) -> RunResult {
+    let figure = |figures: &BTreeMap<String, u64>, table: &str| figures.get(table).copied().unwrap_or_default();
+    let real = summary.rows.iter().filter(|(table, _)| !table.starts_with('_'));
+    let tables = real.map(|(table, rows)| {
+        let read = TableResult {
+            rows: *rows,
+            columns: figure(&summary.columns, table),
+            bytes_read: figure(&summary.bytes_by_table, table),
+            bytes_sent: figure(bytes_sent, table),
+        };
+        (table.clone(), read)
+    });
+    RunResult {
+        tables: tables.collect(),
+        watermark_ms: summary.watermark.as_ref().map(|watermark| watermark.until.timestamp_millis()),
+        issues_counted: summary.issues_total,
+        warnings: warnings(&summary.warnings),
+        progress: Progress { rows: summary.rows.clone(), requests: summary.requests, retries: summary.retries, bytes_read: summary.bytes_read, in_flight: 0, ..last.clone() },
+    }
+}
+
+/// All kinds of warnings, up to what fits one message; the rest is counted together.
+fn warnings(all: &[jira::Warning]) -> Vec<RunWarning> {
+    let wire = |warning: &jira::Warning| RunWarning {
+        code: warning.code.clone(),
+        message: warning.message.chars().take(MAX_WARNING_CHARS).collect(),
+        count: warning.count,
+    };
+    let mut told: Vec<RunWarning> = all.iter().take(MAX_WARNINGS).map(wire).collect();
+    let rest = all.get(MAX_WARNINGS..).unwrap_or_default();
+    if !rest.is_empty() {
+        told.push(RunWarning {
+            code: "further_warnings".to_owned(),
+            message: format!("warnings of {} further kinds; the agent's log has them", rest.len()),
+            count: rest.iter().fold(0, |sum, warning| sum.saturating_add(warning.count)),
+        });
+    }
+    told
+}
+
+/// The engine's error for a person: its text already says what to do; the hint adds whether trying again can help.
+pub(crate) fn failure_of(error: &jira::Error) -> Failure {
+    let hint = if error.is_retryable_later() { "the same extraction may succeed later" } else { "trying again without a change will fail again" };
+    Failure { code: error.code().to_owned(), message: error.to_string(), hint: hint.to_owned() }
+}
+
+/// A run that was stopped on request.
+pub(crate) fn cancelled() -> Failure {
+    Failure {
+        code: "cancelled".to_owned(),
+        message: "the run was cancelled".to_owned(),
+        hint: "start the extraction again when it is wanted".to_owned(),
+    }
+}
+
+/// A rule between engine, agent and relay was broken.
+pub(crate) fn broken(reason: &str) -> Failure {
+    Failure {
+        code: "internal".to_owned(),
+        message: format!("the run cannot be proven complete: {reason}"),
+        hint: "run it again; if it fails in the same way, report it with the agent's log".to_owned(),
+    }
+}
+
+/// Lower-case hex.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        if write!(text, "{byte:02x}").is_err() {
+            text.clear();
+        }
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_are_lower_case_hex() {
+        assert_eq!(hex(&[0, 15, 255]), "000fff");
+    }
+
+    #[test]
+    fn no_warning_is_lost_when_there_are_many() {
+        let warning = |n: usize| jira::Warning { code: format!("code_{n}"), message: "m".repeat(999), count: 2 };
+        let told = warnings(&(0..MAX_WARNINGS + 5).map(warning).collect::<Vec<_>>());
+        assert_eq!(told.len(), MAX_WARNINGS + 1);
+        assert_eq!(told.last().unwrap().count, 10);
+        assert_eq!(told.iter().map(|warning| warning.count).sum::<u64>(), 2 * (200 + 5));
+        assert!(serde_json::to_string(&told).unwrap().len() < 200 << 10);
+    }
+}

@@ -1,0 +1,303 @@
+//! The runs of one session: instructions of the relay are admitted by the policy or refused and logged, a bounded number works at
+//! once, and all of them end with the session. Nothing of a run outlives the link that it came by.
+
+mod resume;
+mod test_connection;
+
+use crate::config::Limits;
+use crate::policy::{self, Policy, Refusal};
+use crate::run::{self, Budget, FromRun, Order, Shared, ToRun};
+use crate::secrets::Opener;
+use crate::status::Board;
+use jira::CheckpointEntry;
+use protocol::control::{AgentMessage, Failure, RelayMessage, TestReport};
+use protocol::ids::{Lease, RequestId, RunId};
+use protocol::spec::{ConnectionSpec, ExtractionSpec};
+use resume::ResumeStore;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{AbortHandle, Id, JoinSet};
+use tracing::Instrument;
+
+/// Messages of runs that wait for the link. Parts are bounded by the budget; this bounds the rest.
+const OUTGOING: usize = 64;
+/// Words of the relay that wait for a run: every part and checkpoint in flight may be acknowledged at once, and a cancel fits too.
+const INBOX: usize = 256;
+/// Runs that are held, working or waiting for their turn; a relay that hands out more gets them back.
+const MAX_HELD: usize = 64;
+/// Connection tests at once.
+const MAX_TESTS: usize = 4;
+
+/// What is the same for every session of the agent.
+pub(crate) struct Premises {
+    pub(crate) policy: Policy,
+    pub(crate) opener: Opener,
+    pub(crate) limits: Limits,
+    pub(crate) board: Board,
+}
+
+/// The runs of one session.
+pub(crate) struct Runs {
+    premises: Arc<Premises>,
+    shared: Shared,
+    /// Turns to work; the others wait.
+    turns: Arc<Semaphore>,
+    tests: Arc<Semaphore>,
+    tasks: JoinSet<()>,
+    held: HashMap<RunId, Held>,
+    resume: ResumeStore,
+}
+
+struct Held {
+    lease: Lease,
+    inbox: mpsc::Sender<ToRun>,
+    task: AbortHandle,
+}
+
+/// A task ended.
+pub(crate) enum Ended {
+    /// In good order.
+    Quietly,
+    /// By a defect; the relay is to be told.
+    Broken(Box<AgentMessage>),
+}
+
+impl Runs {
+    /// No runs yet; what they say comes out of the channel.
+    pub(crate) fn new(premises: Arc<Premises>) -> (Self, mpsc::Receiver<FromRun>) {
+        let (outgoing, said) = mpsc::channel(OUTGOING);
+        let size = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+        let budget = Budget::new(size(premises.limits.unacked_mib).saturating_mul(1 << 20));
+        let shared = Shared { outgoing, budget, board: premises.board.clone() };
+        let turns = Arc::new(Semaphore::new(size(premises.limits.max_runs)));
+        let runs = Self {
+            premises,
+            shared,
+            turns,
+            tests: Arc::new(Semaphore::new(MAX_TESTS)),
+            tasks: JoinSet::new(),
+            held: HashMap::new(),
+            resume: ResumeStore::default(),
+        };
+        (runs, said)
+    }
+
+    /// How many runs are held.
+    pub(crate) fn count(&self) -> u32 {
+        u32::try_from(self.held.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Whether a run of this name works under an older lease.
+    pub(crate) fn is_superseded(&self, run: &RunId, by: Lease) -> bool {
+        self.held.get(run).is_some_and(|held| held.lease < by)
+    }
+
+    /// Stops a run without a word.
+    pub(crate) fn give_up(&mut self, run: &RunId) {
+        if let Some(held) = self.held.remove(run) {
+            held.task.abort();
+            self.premises.board.run_ends(run);
+        }
+    }
+
+    /// Follows an instruction, or gives the answer that refuses it.
+    pub(crate) fn handle(&mut self, message: RelayMessage) -> Option<AgentMessage> {
+        match message {
+            RelayMessage::StartRun { run, lease, connection, extraction, resume_entries } => {
+                let resume = self.resume.take(&run, lease, resume_entries);
+                let start = Start { run, lease, connection, extraction };
+                self.start(start, resume)
+            }
+            RelayMessage::ResumeEntries { run, lease, entries } => {
+                self.resume.add(run, lease, entries);
+                None
+            }
+            RelayMessage::CancelRun { run, lease } => self.cancel(run, lease),
+            RelayMessage::PartLanded { run, part, .. } => self.word(&run, None, ToRun::Landed(part)),
+            RelayMessage::PartFailed { run, part, failure, .. } => {
+                tracing::warn!(event = "part_refused", %run, %part, code = policy::shortened(&failure.code), "the relay could not land a part");
+                self.word(&run, None, ToRun::PartFailed(failure))
+            }
+            RelayMessage::CheckpointStored { run, lease, sequence } => self.word(&run, Some(lease), ToRun::Stored(sequence)),
+            RelayMessage::RunClosed { run, lease } => self.word(&run, Some(lease), ToRun::Closed),
+            RelayMessage::TestConnection { request, connection } => self.test(request, connection),
+            RelayMessage::Window { .. }
+            | RelayMessage::GoAway { .. }
+            | RelayMessage::UnknownMessage { .. }
+            | RelayMessage::Beat { .. }
+            | RelayMessage::BeatAck { .. } => None,
+        }
+    }
+
+    /// Waits until a task has ended.
+    pub(crate) fn poll_ended(&mut self, context: &mut Context<'_>) -> Poll<Ended> {
+        match self.tasks.poll_join_next_with_id(context) {
+            Poll::Ready(Some(Ok((task, ())))) => {
+                self.forget(task);
+                Poll::Ready(Ended::Quietly)
+            }
+            Poll::Ready(Some(Err(error))) => Poll::Ready(self.broken(&error)),
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn broken(&mut self, error: &tokio::task::JoinError) -> Ended {
+        let Some((run, held)) = self.forget(error.id()).filter(|_| error.is_panic()) else { return Ended::Quietly };
+        tracing::error!(event = "run_broken", %run, "the run ended by a defect of the agent; report it with this log");
+        self.premises.board.run_ends(&run);
+        let failure = Failure {
+            code: "internal".to_owned(),
+            message: "the run ended by a defect of the agent".to_owned(),
+            hint: "report it with the agent's log; the agent itself goes on".to_owned(),
+        };
+        Ended::Broken(Box::new(AgentMessage::RunFailed { run, lease: held.lease, failure }))
+    }
+
+    fn forget(&mut self, task: Id) -> Option<(RunId, Held)> {
+        let run = self.held.iter().find(|(_, held)| held.task.id() == task)?.0.clone();
+        self.held.remove_entry(&run)
+    }
+
+    fn start(&mut self, start: Start, resume: Result<Vec<CheckpointEntry>, Failure>) -> Option<AgentMessage> {
+        if self.held.get(&start.run).is_some_and(|held| held.lease >= start.lease) {
+            tracing::debug!(event = "stale_lease", run = %start.run, lease = start.lease.0, "an older lease has no effect");
+            return None;
+        }
+        self.give_up(&start.run);
+        let (run, lease) = (start.run.clone(), start.lease);
+        match resume.and_then(|resume| self.admit(start, resume)) {
+            Ok(order) => {
+                self.spawn(order);
+                None
+            }
+            Err(failure) => Some(AgentMessage::RunFailed { run, lease, failure }),
+        }
+    }
+
+    /// The trust boundary: what comes out has passed the policy and holds the opened secret.
+    fn admit(&self, start: Start, resume: Vec<CheckpointEntry>) -> Result<Order, Failure> {
+        let Start { run, lease, connection, extraction } = start;
+        if self.held.len() >= MAX_HELD {
+            return Err(too_busy());
+        }
+        let refuse = |refusal: &Refusal| self.refuse(run.as_str(), &connection, refusal);
+        let permitted = self.premises.policy.admit(&connection).map_err(|refusal| refuse(&refusal))?;
+        let spec = policy::engine_spec(&extraction).map_err(|refusal| refuse(&refusal))?;
+        let site = permitted.engine_site().map_err(|refusal| refuse(&refusal))?;
+        let credential = self.premises.opener.credential(permitted, &connection).map_err(|error| {
+            tracing::warn!(event = "secret_unusable", %run, site = %permitted.address, %error, "no password for this run");
+            error.failure()
+        })?;
+        let limits = self.premises.policy.limits(&connection);
+        Ok(Order { run, lease, connection: policy::shortened(&connection.name), site, credential, limits, spec, resume })
+    }
+
+    fn refuse(&self, id: &str, connection: &ConnectionSpec, refusal: &Refusal) -> Failure {
+        let failure = refusal.failure();
+        tracing::warn!(
+            event = "refused",
+            run = policy::shortened(id),
+            connection = policy::shortened(&connection.name),
+            site = %connection.site,
+            code = refusal.code(),
+            reason = policy::shortened_line(&failure.message),
+            "an instruction of the relay was refused"
+        );
+        self.premises.board.error(id, refusal.code(), &failure.message);
+        failure
+    }
+
+    fn spawn(&mut self, order: Order) {
+        let span = tracing::info_span!("run", run = %order.run, connection = order.connection);
+        let (inbox, words) = mpsc::channel(INBOX);
+        let (run, lease) = (order.run.clone(), order.lease);
+        let (shared, turns) = (self.shared.clone(), Arc::clone(&self.turns));
+        let work = async move {
+            // The semaphore is never closed, so there is always a turn.
+            let _turn = turns.acquire_owned().await;
+            run::execute(order, words, shared).await;
+        };
+        let task = self.tasks.spawn(work.instrument(span));
+        self.held.insert(run, Held { lease, inbox, task });
+    }
+
+    fn cancel(&mut self, run: RunId, lease: Lease) -> Option<AgentMessage> {
+        match self.held.get(&run) {
+            Some(held) if held.lease != lease => None,
+            Some(_) => self.word(&run, Some(lease), ToRun::Cancel),
+            None => Some(AgentMessage::RunFailed { run, lease, failure: run::cancelled() }),
+        }
+    }
+
+    /// Passes a word on; words for runs that are gone or for older leases have no effect.
+    fn word(&mut self, run: &RunId, lease: Option<Lease>, word: ToRun) -> Option<AgentMessage> {
+        let held = self.held.get(run).filter(|held| lease.is_none_or(|lease| lease == held.lease))?;
+        match held.inbox.try_send(word) {
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => None,
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                let lease = held.lease;
+                self.give_up(run);
+                tracing::warn!(event = "run_flooded", %run, "the relay sent more words for this run than it had parts in flight; the run is dropped");
+                Some(AgentMessage::RunFailed { run: run.clone(), lease, failure: run::broken("the relay sent more acknowledgements than there were parts") })
+            }
+        }
+    }
+
+    fn test(&mut self, request: RequestId, connection: ConnectionSpec) -> Option<AgentMessage> {
+        let failed = |failure| Some(AgentMessage::TestResult { request: request.clone(), report: TestReport::Failed { failure } });
+        let Ok(turn) = Arc::clone(&self.tests).try_acquire_owned() else { return failed(too_busy()) };
+        let login = match self.admit_test(&request, &connection) {
+            Ok(login) => login,
+            Err(failure) => return failed(failure),
+        };
+        let outgoing = self.shared.outgoing.clone();
+        let span = tracing::info_span!("test", request = %policy::shortened(request.as_str()), connection = policy::shortened(&connection.name));
+        let work = async move {
+            let report = test_connection::run(login).await;
+            drop(turn);
+            let answer = FromRun::Message(AgentMessage::TestResult { request, report });
+            if outgoing.send(answer).await.is_err() {
+                tracing::info!(event = "test_dropped", "the link went away before the result could be told");
+            }
+        };
+        self.tasks.spawn(work.instrument(span));
+        None
+    }
+
+    fn admit_test(&self, request: &RequestId, connection: &ConnectionSpec) -> Result<test_connection::Target, Failure> {
+        let refuse = |refusal: Refusal| self.refuse(request.as_str(), connection, &refusal);
+        let permitted = self.premises.policy.admit(connection).map_err(refuse)?;
+        let site = permitted.engine_site().map_err(refuse)?;
+        let credential = self.premises.opener.credential(permitted, connection).map_err(|error| {
+            tracing::warn!(event = "secret_unusable", site = %permitted.address, %error, "no password for this test");
+            error.failure()
+        })?;
+        Ok(test_connection::Target { site, credential, limits: self.premises.policy.limits(connection) })
+    }
+}
+
+impl Drop for Runs {
+    fn drop(&mut self) {
+        self.premises.board.no_runs();
+    }
+}
+
+struct Start {
+    run: RunId,
+    lease: Lease,
+    connection: ConnectionSpec,
+    extraction: ExtractionSpec,
+}
+
+fn too_busy() -> Failure {
+    Failure {
+        code: "agent_busy".to_owned(),
+        message: "the agent has as much work as it takes".to_owned(),
+        hint: "wait for other runs to end, or add an agent to the uplink".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

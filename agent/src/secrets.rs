@@ -1,0 +1,205 @@
+//! The only place where a password of Jira is in clear text: opened for one run from what was sealed to this agent, or read from a
+//! file of the premises. It goes into the engine's credential, which shows nothing.
+
+use crate::identity::Seeds;
+use crate::policy::PermittedSite;
+use jira::Credential;
+use protocol::control::Failure;
+use protocol::keys::Fingerprint;
+use protocol::seal::{SealContext, SealError, SealingKey};
+use protocol::spec::{ConnectionSpec, CredentialKind};
+use secrecy::SecretString;
+use std::io;
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// A password file longer than this is some other file.
+const MAX_FILE_BYTES: u64 = 64 * 1024;
+
+/// Opens secrets for this agent.
+pub(crate) struct Opener {
+    key: SealingKey,
+    own: Fingerprint,
+}
+
+/// Why there is no password for a connection.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SecretError {
+    #[error("the connection's secret is not sealed for this agent ({own})")]
+    NotForUs { own: Fingerprint },
+    #[error(transparent)]
+    Sealed(#[from] SealError),
+    #[error("the password file {} cannot be used: {reason}", path.display())]
+    File { path: PathBuf, reason: String },
+}
+
+impl SecretError {
+    /// The failure as the relay's user reads it. The name of a file stays on the premises.
+    pub(crate) fn failure(&self) -> Failure {
+        let (code, message, hint) = match self {
+            SecretError::NotForUs { .. } => (
+                "secret_missing",
+                self.to_string(),
+                "store the connection's password again, so that it is sealed for every agent of the uplink; or keep it on the premises in a [[jira]] entry of agent.toml",
+            ),
+            SecretError::Sealed(error) => (error.code(), error.to_string(), "store the connection's password again with the address and username that it belongs to"),
+            SecretError::File { .. } => (
+                "local_password_unusable",
+                "the password that the premises keep for this account cannot be read".to_owned(),
+                "ask the administrator of the premises: `uplink-agent config check` and the agent's log name the file",
+            ),
+        };
+        Failure { code: code.to_owned(), message, hint: hint.to_owned() }
+    }
+}
+
+impl Opener {
+    pub(crate) fn new(seeds: &Seeds) -> Result<Self, crate::error::Error> {
+        Ok(Self { key: seeds.sealing_key(), own: seeds.fingerprint()? })
+    }
+
+    /// The credential for a connection at a permitted site. An account of the premises comes before anything that the cloud sealed.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be opened for this very site and username.
+    pub(crate) fn credential(&self, site: &PermittedSite, connection: &ConnectionSpec) -> Result<Credential, SecretError> {
+        let local = site.accounts.iter().find(|account| connection.username.is_empty() || account.username == connection.username);
+        let (username, secret) = match local {
+            Some(account) => (account.username.clone(), read_password(&account.password_file)?),
+            None => (connection.username.clone(), self.open(site, connection)?),
+        };
+        Ok(match connection.credential {
+            CredentialKind::Password => Credential::Password { username, password: secret },
+            CredentialKind::ApiToken => Credential::Token(secret),
+        })
+    }
+
+    fn open(&self, site: &PermittedSite, connection: &ConnectionSpec) -> Result<SecretString, SecretError> {
+        let sealed = connection.sealed.iter().find(|sealed| sealed.agent == self.own);
+        let sealed = sealed.ok_or_else(|| SecretError::NotForUs { own: self.own.clone() })?;
+        let context = SealContext { agent: &self.own, site: &site.address, username: &connection.username };
+        let text = self.key.open(sealed, context)?;
+        Ok(SecretString::from(text.as_str()))
+    }
+}
+
+/// The first line of a password file.
+///
+/// # Errors
+/// When it cannot be read, is empty, or every user of the machine can read it.
+pub(crate) fn read_password(path: &Path) -> Result<SecretString, SecretError> {
+    let unusable = |reason: String| SecretError::File { path: path.to_owned(), reason };
+    let met = std::fs::metadata(path).map_err(|error| unusable(error.to_string()))?;
+    if met.len() > MAX_FILE_BYTES {
+        return Err(unusable("it is too large for a password".to_owned()));
+    }
+    check_private(&met).map_err(unusable)?;
+    let bytes = Zeroizing::new(std::fs::read(path).map_err(|error: io::Error| unusable(error.to_string()))?);
+    let text = std::str::from_utf8(&bytes).map_err(|_| unusable("it is not UTF-8 text".to_owned()))?;
+    match text.lines().next().filter(|line| !line.is_empty()) {
+        Some(line) => Ok(SecretString::from(line)),
+        None => Err(unusable("its first line is empty".to_owned())),
+    }
+}
+
+#[cfg(unix)]
+fn check_private(met: &std::fs::Metadata) -> Result<(), String> {
+    use std::os::unix::fs::PermissionsExt;
+    if met.permissions().mode() & 0o007 == 0 { Ok(()) } else { Err("every user of this machine can reach it; run `chmod 0600` on it".to_owned()) }
+}
+
+#[cfg(not(unix))]
+fn check_private(_: &std::fs::Metadata) -> Result<(), String> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::tests::identity;
+    use protocol::seal::{SealedSecret, seal};
+    use protocol::site::SiteAddress;
+    use secrecy::ExposeSecret;
+
+    const CANARY: &str = "pässword-canary";
+
+    fn site(address: &str) -> PermittedSite {
+        PermittedSite { address: SiteAddress::parse(address).unwrap(), ca_pem: None, accounts: Vec::new() }
+    }
+
+    fn sealed_for(seeds: &Seeds, address: &str, username: &str) -> SealedSecret {
+        let (own, site) = (seeds.fingerprint().unwrap(), SiteAddress::parse(address).unwrap());
+        let context = SealContext { agent: &own, site: &site, username };
+        seal(CANARY, &seeds.sealing_key().public(), context, &[9; 32]).unwrap()
+    }
+
+    fn connection(username: &str, sealed: Vec<SealedSecret>) -> ConnectionSpec {
+        ConnectionSpec {
+            name: "jira".to_owned(),
+            site: SiteAddress::parse("https://jira").unwrap(),
+            username: username.to_owned(),
+            credential: CredentialKind::Password,
+            sealed,
+            max_parallel: 1,
+        }
+    }
+
+    fn password_of(credential: &Credential) -> &str {
+        match credential {
+            Credential::Password { password, .. } => password.expose_secret(),
+            Credential::Token(token) => token.expose_secret(),
+        }
+    }
+
+    #[test]
+    fn a_secret_sealed_for_this_agent_site_and_account_opens() {
+        let seeds = identity().seeds;
+        let sealed = vec![sealed_for(&identity().seeds, "https://jira", "reader"), sealed_for(&seeds, "https://jira", "reader")];
+        let opener = Opener::new(&seeds).unwrap();
+        let credential = opener.credential(&site("https://jira"), &connection("reader", sealed)).unwrap();
+        assert_eq!(password_of(&credential), CANARY);
+        assert!(!format!("{credential:?}").contains(CANARY));
+    }
+
+    #[test]
+    fn a_secret_sealed_for_another_site_or_account_does_not_open() {
+        let seeds = identity().seeds;
+        let opener = Opener::new(&seeds).unwrap();
+        for (address, username) in [("https://other", "reader"), ("https://jira", "admin"), ("https://jira:8443", "reader"), ("https://jira/x", "reader")] {
+            let wire = connection("reader", vec![sealed_for(&seeds, address, username)]);
+            let error = opener.credential(&site("https://jira"), &wire).unwrap_err();
+            assert_eq!(error.failure().code, "secret_refused", "{address} {username}");
+            assert!(!format!("{error:?} {error}").contains(CANARY));
+        }
+    }
+
+    #[test]
+    fn a_secret_sealed_for_other_agents_only_is_missing() {
+        let opener = Opener::new(&identity().seeds).unwrap();
+        let foreign = sealed_for(&identity().seeds, "https://jira", "reader");
+        let error = opener.credential(&site("https://jira"), &connection("reader", vec![foreign])).unwrap_err();
+        assert_eq!(error.failure().code, "secret_missing");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_password_of_the_premises_comes_first_and_must_be_private() {
+        use crate::policy::LocalAccount;
+        use std::os::unix::fs::PermissionsExt;
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("password");
+        std::fs::write(&file, "local one\nsecond line\n").unwrap();
+        let mode = |mode| std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        let mut site = site("https://jira");
+        site.accounts.push(LocalAccount { username: "reader".to_owned(), password_file: file.clone() });
+        let seeds = identity().seeds;
+        let opener = Opener::new(&seeds).unwrap();
+        let wire = connection("reader", vec![sealed_for(&seeds, "https://jira", "reader")]);
+        mode(0o600);
+        assert_eq!(password_of(&opener.credential(&site, &wire).unwrap()), "local one");
+        mode(0o644);
+        let error = opener.credential(&site, &wire).unwrap_err();
+        assert!(error.to_string().contains("chmod 0600"));
+        assert!(!error.failure().message.contains("password\""), "the file's name left the premises");
+    }
+}

@@ -1,0 +1,308 @@
+//! What the running agent does, for `uplink-agent status`: one small file in the state folder, replaced whole, with names and
+//! counts only, never Jira's data. The file outlives the agent; its reader checks whether the process still lives.
+
+use crate::clock;
+use crate::error::Error;
+use crate::paths::Paths;
+use crate::private_file::{self, Durability};
+use protocol::control::Progress;
+use protocol::ids::{Lease, RunId};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// The file is written at most this often.
+const WRITE_EVERY: Duration = Duration::from_secs(1);
+/// And at least this often, so that its age says whether the agent still works.
+const REFRESH_EVERY: Duration = Duration::from_secs(15);
+/// A file older than this is of an agent that hangs or was killed.
+const STALE_AFTER_MS: i64 = 60_000;
+
+/// The content of the status file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Status {
+    pub(crate) pid: u32,
+    pub(crate) version: String,
+    pub(crate) started_at: String,
+    pub(crate) written_at: String,
+    written_at_ms: i64,
+    /// False once the agent has ended in good order.
+    pub(crate) running: bool,
+    pub(crate) agent_id: String,
+    pub(crate) name: String,
+    pub(crate) uplink: String,
+    pub(crate) relay: String,
+    pub(crate) fingerprint: String,
+    pub(crate) permitted: Vec<String>,
+    pub(crate) link: LinkStatus,
+    pub(crate) runs: Vec<RunStatus>,
+    /// The last thing that went wrong, if anything did.
+    pub(crate) last_error: Option<LastError>,
+}
+
+/// How the link is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct LinkStatus {
+    pub(crate) state: LinkState,
+    /// Since when.
+    pub(crate) since: String,
+    /// When the next attempt comes, while waiting.
+    pub(crate) next_attempt_at: Option<String>,
+}
+
+/// State of the link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LinkState {
+    /// Dialling or shaking hands.
+    Connecting,
+    /// Up.
+    Up,
+    /// Between two attempts.
+    Waiting,
+    /// Down on purpose.
+    Stopped,
+}
+
+/// One run in progress.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RunStatus {
+    pub(crate) run: RunId,
+    pub(crate) lease: Lease,
+    pub(crate) connection: String,
+    pub(crate) started_at: String,
+    pub(crate) progress: Progress,
+}
+
+/// Something that went wrong.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct LastError {
+    pub(crate) at: String,
+    /// `link`, or the run's id.
+    pub(crate) about: String,
+    pub(crate) code: String,
+    pub(crate) message: String,
+}
+
+/// Who the agent is, for the head of the status.
+pub(crate) struct Who {
+    pub(crate) agent_id: String,
+    pub(crate) name: String,
+    pub(crate) uplink: String,
+    pub(crate) relay: String,
+    pub(crate) fingerprint: String,
+    pub(crate) permitted: Vec<String>,
+}
+
+/// Where the parts of the agent note what they do.
+#[derive(Clone)]
+pub(crate) struct Board {
+    status: watch::Sender<Status>,
+}
+
+impl Board {
+    pub(crate) fn new(who: Who) -> Self {
+        let now = clock::now_ms();
+        let status = Status {
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at: clock::text(now),
+            written_at: clock::text(now),
+            written_at_ms: now,
+            running: true,
+            agent_id: who.agent_id,
+            name: who.name,
+            uplink: who.uplink,
+            relay: who.relay,
+            fingerprint: who.fingerprint,
+            permitted: who.permitted,
+            link: LinkStatus { state: LinkState::Connecting, since: clock::text(now), next_attempt_at: None },
+            runs: Vec::new(),
+            last_error: None,
+        };
+        Self { status: watch::Sender::new(status) }
+    }
+
+    pub(crate) fn link(&self, state: LinkState, next_attempt_in: Option<Duration>) {
+        let now = clock::now_ms();
+        let wait_ms = |wait: Duration| i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+        let next_attempt_at = next_attempt_in.map(|wait| clock::text(now.saturating_add(wait_ms(wait))));
+        self.status.send_modify(|status| status.link = LinkStatus { state, since: clock::text(now), next_attempt_at });
+    }
+
+    pub(crate) fn error(&self, about: &str, code: &str, message: &str) {
+        let error =
+            LastError { at: clock::text(clock::now_ms()), about: about.to_owned(), code: code.to_owned(), message: message.to_owned() };
+        self.status.send_modify(|status| status.last_error = Some(error));
+    }
+
+    pub(crate) fn run_begins(&self, run: &RunId, lease: Lease, connection: &str) {
+        let begun = RunStatus {
+            run: run.clone(),
+            lease,
+            connection: connection.to_owned(),
+            started_at: clock::text(clock::now_ms()),
+            progress: Progress::default(),
+        };
+        self.status.send_modify(|status| {
+            status.runs.retain(|held| held.run != *run);
+            status.runs.push(begun);
+        });
+    }
+
+    pub(crate) fn run_goes_on(&self, run: &RunId, progress: &Progress) {
+        self.status.send_modify(|status| {
+            if let Some(held) = status.runs.iter_mut().find(|held| held.run == *run) {
+                held.progress.clone_from(progress);
+            }
+        });
+    }
+
+    pub(crate) fn run_ends(&self, run: &RunId) {
+        self.status.send_modify(|status| status.runs.retain(|held| held.run != *run));
+    }
+
+    pub(crate) fn no_runs(&self) {
+        self.status.send_modify(|status| status.runs.clear());
+    }
+
+    /// Writes the file when something changed and now and then, until dropped.
+    pub(crate) async fn keep_written(&self, paths: &Paths) {
+        let mut changes = self.status.subscribe();
+        loop {
+            if let Err(error) = self.write(paths) {
+                tracing::warn!(event = "status_not_written", %error, "the status file could not be written");
+            }
+            tokio::time::sleep(WRITE_EVERY).await;
+            // Either a change or the time is a reason to write; what came is of no interest.
+            drop(tokio::time::timeout(REFRESH_EVERY, changes.changed()).await);
+        }
+    }
+
+    /// Writes the file for the last time.
+    pub(crate) fn write_end(&self, paths: &Paths) -> Result<(), Error> {
+        self.status.send_modify(|status| {
+            status.running = false;
+            status.runs.clear();
+            status.link = LinkStatus { state: LinkState::Stopped, since: clock::text(clock::now_ms()), next_attempt_at: None };
+        });
+        self.write(paths)
+    }
+
+    fn write(&self, paths: &Paths) -> Result<(), Error> {
+        let mut status = self.status.borrow().clone();
+        status.written_at_ms = clock::now_ms();
+        status.written_at = clock::text(status.written_at_ms);
+        let text = serde_json::to_vec_pretty(&status)
+            .map_err(|error| Error::System { action: "write the status", reason: error.to_string() })?;
+        private_file::write(&paths.status(), &text, Durability::Volatile)
+    }
+}
+
+/// What the status file says about the agent now.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Reading {
+    /// It runs.
+    Running(Box<Status>),
+    /// It does not run, or hangs, and why that is known.
+    NotRunning(String),
+}
+
+/// Reads the status file of an enrolled agent.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(crate) fn read(paths: &Paths) -> Result<Reading, Error> {
+    let Some(bytes) = private_file::read(&paths.status())? else {
+        return Ok(Reading::NotRunning("it has not run yet with this state folder".to_owned()));
+    };
+    let Ok(status) = serde_json::from_slice::<Status>(&bytes) else {
+        return Ok(Reading::NotRunning("its status file is of another version".to_owned()));
+    };
+    Ok(judge(status, clock::now_ms(), process_lives))
+}
+
+fn judge(status: Status, now_ms: i64, lives: impl Fn(u32) -> bool) -> Reading {
+    if !status.running {
+        return Reading::NotRunning(format!("it ended in good order at {}", status.written_at));
+    }
+    if !lives(status.pid) {
+        return Reading::NotRunning(format!(
+            "process {} is gone and left a stale status of {}: it was killed or crashed",
+            status.pid, status.written_at
+        ));
+    }
+    if now_ms.saturating_sub(status.written_at_ms) > STALE_AFTER_MS {
+        return Reading::NotRunning(format!(
+            "its status is stale: the last one is of {}, so process {} hangs or is another program",
+            status.written_at, status.pid
+        ));
+    }
+    Reading::Running(Box::new(status))
+}
+
+#[cfg(unix)]
+fn process_lives(pid: u32) -> bool {
+    let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else { return false };
+    // Not permitted means that it is there and belongs to somebody else.
+    !matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH))
+}
+
+#[cfg(not(unix))]
+fn process_lives(_: u32) -> bool {
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::tests::paths_in;
+
+    fn board() -> Board {
+        let text = |text: &str| text.to_owned();
+        Board::new(Who {
+            agent_id: text("agent_1"),
+            name: text("host"),
+            uplink: text("hq"),
+            relay: text("https://relay"),
+            fingerprint: text("f"),
+            permitted: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn a_running_agent_is_read_back_with_its_runs() {
+        let place = tempfile::tempdir().unwrap();
+        let paths = paths_in(place.path());
+        let board = board();
+        board.link(LinkState::Up, None);
+        board.run_begins(&RunId::from("run_1"), Lease(2), "jira");
+        board.run_goes_on(&RunId::from("run_1"), &Progress { issues_read: 7, ..Progress::default() });
+        board.write(&paths).unwrap();
+        let Reading::Running(status) = read(&paths).unwrap() else { panic!("not running") };
+        assert_eq!((status.link.state, status.runs[0].progress.issues_read), (LinkState::Up, 7));
+    }
+
+    #[test]
+    fn an_end_in_good_order_is_told_from_a_crash() {
+        let place = tempfile::tempdir().unwrap();
+        let paths = paths_in(place.path());
+        board().write_end(&paths).unwrap();
+        assert!(matches!(read(&paths).unwrap(), Reading::NotRunning(why) if why.contains("good order")));
+        let left = board().status.borrow().clone();
+        assert!(matches!(judge(left, clock::now_ms(), |_| false), Reading::NotRunning(why) if why.contains("stale")));
+    }
+
+    #[test]
+    fn an_old_status_of_a_living_process_is_stale() {
+        let left = board().status.borrow().clone();
+        let later = left.written_at_ms + STALE_AFTER_MS + 1;
+        assert!(matches!(judge(left, later, |_| true), Reading::NotRunning(why) if why.contains("stale")));
+    }
+
+    #[test]
+    fn no_file_means_that_it_never_ran() {
+        let place = tempfile::tempdir().unwrap();
+        assert!(matches!(read(&paths_in(place.path())).unwrap(), Reading::NotRunning(why) if why.contains("not run yet")));
+    }
+}

@@ -23,7 +23,7 @@ mod sweep;
 mod table;
 
 pub(crate) use commit::{Commit, CommitPart, Committed};
-pub use error::{LakeError, PartFault};
+pub(crate) use error::LakeError;
 pub(crate) use landing::LandedPart;
 pub(crate) use place::TablePlace;
 pub(crate) use preview::{ColumnInfo, Preview, TableInfo};
@@ -84,7 +84,11 @@ impl Lake {
 
     /// The first rows of the table as JSON: numbers as numbers, times as RFC 3339 text in UTC, days as text, missing values as null.
     /// `None` when no run has created it.
-    pub(crate) async fn preview(&self, place: &TablePlace, rows: usize) -> Result<Option<Preview>, LakeError> {
+    pub(crate) async fn preview(
+        &self,
+        place: &TablePlace,
+        rows: usize,
+    ) -> Result<Option<Preview>, LakeError> {
         let place = place.clone();
         self.blocking("preview a table", move |files| preview::preview(files, &place, rows)).await
     }

@@ -51,7 +51,9 @@ impl Kind {
             (PhysicalType::INT32, Some(LogicalType::Date)) => Some(Self::Date),
             (PhysicalType::INT32, None) if column.converted_type() == ConvertedType::DATE => Some(Self::Date),
             (PhysicalType::BYTE_ARRAY, Some(LogicalType::String)) => Some(Self::Text),
-            (PhysicalType::BYTE_ARRAY, None) if column.converted_type() == ConvertedType::UTF8 => Some(Self::Text),
+            (PhysicalType::BYTE_ARRAY, None) if column.converted_type() == ConvertedType::UTF8 => {
+                Some(Self::Text)
+            }
             _ => None,
         }
     }
@@ -114,8 +116,9 @@ impl Column {
         let field_id = self.field_id.as_ref().map(|id| (FIELD_ID_KEY, id.as_str()));
         let note = self.note.as_deref().filter(|note| *note != self.kind.name()).map(|note| (NOTE_KEY, note));
         // Every column is nullable in the table, so that a later run may come without it.
-        StructField::nullable(&self.name, self.kind.delta())
-            .with_metadata(field_id.into_iter().chain(note).map(|(key, value)| (key, MetadataValue::from(value))))
+        StructField::nullable(&self.name, self.kind.delta()).with_metadata(
+            field_id.into_iter().chain(note).map(|(key, value)| (key, MetadataValue::from(value))),
+        )
     }
 }
 
@@ -131,7 +134,8 @@ struct Note {
 
 /// Adds the notes of the footer's entry to the columns that it describes.
 pub(crate) fn annotate(columns: &mut [Column], notes: &str) -> Result<(), PartFault> {
-    let notes: Vec<Note> = serde_json::from_str(notes).map_err(|error| PartFault::ColumnNotes(error.to_string()))?;
+    let notes: Vec<Note> =
+        serde_json::from_str(notes).map_err(|error| PartFault::ColumnNotes(error.to_string()))?;
     if notes.len() != columns.len() {
         return Err(PartFault::ColumnNotes(format!("{} notes for {} columns", notes.len(), columns.len())));
     }
@@ -156,7 +160,9 @@ impl Columns {
             match self.0.iter().find(|known| same_name(&known.name, &column.name)) {
                 None => self.0.push(column.clone()),
                 Some(known) if known.name == column.name && known.kind == column.kind => {}
-                Some(known) => return Err(changed(table, &column.name, named(&known.name, known.kind), column)),
+                Some(known) => {
+                    return Err(changed(table, &column.name, named(&known.name, known.kind), column));
+                }
             }
         }
         Ok(())

@@ -3,7 +3,8 @@
 //! The commit carries the run's number as the version of the transaction `uplink/<connection>/<table>`. The log itself does not refuse
 //! a repeated transaction, so the rule is: read the newest version; if it has seen this run, all is done; otherwise commit on exactly
 //! this version; if somebody else was faster or the outcome is unknown, start over. What a crash leaves behind are files that no log
-//! names; the repeated commit writes the same names again.
+//! names; the repeated commit writes the same names again. A run that changes nothing is committed all the same: once the table has
+//! seen the run, its parts may be swept, and a commit repeated after that needs none of them.
 
 use super::columns::Columns;
 use super::error::{LakeError, PartFault};
@@ -139,7 +140,7 @@ impl<'a> Job<'a> {
         if let Some(snapshot) = &snapshot {
             let seen = table::last_run(snapshot, self.engine, &self.commit.place)?;
             if seen.is_some_and(|run| run >= self.commit.run_number) {
-                return self.unchanged(snapshot, true).map(Attempt::Done);
+                return self.seen_before(snapshot).map(Attempt::Done);
             }
         }
         let incoming = match self.incoming.take() {
@@ -170,7 +171,8 @@ impl<'a> Job<'a> {
                 continue;
             }
             let stats = FileStats::of(&footer.meta);
-            let whole = NewFile { name: name.to_owned(), size: listed.size, modified_ms: listed.modified_ms, stats };
+            let whole =
+                NewFile { name: name.to_owned(), size: listed.size, modified_ms: listed.modified_ms, stats };
             if !replaced.may_touch(whole.stats.issue_ids(), part.generation) {
                 ready.push(whole);
                 continue;
@@ -235,9 +237,6 @@ impl<'a> Job<'a> {
         let change = self.change(&live, incoming)?;
         let schema = snapshot.schema();
         let growth = incoming.columns.growth(&place.table, &schema)?;
-        if change.added.is_empty() && change.removed.is_empty() && growth.is_empty() {
-            return self.unchanged(snapshot, false).map(Attempt::Done);
-        }
         let columns = schema.fields().count() + growth.len();
         let mut transaction = self.begin(snapshot, growth)?;
         let removal = live.removal(&change.removed).map_err(|source| self.failed("remove files", source))?;
@@ -249,7 +248,8 @@ impl<'a> Job<'a> {
     }
 
     fn begin(&self, snapshot: &SnapshotRef, growth: Vec<StructField>) -> Result<Transaction, LakeError> {
-        let operation = if self.commit.full { UpdateTableOperation::Write } else { UpdateTableOperation::Merge };
+        let operation =
+            if self.commit.full { UpdateTableOperation::Write } else { UpdateTableOperation::Merge };
         let mode = self.commit.full.then_some(("mode", Some("Overwrite")));
         let mut builder = Arc::clone(snapshot)
             .update_table(operation, WRITER, true)
@@ -300,7 +300,8 @@ impl<'a> Job<'a> {
             let (table, file) = (place.table.clone(), file.log_path.clone());
             return Err(LakeError::Foreign { table, file, what: "has rows marked as deleted" });
         }
-        let source = Source { dir: &place.dir(), name: file.local_name(place)?, size: file.size, generation: 0 };
+        let source =
+            Source { dir: &place.dir(), name: file.local_name(place)?, size: file.size, generation: 0 };
         let remains = without_replaced(self.files, source, replaced, self.commit.run_number)?;
         self.remains.insert(file.log_path.clone(), remains.clone());
         Ok(remains)
@@ -313,7 +314,8 @@ impl<'a> Job<'a> {
         let dir = self.commit.place.dir();
         for file in added {
             let url = self.files.url(&format!("{dir}/{}", file.name))?;
-            let stats = file.stats.to_array().map_err(|error| failed(KernelError::generic(error.to_string())))?;
+            let stats =
+                file.stats.to_array().map_err(|error| failed(KernelError::generic(error.to_string())))?;
             let described = DataFileMetadata::new(FileMeta::new(url, file.modified_ms, file.size), stats);
             transaction.add_files(build_add_file_metadata(described, &context).map_err(failed)?);
         }
@@ -341,7 +343,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    fn unchanged(&self, snapshot: &SnapshotRef, already: bool) -> Result<Committed, LakeError> {
+    fn seen_before(&self, snapshot: &SnapshotRef) -> Result<Committed, LakeError> {
         let place = &self.commit.place;
         let live = Live::read(self.files, self.engine, snapshot, place)?;
         let rows = live.files.iter().map(|file| file.rows(self.files, place)).sum::<Result<u64, _>>()?;
@@ -350,13 +352,14 @@ impl<'a> Job<'a> {
             rows,
             files: u64::try_from(live.files.len()).unwrap_or(u64::MAX),
             columns: u64::try_from(snapshot.schema().fields().count()).unwrap_or(u64::MAX),
-            already,
+            already: true,
         })
     }
 
     /// A checkpoint is only a shortcut for readers: failing to write one does not undo the commit.
     fn checkpoint_if_due(&self, committed: &Committed) {
-        if committed.already || committed.version == 0 || !committed.version.is_multiple_of(CHECKPOINT_EVERY) {
+        if committed.already || committed.version == 0 || !committed.version.is_multiple_of(CHECKPOINT_EVERY)
+        {
             return;
         }
         let place = &self.commit.place;

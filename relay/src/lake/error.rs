@@ -10,7 +10,9 @@ use std::io::ErrorKind;
 #[non_exhaustive]
 pub enum LakeError {
     /// A name that must not become part of a path.
-    #[error("`{name}` is no name of a {what} that the lake accepts; names hold small letters, digits, `-` and `_`, at most 64 of them")]
+    #[error(
+        "`{name}` is no name of a {what} that the lake accepts; names hold small letters, digits, `-` and `_`, at most 64 of them"
+    )]
     Name {
         /// What it should have named.
         what: &'static str,
@@ -18,7 +20,9 @@ pub enum LakeError {
         name: String,
     },
     /// The bytes are not the announced part, or no part at all.
-    #[error("part {part} of table {table} is refused: {fault}; nothing was written, the run must read it again")]
+    #[error(
+        "part {part} of table {table} is refused: {fault}; nothing was written, the run must read it again"
+    )]
     Part {
         /// The part's name.
         part: String,
@@ -28,7 +32,9 @@ pub enum LakeError {
         fault: PartFault,
     },
     /// The name of a landed part came again with other bytes.
-    #[error("{path} has landed before with other bytes; the earlier file stays, and the run that sent a name twice must be started again")]
+    #[error(
+        "{path} has landed before with other bytes; the earlier file stays, and the run that sent a name twice must be started again"
+    )]
     NameReused {
         /// The file.
         path: String,
@@ -56,7 +62,9 @@ pub enum LakeError {
         fault: PartFault,
     },
     /// Another engine changed the table in a way that a delta load cannot carry on.
-    #[error("{file} of table {table} {what}, which another engine did; the table is unchanged. Run a full load, which replaces all files of the table")]
+    #[error(
+        "{file} of table {table} {what}, which another engine did; the table is unchanged. Run a full load, which replaces all files of the table"
+    )]
     Foreign {
         /// The table.
         table: String,
@@ -66,7 +74,9 @@ pub enum LakeError {
         what: &'static str,
     },
     /// Others committed to the table again and again.
-    #[error("table {table} could not be committed: {attempts} attempts met another writer or a failing store, the last one: {last}; stop other writers of this table, then start the run again")]
+    #[error(
+        "table {table} could not be committed: {attempts} attempts met another writer or a failing store, the last one: {last}; stop other writers of this table, then start the run again"
+    )]
     Contended {
         /// The table.
         table: String,
@@ -94,7 +104,9 @@ pub enum LakeError {
         source: std::io::Error,
     },
     /// The Delta library failed.
-    #[error("cannot {action} of table {table}: {source}; if its `_delta_log` was changed by hand, restore it or delete the table's directory and run a full load")]
+    #[error(
+        "cannot {action} of table {table}: {source}; if its `_delta_log` was changed by hand, restore it or delete the table's directory and run a full load"
+    )]
     Delta {
         /// What was tried.
         action: &'static str,
@@ -104,7 +116,9 @@ pub enum LakeError {
         source: Box<KernelError>,
     },
     /// A Parquet file of the lake cannot be read or rewritten.
-    #[error("cannot {action} {path}: {source}; if the file is damaged, run a full load, which replaces all files of the table")]
+    #[error(
+        "cannot {action} {path}: {source}; if the file is damaged, run a full load, which replaces all files of the table"
+    )]
     Parquet {
         /// What was tried.
         action: &'static str,
@@ -117,7 +131,9 @@ pub enum LakeError {
     #[error("the lake needs a multi-threaded tokio runtime; start the relay with one")]
     Runtime,
     /// A blocking task ended without a result.
-    #[error("could not {action}: the task ended early ({reason}); nothing became visible, start the run again and report it if it happens twice")]
+    #[error(
+        "could not {action}: the task ended early ({reason}); nothing became visible, start the run again and report it if it happens twice"
+    )]
     Interrupted {
         /// What was tried.
         action: &'static str,
@@ -169,7 +185,9 @@ pub enum PartFault {
         found: String,
     },
     /// A column's name that a Delta table cannot have, or two columns of one name.
-    #[error("`{0}` cannot be the name of a column here (empty, too long, taken, or with a character that Delta refuses)")]
+    #[error(
+        "`{0}` cannot be the name of a column here (empty, too long, taken, or with a character that Delta refuses)"
+    )]
     ColumnName(String),
     /// The description of the columns in the footer does not fit the columns.
     #[error("its `uplink.columns` entry does not describe its columns ({0})")]
@@ -190,6 +208,7 @@ impl LakeError {
             Self::Committing { .. } => "part_changed",
             Self::Foreign { .. } => "table_changed_elsewhere",
             Self::Contended { .. } => "table_contended",
+            Self::Storage { source: object_store::Error::NotFound { .. }, .. } => "file_missing",
             Self::Storage { source, .. } => match io_kind(source) {
                 Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => "lake_full",
                 _ => "lake_unwritable",
@@ -203,7 +222,9 @@ impl LakeError {
 
     pub(crate) fn delta(action: &'static str, table: &str, source: KernelError) -> Self {
         match source {
-            KernelError::ObjectStore(source) => Self::Storage { action, path: format!("table {table}"), source },
+            KernelError::ObjectStore(source) => {
+                Self::Storage { action, path: format!("table {table}"), source }
+            }
             source => Self::Delta { action, table: table.to_owned(), source: Box::new(source) },
         }
     }
@@ -238,16 +259,23 @@ fn io_kind(error: &object_store::Error) -> Option<ErrorKind> {
 }
 
 fn storage_hint(error: &object_store::Error) -> &'static str {
+    if matches!(error, object_store::Error::NotFound { .. }) {
+        return "the file was deleted by hand or swept; run a full load, which replaces all files of the table";
+    }
     io_kind(error).map_or("check that the lake's store is reachable, then start the run again", io_hint)
 }
 
 fn io_hint(kind: ErrorKind) -> &'static str {
     match kind {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "free space on the lake's disk, then start the run again",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "free space on the lake's disk, then start the run again"
+        }
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
             "let the relay's user write to the lake's directory, then start the run again"
         }
-        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => "a file is in the way of a directory of the lake; move it",
+        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
+            "a file is in the way of a directory of the lake; move it"
+        }
         _ => "check the lake's disk, then start the run again",
     }
 }

@@ -87,7 +87,9 @@ impl Files {
     /// What the Delta library reads and writes through. Its default executor hangs when a checkpoint is written; this one does not.
     pub(crate) fn engine(&self) -> Arc<Engine> {
         let executor = Arc::new(TokioMultiThreadExecutor::new(self.handle.clone()));
-        Arc::new(DefaultEngineBuilder::new(Arc::clone(&self.store.objects)).with_task_executor(executor).build())
+        Arc::new(
+            DefaultEngineBuilder::new(Arc::clone(&self.store.objects)).with_task_executor(executor).build(),
+        )
     }
 
     /// The URL of a file or (with a slash at its end) directory.
@@ -121,7 +123,11 @@ impl Files {
     pub(crate) fn head(&self, path: &str) -> Result<Listed, LakeError> {
         let meta = self.handle.block_on(self.store.objects.head(&self.store.key(path)));
         let meta = meta.map_err(|source| self.failed("find", path, source))?;
-        Ok(Listed { name: path.to_owned(), size: meta.size, modified_ms: meta.last_modified.timestamp_millis() })
+        Ok(Listed {
+            name: path.to_owned(),
+            size: meta.size,
+            modified_ms: meta.last_modified.timestamp_millis(),
+        })
     }
 
     pub(crate) fn read_range(&self, path: &str, range: Range<u64>) -> Result<Bytes, LakeError> {
@@ -151,7 +157,8 @@ impl Files {
 
     /// Writes a file whole, in the place of an earlier one of that name.
     pub(crate) fn overwrite(&self, path: &str, bytes: Bytes) -> Result<(), LakeError> {
-        let put = self.handle.block_on(self.store.objects.put(&self.store.key(path), PutPayload::from(bytes)));
+        let put =
+            self.handle.block_on(self.store.objects.put(&self.store.key(path), PutPayload::from(bytes)));
         put.map(drop).map_err(|source| self.failed("write", path, source))
     }
 

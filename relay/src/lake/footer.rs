@@ -31,7 +31,10 @@ impl Footer {
         if !part.starts_with(MAGIC) {
             return Err(PartFault::Footer("it does not begin with PAR1".to_owned()));
         }
-        let length = part.len().checked_sub(TAIL_BYTES).and_then(|end| footer_length(part.get(end..)?).map(|len| (end, len)));
+        let length = part
+            .len()
+            .checked_sub(TAIL_BYTES)
+            .and_then(|end| footer_length(part.get(end..)?).map(|len| (end, len)));
         let encoded = length.and_then(|(end, length)| part.get(end.checked_sub(length)?..end));
         let encoded = encoded.ok_or_else(|| PartFault::Footer("it does not end in a footer".to_owned()))?;
         let size = u64::try_from(part.len()).unwrap_or(u64::MAX);
@@ -41,7 +44,8 @@ impl Footer {
     /// Reads the footer of a landed part.
     pub(crate) fn read_part(files: &Files, path: &str, size: u64) -> Result<Self, LakeError> {
         let encoded = read_encoded(files, path, size)?;
-        Self::decode(&encoded, size).map_err(|fault| LakeError::Committing { path: files.display(path), fault })
+        Self::decode(&encoded, size)
+            .map_err(|fault| LakeError::Committing { path: files.display(path), fault })
     }
 
     fn decode(encoded: &[u8], file_size: u64) -> Result<Self, PartFault> {
@@ -50,7 +54,8 @@ impl Footer {
             Some(false) => return Err(PartFault::Footer("its columns are nested".to_owned())),
             None => return Err(PartFault::Footer("its footer is malformed".to_owned())),
         }
-        let meta = ParquetMetaDataReader::decode_metadata(encoded).map_err(|error| PartFault::Footer(error.to_string()))?;
+        let meta = ParquetMetaDataReader::decode_metadata(encoded)
+            .map_err(|error| PartFault::Footer(error.to_string()))?;
         let rows = check_row_groups(&meta, file_size)?;
         let columns = columns_of(&meta)?;
         Ok(Self { meta: Arc::new(meta), columns, rows })
@@ -77,7 +82,11 @@ pub(crate) fn chunk_range(chunk: &ColumnChunkMetaData) -> Option<Range<u64>> {
 
 /// The leaf of the column by which delta loads replace rows.
 pub(crate) fn issue_id_leaf(meta: &ParquetMetaData) -> Option<usize> {
-    meta.file_metadata().schema_descr().columns().iter().position(|column| column.path().parts() == [ISSUE_ID])
+    meta.file_metadata()
+        .schema_descr()
+        .columns()
+        .iter()
+        .position(|column| column.path().parts() == [ISSUE_ID])
 }
 
 fn read_encoded(files: &Files, path: &str, size: u64) -> Result<Bytes, LakeError> {
@@ -93,7 +102,8 @@ fn read_encoded(files: &Files, path: &str, size: u64) -> Result<Bytes, LakeError
         return Ok(tail.slice(start..end));
     }
     let footer_end = size.saturating_sub(u64::try_from(TAIL_BYTES).unwrap_or(0));
-    let start = u64::try_from(length).ok().and_then(|length| footer_end.checked_sub(length)).ok_or_else(malformed)?;
+    let start =
+        u64::try_from(length).ok().and_then(|length| footer_end.checked_sub(length)).ok_or_else(malformed)?;
     files.read_range(path, start..footer_end)
 }
 
@@ -110,7 +120,8 @@ fn check_row_groups(meta: &ParquetMetaData, file_size: u64) -> Result<u64, PartF
         rows = rows.checked_add(in_group).ok_or(PartFault::Bounds)?;
         for chunk in group.columns() {
             let inside = chunk_range(chunk).is_some_and(|range| range.end <= file_size);
-            let starts_before_data = chunk.dictionary_page_offset().is_none_or(|at| at <= chunk.data_page_offset());
+            let starts_before_data =
+                chunk.dictionary_page_offset().is_none_or(|at| at <= chunk.data_page_offset());
             if !inside || !starts_before_data || chunk.file_path().is_some() {
                 return Err(PartFault::Bounds);
             }
@@ -126,7 +137,8 @@ fn check_row_groups(meta: &ParquetMetaData, file_size: u64) -> Result<u64, PartF
 fn columns_of(meta: &ParquetMetaData) -> Result<Vec<Column>, PartFault> {
     let file = meta.file_metadata();
     let described = file.schema_descr().columns();
-    let mut columns = described.iter().map(|column| Column::try_new(column)).collect::<Result<Vec<_>, _>>()?;
+    let mut columns =
+        described.iter().map(|column| Column::try_new(column)).collect::<Result<Vec<_>, _>>()?;
     let mut names = HashSet::new();
     if let Some(taken) = columns.iter().find(|column| !names.insert(column.name.to_lowercase())) {
         return Err(PartFault::ColumnName(taken.name.clone()));

@@ -134,7 +134,8 @@ impl Rewrite<'_> {
             for batch in self.reader(chunk, group, only_ids)? {
                 let batch = batch?;
                 let ids = batch.column(0).as_primitive_opt::<Int64Type>();
-                let ids = ids.ok_or_else(|| ParquetError::General("issue_id is no 64-bit integer".to_owned()))?;
+                let ids =
+                    ids.ok_or_else(|| ParquetError::General("issue_id is no 64-bit integer".to_owned()))?;
                 kept.extend(ids.iter().map(|id| id.is_none_or(&keep)));
             }
             Ok(match kept.iter().filter(|keep| **keep).count() {
@@ -193,7 +194,12 @@ impl Rewrite<'_> {
         group.close().map(drop)
     }
 
-    fn reader(&self, bytes: Piece, group: usize, columns: ProjectionMask) -> Result<ParquetRecordBatchReader, ParquetError> {
+    fn reader(
+        &self,
+        bytes: Piece,
+        group: usize,
+        columns: ProjectionMask,
+    ) -> Result<ParquetRecordBatchReader, ParquetError> {
         ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, self.arrow.clone())
             .with_row_groups(vec![group])
             .with_projection(columns)
@@ -228,7 +234,8 @@ fn encode(batch: &arrow_array::RecordBatch, columns: &mut [ArrowColumnWriter]) -
     let mut columns = columns.iter_mut();
     for (field, array) in schema.fields().iter().zip(batch.columns()) {
         for leaf in compute_leaves(field, array)? {
-            let column = columns.next().ok_or_else(|| ParquetError::General("more leaves than columns".to_owned()))?;
+            let column =
+                columns.next().ok_or_else(|| ParquetError::General("more leaves than columns".to_owned()))?;
             column.write(&leaf)?;
         }
     }
@@ -242,7 +249,8 @@ fn copy_group(
 ) -> Result<(), ParquetError> {
     let mut group = writer.next_row_group()?;
     for chunk in source.columns() {
-        let number = |value: i64| u64::try_from(value).map_err(|error| ParquetError::General(error.to_string()));
+        let number =
+            |value: i64| u64::try_from(value).map_err(|error| ParquetError::General(error.to_string()));
         let close = ColumnCloseResult {
             bytes_written: number(chunk.compressed_size())?,
             rows_written: number(source.num_rows())?,
@@ -296,7 +304,9 @@ impl ChunkReader for Piece {
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
         let mut bytes = self.from(start)?;
         if bytes.len() < length {
-            return Err(ParquetError::EOF(format!("{length} bytes at {start} are not all in their row group")));
+            return Err(ParquetError::EOF(format!(
+                "{length} bytes at {start} are not all in their row group"
+            )));
         }
         bytes.truncate(length);
         Ok(bytes)

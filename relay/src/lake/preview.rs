@@ -118,14 +118,17 @@ fn json_cell(array: &dyn Array, row: usize) -> Value {
         DataType::Float64 => Value::from(array.as_primitive::<Float64Type>().value(row)),
         DataType::Boolean => Value::from(array.as_boolean().value(row)),
         DataType::Utf8 => Value::from(array.as_string::<i32>().value(row)),
-        DataType::Date32 => day(array.as_primitive::<Date32Type>().value(row)).map_or(Value::Null, Value::from),
+        DataType::Date32 => {
+            day(array.as_primitive::<Date32Type>().value(row)).map_or(Value::Null, Value::from)
+        }
         DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => {
             let micros = array.as_primitive::<TimestampMicrosecondType>().value(row);
             let time = DateTime::from_timestamp_micros(micros);
             time.map_or(Value::Null, |time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true).into())
         }
         // Only another engine brings other types.
-        _ => delta_kernel::arrow::util::display::array_value_to_string(array, row).map_or(Value::Null, Value::from),
+        _ => delta_kernel::arrow::util::display::array_value_to_string(array, row)
+            .map_or(Value::Null, Value::from),
     }
 }
 

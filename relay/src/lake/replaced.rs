@@ -45,7 +45,12 @@ impl ReplacedIds {
 }
 
 /// Appends the ids of one landed `_replaced` part.
-pub(crate) fn read_ids(files: &Files, path: &str, generation: u32, into: &mut Vec<(i64, u32)>) -> Result<u64, LakeError> {
+pub(crate) fn read_ids(
+    files: &Files,
+    path: &str,
+    generation: u32,
+    into: &mut Vec<(i64, u32)>,
+) -> Result<u64, LakeError> {
     let bytes = files.read(path)?;
     let committing = |fault| LakeError::Committing { path: files.display(path), fault };
     let footer = Footer::parse(&bytes).map_err(committing)?;

@@ -25,7 +25,8 @@ pub(crate) fn sweep(files: &Files, place: &TablePlace, keep: &BTreeSet<String>) 
         needed.extend(live.files.into_iter().filter_map(|file| file.name));
         needed.extend(recently_removed(files, place)?);
     }
-    let unneeded = listed.into_iter().map(|file| file.name).filter(|name| is_part(name) && !needed.contains(name));
+    let unneeded =
+        listed.into_iter().map(|file| file.name).filter(|name| is_part(name) && !needed.contains(name));
     let mut swept = files.delete(&dir, unneeded.collect())?;
     swept += files.remove_staging(&dir)?;
     swept += files.remove_staging(&format!("{dir}/{LOG_DIR}"))?;
@@ -46,7 +47,9 @@ fn recently_removed(files: &Files, place: &TablePlace) -> Result<Vec<String>, La
         }
         let text = files.read(&format!("{log_dir}/{}", file.name))?;
         for line in text.split(|byte| *byte == b'\n') {
-            let Ok(LogLine { remove: Some(remove) }) = serde_json::from_slice::<LogLine>(line) else { continue };
+            let Ok(LogLine { remove: Some(remove) }) = serde_json::from_slice::<LogLine>(line) else {
+                continue;
+            };
             if remove.deletion_timestamp.is_none_or(|at| at >= removed_since) {
                 names.extend(table::name_in_table(files, place, &remove.path)?);
             }

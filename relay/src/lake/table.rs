@@ -18,7 +18,11 @@ use std::sync::Arc;
 pub(crate) const LOG_DIR: &str = "_delta_log";
 
 /// The table's newest version; `None` when nobody has committed to it.
-pub(crate) fn open(files: &Files, engine: &Engine, place: &TablePlace) -> Result<Option<SnapshotRef>, LakeError> {
+pub(crate) fn open(
+    files: &Files,
+    engine: &Engine,
+    place: &TablePlace,
+) -> Result<Option<SnapshotRef>, LakeError> {
     let dir = place.dir();
     let log = files.list(&format!("{dir}/{LOG_DIR}"))?;
     let is_version = |name: &str| name.ends_with(".json") || name.contains(".checkpoint.");
@@ -31,7 +35,11 @@ pub(crate) fn open(files: &Files, engine: &Engine, place: &TablePlace) -> Result
 }
 
 /// The number of the last run whose commit the table has seen.
-pub(crate) fn last_run(snapshot: &Snapshot, engine: &Engine, place: &TablePlace) -> Result<Option<i64>, LakeError> {
+pub(crate) fn last_run(
+    snapshot: &Snapshot,
+    engine: &Engine,
+    place: &TablePlace,
+) -> Result<Option<i64>, LakeError> {
     snapshot
         .get_app_id_version(&place.app_id(), engine)
         .map_err(|source| LakeError::delta("read the last run", &place.table, source))
@@ -73,7 +81,9 @@ impl Live {
             selected.resize(batch.num_rows(), true);
             for row in (0..batch.num_rows()).filter(|row| selected.get(*row) == Some(&true)) {
                 let file = live_file(files, place, &batch, row)?;
-                live.files.push(file.ok_or_else(|| failed(KernelError::generic("a live file has no path or size")))?);
+                live.files.push(
+                    file.ok_or_else(|| failed(KernelError::generic("a live file has no path or size")))?,
+                );
             }
             live.batches.push((batch, selected));
         }
@@ -86,10 +96,13 @@ impl Live {
         for (batch, selected) in &self.batches {
             let paths = batch.column_by_name("path").and_then(|column| column.as_string_opt::<i32>());
             let Some(paths) = paths else { continue };
-            let goes = |(row, live): (usize, &bool)| *live && paths.is_valid(row) && log_paths.contains(paths.value(row));
+            let goes = |(row, live): (usize, &bool)| {
+                *live && paths.is_valid(row) && log_paths.contains(paths.value(row))
+            };
             let going: Vec<bool> = selected.iter().enumerate().map(goes).collect();
             if going.contains(&true) {
-                removal.push(FilteredEngineData::try_new(Box::new(ArrowEngineData::new(batch.clone())), going)?);
+                removal
+                    .push(FilteredEngineData::try_new(Box::new(ArrowEngineData::new(batch.clone())), going)?);
             }
         }
         Ok(removal)
@@ -128,7 +141,8 @@ fn live_file(
         column.is_valid(row).then(|| column.value(row).to_owned())
     };
     let size = batch.column_by_name("size").and_then(|column| column.as_primitive_opt::<Int64Type>());
-    let size = size.filter(|sizes| sizes.is_valid(row)).and_then(|sizes| u64::try_from(sizes.value(row)).ok());
+    let size =
+        size.filter(|sizes| sizes.is_valid(row)).and_then(|sizes| u64::try_from(sizes.value(row)).ok());
     let Some((log_path, size)) = text("path").zip(size) else { return Ok(None) };
     let vectors = batch.column_by_name("deletionVector");
     Ok(Some(LiveFile {
@@ -141,7 +155,11 @@ fn live_file(
 }
 
 /// The file's path below the table's directory; the log has it percent-encoded.
-pub(crate) fn name_in_table(files: &Files, place: &TablePlace, log_path: &str) -> Result<Option<String>, LakeError> {
+pub(crate) fn name_in_table(
+    files: &Files,
+    place: &TablePlace,
+    log_path: &str,
+) -> Result<Option<String>, LakeError> {
     let dir = files.url(&format!("{}/", place.dir()))?;
     let dir_path = dir.to_file_path();
     let file_path = dir.join(log_path).ok().map(|url| url.to_file_path());

@@ -6,6 +6,7 @@ mod failures;
 mod parts;
 mod sweeping;
 
+use super::error::PartFault;
 use super::*;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use aws_lc_rs::digest::{SHA256, digest};
@@ -83,7 +84,8 @@ impl Fixture {
     /// Files of a table's directory.
     fn files(&self, table: &str) -> Vec<String> {
         let entries = std::fs::read_dir(self.lake.path(&place(table))).unwrap();
-        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.retain(|name| name != "_delta_log");
         names.sort();
         names
@@ -133,7 +135,8 @@ fn parquet(columns: Vec<(&str, ArrayRef)>) -> Bytes {
 }
 
 fn annotated(columns: Vec<(&str, ArrayRef)>, notes: Option<&str>) -> Bytes {
-    let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, a)| (n, a, true))).unwrap();
+    let batch =
+        RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, a)| (n, a, true))).unwrap();
     let notes = notes.map(|notes| vec![KeyValue::new("uplink.columns".to_owned(), notes.to_owned())]);
     let properties = WriterProperties::builder()
         .set_max_row_group_row_count(Some(4))

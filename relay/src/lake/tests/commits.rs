@@ -28,7 +28,10 @@ async fn full_load_replaces_every_row() {
     let f = Fixture::new();
     let part = f.land("issues", 1, 0, rows(&[(1, "old"), (2, "old")])).await;
     f.lake.commit(full(1, "issues", vec![part])).await.unwrap();
-    let parts = vec![f.land("issues", 2, 0, rows(&[(2, "new")])).await, f.land("issues", 2, 0, rows(&[(3, "new")])).await];
+    let parts = vec![
+        f.land("issues", 2, 0, rows(&[(2, "new")])).await,
+        f.land("issues", 2, 0, rows(&[(3, "new")])).await,
+    ];
     let done = f.lake.commit(full(2, "issues", parts)).await.unwrap();
     assert_eq!(done, Committed { version: 1, rows: 2, files: 2, columns: 3, already: false });
     assert_eq!(f.texts("issues").await, ["2:new", "3:new"]);
@@ -96,7 +99,10 @@ async fn new_column_is_null_in_rows_of_earlier_runs() {
     f.lake.commit(full(1, "issues", vec![part])).await.unwrap();
     let notes = r#"[{"name":"issue_id","type":"i64"},{"name":"story_points","type":"f64","field_id":"customfield_10016"}]"#;
     let wider = annotated(
-        vec![("issue_id", Arc::new(Int64Array::from(vec![2, 3]))), ("story_points", Arc::new(Float64Array::from(vec![5.0, 8.0])))],
+        vec![
+            ("issue_id", Arc::new(Int64Array::from(vec![2, 3]))),
+            ("story_points", Arc::new(Float64Array::from(vec![5.0, 8.0]))),
+        ],
         Some(notes),
     );
     let wider = f.land("issues", 2, 1, wider).await;
@@ -127,7 +133,10 @@ async fn changed_type_is_refused_and_names_both() {
     let f = Fixture::new();
     let part = f.land("issues", 1, 0, rows(&[(1, "a")])).await;
     f.lake.commit(full(1, "issues", vec![part])).await.unwrap();
-    let other = parquet(vec![("issue_id", Arc::new(Int64Array::from(vec![1]))), ("text", Arc::new(Float64Array::from(vec![1.0])))]);
+    let other = parquet(vec![
+        ("issue_id", Arc::new(Int64Array::from(vec![1]))),
+        ("text", Arc::new(Float64Array::from(vec![1.0]))),
+    ]);
     let other = f.land("issues", 2, 0, other).await;
     let error = f.lake.commit(full(2, "issues", vec![other])).await.unwrap_err();
     assert_eq!(error.code(), "column_type_changed");
@@ -174,7 +183,10 @@ async fn log_gets_a_checkpoint_every_ten_versions_and_is_read_through_it() {
     }
     assert_eq!(f.texts("issues").await, ["12:a"]);
     let old = f.land("issues", 11, 0, rows(&[(1, "late")])).await;
-    assert!(f.lake.commit(full(11, "issues", vec![old])).await.unwrap().already, "an older run never lands after a later one");
+    assert!(
+        f.lake.commit(full(11, "issues", vec![old])).await.unwrap().already,
+        "an older run never lands after a later one"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -186,7 +198,10 @@ async fn every_type_is_previewed_as_json() {
             ("issue_id", Arc::new(Int64Array::from(vec![i64::MAX]))),
             ("done", Arc::new(BooleanArray::from(vec![true]))),
             ("due", Arc::new(Date32Array::from(vec![19_782]))),
-            ("at", Arc::new(TimestampMicrosecondArray::from(vec![1_700_000_000_123_000]).with_timezone("UTC"))),
+            (
+                "at",
+                Arc::new(TimestampMicrosecondArray::from(vec![1_700_000_000_123_000]).with_timezone("UTC")),
+            ),
             ("score", Arc::new(Float64Array::from(vec![0.5]))),
             ("labels", Arc::new(StringArray::from(vec![r#"["ä"]"#]))),
         ],

@@ -48,13 +48,20 @@ async fn file_within_the_bounds_but_without_a_replaced_row_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn delta_load_that_changes_nothing_makes_no_version() {
+async fn run_that_changed_nothing_is_known_after_its_parts_are_swept() {
     let f = Fixture::new();
     let part = f.land("issues", 1, 0, rows(&[(1, "a")])).await;
     f.lake.commit(full(1, "issues", vec![part])).await.unwrap();
     let empty = f.land("issues", 2, 1, rows(&[])).await;
-    let done = f.lake.commit(delta(2, "issues", vec![empty], vec![])).await.unwrap();
-    assert_eq!(done, Committed { version: 0, rows: 1, files: 1, columns: 3, already: false });
+    let none = f.land("_replaced", 2, 1, ids(&[])).await;
+    let commit = delta(2, "issues", vec![empty], vec![none]);
+    let done = f.lake.commit(commit.clone()).await.unwrap();
+    assert_eq!(done, Committed { version: 1, rows: 1, files: 1, columns: 3, already: false });
+    for table in ["issues", "_replaced"] {
+        assert_eq!(f.lake.sweep(&place(table), &BTreeSet::new()).await.unwrap(), 1);
+    }
+    assert_eq!(f.lake.commit(commit).await.unwrap(), Committed { already: true, ..done });
+    assert_eq!(f.texts("issues").await, ["1:a"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,7 +73,8 @@ async fn later_pass_of_a_full_load_replaces_what_earlier_passes_read() {
     let pass_1 = f.land("issues", 2, 1, rows(&[(2, "b1"), (3, "c1")])).await;
     let pass_2 = f.land("issues", 2, 2, rows(&[(3, "c2")])).await;
     // Pass 1 found issue 4 deleted; pass 2 read issue 3 again.
-    let replaced = vec![f.land("_replaced", 2, 1, ids(&[2, 3, 4])).await, f.land("_replaced", 2, 2, ids(&[3])).await];
+    let replaced =
+        vec![f.land("_replaced", 2, 1, ids(&[2, 3, 4])).await, f.land("_replaced", 2, 2, ids(&[3])).await];
     let commit = Commit { replaced, ..full(2, "issues", vec![base, pass_1, pass_2]) };
     let done = f.lake.commit(commit).await.unwrap();
     assert_eq!((done.rows, done.files), (4, 3));
@@ -80,7 +88,8 @@ async fn passes_of_a_delta_load_replace_live_rows_and_each_other() {
     f.lake.commit(full(1, "issues", vec![part])).await.unwrap();
     let pass_1 = f.land("issues", 2, 1, rows(&[(1, "a1"), (2, "b1")])).await;
     let pass_2 = f.land("issues", 2, 2, rows(&[(2, "b2")])).await;
-    let replaced = vec![f.land("_replaced", 2, 1, ids(&[1, 2])).await, f.land("_replaced", 2, 2, ids(&[2])).await];
+    let replaced =
+        vec![f.land("_replaced", 2, 1, ids(&[1, 2])).await, f.land("_replaced", 2, 2, ids(&[2])).await];
     f.lake.commit(delta(2, "issues", vec![pass_1, pass_2], replaced)).await.unwrap();
     assert_eq!(f.texts("issues").await, ["1:a1", "2:b2", "3:c0"]);
 }
@@ -126,7 +135,8 @@ async fn row_groups_without_a_replaced_row_are_copied_as_they_are() {
     f.lake.commit(delta(2, "issues", vec![], vec![replaced])).await.unwrap();
 
     let gone = [5, 12, 13, 14, 15];
-    let mut expected: Vec<_> = all.iter().filter(|row| !gone.contains(&row.0)).map(|row| format!("{}:{}", row.0, row.1)).collect();
+    let mut expected: Vec<_> =
+        all.iter().filter(|row| !gone.contains(&row.0)).map(|row| format!("{}:{}", row.0, row.1)).collect();
     expected.sort();
     assert_eq!(f.texts("issues").await, expected);
 
@@ -149,9 +159,13 @@ async fn row_groups_without_a_replaced_row_are_copied_as_they_are() {
 #[tokio::test(flavor = "multi_thread")]
 async fn many_delta_loads_in_a_row_give_what_a_plain_map_gives() {
     let f = Fixture::new();
-    let mut truth: std::collections::BTreeMap<i64, String> = (0..40).map(|id| (id, format!("r1-{id}"))).collect();
+    let mut truth: std::collections::BTreeMap<i64, String> =
+        (0..40).map(|id| (id, format!("r1-{id}"))).collect();
     let base: Vec<_> = truth.iter().map(|(id, text)| (*id, text.as_str())).collect();
-    let parts = vec![f.land("issues", 1, 0, rows(&base[..20])).await, f.land("issues", 1, 0, rows(&base[20..])).await];
+    let parts = vec![
+        f.land("issues", 1, 0, rows(&base[..20])).await,
+        f.land("issues", 1, 0, rows(&base[20..])).await,
+    ];
     f.lake.commit(full(1, "issues", parts)).await.unwrap();
     let mut seed = 42_u64;
     let mut next = |below: u64| {

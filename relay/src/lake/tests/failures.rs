@@ -25,7 +25,10 @@ async fn full_disk_is_called_by_its_name() {
     let through_parquet = parquet::errors::ParquetError::from(std::io::Error::other(full));
     let error = LakeError::parquet("write", "sales/jira/issues/part-x.parquet", through_parquet);
     assert_eq!(error.code(), "lake_full");
-    assert!(error.to_string().ends_with("free space on the lake's disk, then start the run again"), "{error}");
+    assert!(
+        error.to_string().ends_with("free space on the lake's disk, then start the run again"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -52,7 +55,7 @@ async fn part_that_is_gone_or_has_other_rows_stops_the_commit() {
     assert_eq!(error.code(), "part_changed");
     std::fs::remove_file(f.dir.path().join("lake").join(&part.path)).unwrap();
     let error = f.lake.commit(full(1, "issues", vec![part])).await.unwrap_err();
-    assert_eq!(error.code(), "lake_unwritable");
+    assert_eq!(error.code(), "file_missing");
     assert_eq!(f.lake.describe(&place("issues")).await.unwrap(), None, "nothing became visible");
 }
 
@@ -66,7 +69,10 @@ async fn damaged_log_is_an_error_that_names_the_table() {
     let error = f.lake.commit(full(2, "issues", vec![part])).await.unwrap_err();
     assert_eq!(error.code(), "delta_failed");
     assert!(error.to_string().contains("table issues"), "{error}");
-    assert!(f.lake.sweep(&place("issues"), &BTreeSet::new()).await.is_err(), "a table that cannot be read is not swept");
+    assert!(
+        f.lake.sweep(&place("issues"), &BTreeSet::new()).await.is_err(),
+        "a table that cannot be read is not swept"
+    );
     assert_eq!(f.files("issues").len(), 1);
 }
 

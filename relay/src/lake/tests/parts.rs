@@ -64,8 +64,15 @@ async fn names_that_leave_the_table_are_refused() {
     }
     let run = RunId("../run_1".to_owned());
     let header = PartHeader { run: run.clone(), ..good };
-    assert_eq!(f.lake.land(&place("issues"), &run, &header, split(&bytes)).await.unwrap_err().code(), "name_refused");
-    for path in ["sales/jira/users/part-run_1-0001-000001.parquet", "sales/jira/issues/../users/part-x.parquet", "/etc/passwd"] {
+    assert_eq!(
+        f.lake.land(&place("issues"), &run, &header, split(&bytes)).await.unwrap_err().code(),
+        "name_refused"
+    );
+    for path in [
+        "sales/jira/users/part-run_1-0001-000001.parquet",
+        "sales/jira/issues/../users/part-x.parquet",
+        "/etc/passwd",
+    ] {
         let part = CommitPart { path: path.to_owned(), generation: 0, rows: 1 };
         let error = f.lake.commit(full(1, "issues", vec![part])).await.unwrap_err();
         assert_eq!(error.code(), "name_refused", "{path}");
@@ -80,13 +87,19 @@ fn columns_that_tables_do_not_have_are_refused() {
     let zoneless = parquet(vec![id(), ("at", Arc::new(TimestampMicrosecondArray::from(vec![1])))]);
     assert!(matches!(Footer::parse(&zoneless), Err(PartFault::ColumnType { column, .. }) if column == "at"));
     let list = ListArray::from_iter_primitive::<Int32Type, _, _>(vec![Some(vec![Some(1)])]);
-    assert!(matches!(Footer::parse(&parquet(vec![id(), ("list", Arc::new(list))])), Err(PartFault::Footer(_))));
+    assert!(matches!(
+        Footer::parse(&parquet(vec![id(), ("list", Arc::new(list))])),
+        Err(PartFault::Footer(_))
+    ));
     let twice = parquet(vec![id(), ("Issue_Id", Arc::new(Int64Array::from(vec![1])))]);
     assert!(matches!(Footer::parse(&twice), Err(PartFault::ColumnName(_))));
     let spaced = parquet(vec![id(), ("story points", Arc::new(Int64Array::from(vec![1])))]);
     assert!(matches!(Footer::parse(&spaced), Err(PartFault::ColumnName(_))));
     for notes in ["{", "[]", r#"[{"name":"other","type":"i64"}]"#] {
-        assert!(matches!(Footer::parse(&annotated(vec![id()], Some(notes))), Err(PartFault::ColumnNotes(_))), "{notes}");
+        assert!(
+            matches!(Footer::parse(&annotated(vec![id()], Some(notes))), Err(PartFault::ColumnNotes(_))),
+            "{notes}"
+        );
     }
 }
 

@@ -27,7 +27,11 @@ async fn sweep_keeps_live_files_wanted_parts_and_what_went_lately() {
 
     assert_eq!(f.lake.sweep(&place("_replaced"), &BTreeSet::new()).await.unwrap(), 1);
     assert!(f.files("_replaced").is_empty());
-    assert_eq!(f.lake.sweep(&place("users"), &keep).await.unwrap(), 0, "a table that nobody has written is no error");
+    assert_eq!(
+        f.lake.sweep(&place("users"), &keep).await.unwrap(),
+        0,
+        "a table that nobody has written is no error"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,13 +44,16 @@ async fn file_removed_longer_ago_than_the_retention_goes() {
     // Eight days pass: the log says so.
     let log = PathBuf::from(f.lake.path(&place("issues"))).join("_delta_log/00000000000000000001.json");
     let text = std::fs::read_to_string(&log).unwrap();
-    let aged: Vec<String> = text.lines().map(|line| {
-        let mut action: Value = serde_json::from_str(line).unwrap();
-        if let Some(at) = action.pointer_mut("/remove/deletionTimestamp") {
-            *at = (at.as_i64().unwrap() - 8 * 86_400_000).into();
-        }
-        action.to_string()
-    }).collect();
+    let aged: Vec<String> = text
+        .lines()
+        .map(|line| {
+            let mut action: Value = serde_json::from_str(line).unwrap();
+            if let Some(at) = action.pointer_mut("/remove/deletionTimestamp") {
+                *at = (at.as_i64().unwrap() - 8 * 86_400_000).into();
+            }
+            action.to_string()
+        })
+        .collect();
     std::fs::write(&log, aged.join("\n")).unwrap();
     assert_eq!(f.lake.sweep(&place("issues"), &BTreeSet::new()).await.unwrap(), 1);
     assert!(!f.files("issues").contains(&name(&old)));

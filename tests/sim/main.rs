@@ -79,7 +79,9 @@ struct Arguments {
 fn rate_limit(text: &str) -> Result<RateLimit, String> {
     let numbers: Vec<u32> = text.split('/').filter_map(|part| part.parse().ok()).collect();
     match numbers.as_slice() {
-        [tokens, fill, interval_seconds] => Ok(RateLimit { tokens: *tokens, fill: *fill, interval_seconds: *interval_seconds }),
+        [tokens, fill, interval_seconds] => {
+            Ok(RateLimit { tokens: *tokens, fill: *fill, interval_seconds: *interval_seconds })
+        }
         _ => Err(format!("{text:?} is no rate limit: write TOKENS/FILL/SECONDS, such as 50/10/60")),
     }
 }
@@ -98,7 +100,8 @@ impl Arguments {
                 ..GeneratedSite::default()
             }),
         };
-        let account = Account::new(&self.username, &self.password).in_zone(&self.time_zone).with_token(&self.token);
+        let account =
+            Account::new(&self.username, &self.password).in_zone(&self.time_zone).with_token(&self.token);
         SimConfig {
             flavour: self.flavour,
             port: self.port,
@@ -147,7 +150,11 @@ mod output {
 
     pub(super) fn line(sim: &RunningSim, arguments: &Arguments) {
         let Arguments { username, password, .. } = arguments;
-        println!("Simulated Jira with {} issues at {} (user {username}, password {password})", sim.issue_count(), sim.url());
+        println!(
+            "Simulated Jira with {} issues at {} (user {username}, password {password})",
+            sim.issue_count(),
+            sim.url()
+        );
     }
 
     pub(super) fn json(sim: &RunningSim, arguments: &Arguments) {

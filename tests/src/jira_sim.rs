@@ -193,7 +193,8 @@ impl JiraSim {
     /// # Errors
     /// When the port is taken, a time zone is unknown, or recorded issues cannot be read.
     pub fn start(config: SimConfig) -> Result<RunningSim, SimError> {
-        let zones = config.accounts.iter().map(|account| zone(&account.time_zone)).collect::<Result<Vec<_>, _>>()?;
+        let zones =
+            config.accounts.iter().map(|account| zone(&account.time_zone)).collect::<Result<Vec<_>, _>>()?;
         let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, config.port));
         let listen = |source| SimError::Listen { address: wanted, source };
         let listener = TcpListener::bind(wanted).map_err(listen)?;
@@ -224,7 +225,12 @@ fn zone(name: &str) -> Result<Tz, SimError> {
     name.parse().map_err(|_| SimError::TimeZone(name.to_owned()))
 }
 
-fn build(config: SimConfig, names: (Vec<Tz>, String, String), site: Site, me: std::sync::Weak<Inner>) -> Inner {
+fn build(
+    config: SimConfig,
+    names: (Vec<Tz>, String, String),
+    site: Site,
+    me: std::sync::Weak<Inner>,
+) -> Inner {
     let (zones, origin, base) = names;
     let script = script::Script::default();
     if let Some(seed) = config.edit_after_each_page {

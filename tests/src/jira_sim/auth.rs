@@ -83,7 +83,8 @@ impl Auth {
     fn verify(&self, authorization: &str, counters: &Counters) -> Result<usize, Login> {
         let (scheme, value) = authorization.split_once(' ').unwrap_or((authorization, ""));
         if scheme.eq_ignore_ascii_case("bearer") {
-            let found = self.accounts.iter().position(|account| account.tokens.iter().any(|token| token == value));
+            let found =
+                self.accounts.iter().position(|account| account.tokens.iter().any(|token| token == value));
             counters.update(|stats| {
                 stats.login_attempts += 1;
                 stats.failed_logins += u64::from(found.is_none());
@@ -97,7 +98,12 @@ impl Auth {
     }
 
     /// Checks a password; every call is one attempt.
-    pub(crate) fn password(&self, username: &str, password: &str, counters: &Counters) -> Result<usize, Login> {
+    pub(crate) fn password(
+        &self,
+        username: &str,
+        password: &str,
+        counters: &Counters,
+    ) -> Result<usize, Login> {
         let found = self.accounts.iter().position(|account| account.username.eq_ignore_ascii_case(username));
         let outcome = match found {
             None => Err(Login::Failed),

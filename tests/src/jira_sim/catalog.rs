@@ -178,15 +178,16 @@ impl Catalog {
     }
 }
 
-/// The four avatar addresses of a user.
+/// The avatar addresses of a user.
 pub(crate) fn avatars(base: &str, key: &str) -> Value {
     let at = |size: &str| format!("{base}/secure/useravatar?{size}ownerId={key}&avatarId=10341");
-    json!({ "48x48": at(""), "24x24": at("size=small&"), "16x16": at("size=xsmall&"), "32x32": at("size=medium&") })
+    json!({ "48x48": at(""), "24x24": at("size=small&") })
 }
 
 /// The first in the list with this name or id, case ignored.
 pub(crate) fn find_named(list: &[Named], text: &str) -> Option<u8> {
     let lower = text.to_lowercase();
-    let found = list.iter().position(|entry| entry.name.to_lowercase() == lower || entry.id.to_string() == text);
+    let found =
+        list.iter().position(|entry| entry.name.to_lowercase() == lower || entry.id.to_string() == text);
     found.and_then(|at| u8::try_from(at).ok())
 }

@@ -140,7 +140,7 @@ fn add_project(catalog: &mut Catalog, number: u16) {
         "self": format!("{base}/rest/api/2/project/{id}"), "id": id.to_string(), "key": key, "name": name, "projectTypeKey": "software",
         "avatarUrls": { "48x48": format!("{base}/secure/projectavatar?pid={id}&avatarId=10011"), "24x24": format!("{base}/secure/projectavatar?size=small&pid={id}&avatarId=10011") },
     });
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         stub["projectCategory"] = json!({ "self": format!("{base}/rest/api/2/projectCategory/10100"), "id": "10100", "description": "", "name": "Products" });
     }
     let lead = usize::from(number) % catalog.users.len().max(1);
@@ -150,7 +150,17 @@ fn add_project(catalog: &mut Catalog, number: u16) {
     let json = catalog.fragment(stub.to_string());
     let components = parts(catalog, "component", id, &["API", "Frontend", "Datenbank", "Build \u{2699}"]);
     let versions = parts(catalog, "version", id, &["1.0", "1.1", "2.0-rc1", "Fr\u{fc}hjahr 2024", "Backlog"]);
-    catalog.projects.push(Project { id, key, name, rank: 0, json, full, lead: Some(lead), components, versions });
+    catalog.projects.push(Project {
+        id,
+        key,
+        name,
+        rank: 0,
+        json,
+        full,
+        lead: Some(lead),
+        components,
+        versions,
+    });
 }
 
 fn parts(catalog: &mut Catalog, kind: &str, project: u64, names: &[&str]) -> Vec<Frag> {

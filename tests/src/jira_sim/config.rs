@@ -84,7 +84,12 @@ impl Account {
     /// An account in UTC without tokens.
     #[must_use]
     pub fn new(username: &str, password: &str) -> Self {
-        Self { username: username.into(), password: password.into(), time_zone: "UTC".into(), tokens: Vec::new() }
+        Self {
+            username: username.into(),
+            password: password.into(),
+            time_zone: "UTC".into(),
+            tokens: Vec::new(),
+        }
     }
 
     /// The same account in another time zone.

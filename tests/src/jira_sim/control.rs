@@ -131,16 +131,22 @@ pub(crate) fn apply(sim: &SimHandle, change: Change) -> Result<Value, SimError> 
         Change::Create(new) => ids(&[sim.create_issue(&new)?]),
         Change::CreateMany { count } => ids(&sim.create_issues(count)?),
         Change::Edit { issue, edit } => sim.edit_issue(&issue, &edit).map(|()| done)?,
-        Change::AddComment { issue, body, author } => json!({ "id": sim.add_comment(&issue, author.as_deref(), &body)? }),
+        Change::AddComment { issue, body, author } => {
+            json!({ "id": sim.add_comment(&issue, author.as_deref(), &body)? })
+        }
         Change::EditComment { issue, id, body } => sim.edit_comment(&issue, id, &body).map(|()| done)?,
         Change::DeleteComment { issue, id } => sim.delete_comment(&issue, id).map(|()| done)?,
-        Change::AddWorklog { issue, seconds, comment } => json!({ "id": sim.add_worklog(&issue, seconds, &comment)? }),
+        Change::AddWorklog { issue, seconds, comment } => {
+            json!({ "id": sim.add_worklog(&issue, seconds, &comment)? })
+        }
         Change::DeleteWorklog { issue, id } => sim.delete_worklog(&issue, id).map(|()| done)?,
         Change::AddLink { from, to, link_type } => json!({ "id": sim.add_link(&from, &to, &link_type)? }),
         Change::DeleteLink { id } => sim.delete_link(id).map(|()| done)?,
         Change::Move { issue, project } => ids(&[sim.move_issue(&issue, &project)?]),
         Change::Delete { issue } => sim.delete_issue(&issue).map(|()| done)?,
-        Change::RenameUser { name, new_name, display } => sim.rename_user(&name, &new_name, &display).map(|()| done)?,
+        Change::RenameUser { name, new_name, display } => {
+            sim.rename_user(&name, &new_name, &display).map(|()| done)?
+        }
     })
 }
 
@@ -170,10 +176,13 @@ async fn look(sim: &SimHandle, path: &str) -> Reply {
         ("truth", "") => Reply::json(200, &json!(crate::truth::TABLES)),
         ("truth", table) => {
             let (sim, table) = (sim.clone(), table.to_owned());
-            let text = tokio::task::spawn_blocking(move || crate::truth::ndjson(&sim, &table)).await.ok().flatten();
+            let text =
+                tokio::task::spawn_blocking(move || crate::truth::ndjson(&sim, &table)).await.ok().flatten();
             match text {
                 Some(text) => Reply::typed(200, "application/x-ndjson", text),
-                None => Reply::json(404, &json!({ "error": "no such table", "tables": crate::truth::TABLES })),
+                None => {
+                    Reply::json(404, &json!({ "error": "no such table", "tables": crate::truth::TABLES }))
+                }
             }
         }
         ("issue", id) => match sim.issue_json(id) {

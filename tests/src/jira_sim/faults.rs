@@ -117,7 +117,11 @@ pub(crate) struct Gates(Mutex<Vec<Arc<Gate>>>);
 impl Gates {
     /// Closes a gate for requests that contain `path`, after `skip` of them have passed.
     pub(crate) fn close(&self, path: &str, skip: u64) -> Arc<Gate> {
-        let gate = Arc::new(Gate { path: path.to_owned(), skip: Mutex::new(skip), released: watch::channel(false).0 });
+        let gate = Arc::new(Gate {
+            path: path.to_owned(),
+            skip: Mutex::new(skip),
+            released: watch::channel(false).0,
+        });
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(Arc::clone(&gate));
         gate
     }

@@ -148,7 +148,9 @@ impl Shape {
             Self::EpicLink => ("any", "", GREENHOPPER, "gh-epic-link"),
             Self::Rank => ("any", "", GREENHOPPER, "gh-lexo-rank"),
             Self::EpicStatus => ("option", "", GREENHOPPER, "gh-epic-status"),
-            Self::Development => ("any", "", "com.atlassian.jira.plugins.jira-development-integration-plugin", "devsummary"),
+            Self::Development => {
+                ("any", "", "com.atlassian.jira.plugins.jira-development-integration-plugin", "devsummary")
+            }
             Self::Progress => ("progress", "", "com.example.progress", "bar"),
             Self::Checklist => ("array", "checklist-item", "com.okapya.jira.checklist", "checklist"),
         }
@@ -203,7 +205,8 @@ pub(crate) fn generated_custom() -> Vec<(FieldDef, Shape)> {
         .iter()
         .map(|(number, name, shape)| {
             let (kind, items, plugin, field_type) = shape.schema();
-            let mut schema = json!({ "type": kind, "custom": format!("{plugin}:{field_type}"), "customId": number });
+            let mut schema =
+                json!({ "type": kind, "custom": format!("{plugin}:{field_type}"), "customId": number });
             if !items.is_empty() {
                 schema["items"] = items.into();
             }

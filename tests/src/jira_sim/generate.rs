@@ -112,7 +112,10 @@ impl Generator {
         let left = self.site.base_time_ms - created_ms;
         let updated_ms = match rng.below(10) {
             0 => created_ms,
-            1..=5 => created_ms + i64::try_from(rng.below(u64::try_from((left / 20).max(1)).unwrap_or(1))).unwrap_or(0),
+            1..=5 => {
+                created_ms
+                    + i64::try_from(rng.below(u64::try_from((left / 20).max(1)).unwrap_or(1))).unwrap_or(0)
+            }
             _ => created_ms + i64::try_from(rng.below(u64::try_from(left.max(1)).unwrap_or(1))).unwrap_or(0),
         };
         let byte = |rng: &mut Rng, len: usize| u8::try_from(rng.index(len)).unwrap_or(0);
@@ -145,7 +148,7 @@ impl Generator {
         let jitter = i64::try_from(rng.below(u64::try_from(step * 3).unwrap_or(1))).unwrap_or(0);
         let at = start + i64::from(slot) * step + jitter;
         // Small ties everywhere: databases without milliseconds and scripts that create several issues.
-        if slot % 5 == 0 { at - at.rem_euclid(1000) } else { at }
+        if slot.is_multiple_of(5) { at - at.rem_euclid(1000) } else { at }
     }
 
     /// The links between the issues; about every second issue has one.

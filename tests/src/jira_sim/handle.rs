@@ -285,7 +285,11 @@ impl SimHandle {
     ///
     /// # Errors
     /// When `limit` passes first.
-    pub async fn wait_for(&self, limit: Duration, reached: impl Fn(&Stats) -> bool) -> Result<Stats, SimError> {
+    pub async fn wait_for(
+        &self,
+        limit: Duration,
+        reached: impl Fn(&Stats) -> bool,
+    ) -> Result<Stats, SimError> {
         let stats = self.0.counters.wait_for(limit, reached).await;
         stats.ok_or_else(|| SimError::TimedOut(limit, format!("{:?}", self.stats())))
     }
@@ -378,7 +382,12 @@ impl SimHandle {
     #[must_use]
     pub fn user_list(&self) -> Vec<serde_json::Value> {
         let site = self.0.site();
-        site.catalog.users.iter().filter(|user| user.listed).map(|user| site.catalog.user_bean(user)).collect()
+        site.catalog
+            .users
+            .iter()
+            .filter(|user| user.listed)
+            .map(|user| site.catalog.user_bean(user))
+            .collect()
     }
 
     /// The objects of `/status`, `/priority`, `/resolution` or `/issuetype`; empty for another name.

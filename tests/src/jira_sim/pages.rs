@@ -25,7 +25,9 @@ pub(crate) fn gateway(status: u16) -> String {
         504 => "504 Gateway Time-out",
         _ => "Error",
     };
-    format!("<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n")
+    format!(
+        "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
+    )
 }
 
 /// A single sign-on's login page.
@@ -35,12 +37,16 @@ pub(crate) fn sso() -> String {
 
 /// Jira's own login page.
 pub(crate) fn login(context: &str) -> String {
-    format!("<!DOCTYPE html><html><head><title>Log in - Jira</title></head><body><form action=\"{context}/login.jsp\" method=\"post\" id=\"login-form\"><input name=\"os_username\"><input name=\"os_password\" type=\"password\"></form></body></html>")
+    format!(
+        "<!DOCTYPE html><html><head><title>Log in - Jira</title></head><body><form action=\"{context}/login.jsp\" method=\"post\" id=\"login-form\"><input name=\"os_username\"><input name=\"os_password\" type=\"password\"></form></body></html>"
+    )
 }
 
 /// Apache's page of a redirect.
 pub(crate) fn moved(location: &str) -> String {
-    format!("<!DOCTYPE HTML PUBLIC \"-//IETF//DTD HTML 2.0//EN\">\n<html><head>\n<title>301 Moved Permanently</title>\n</head><body>\n<h1>Moved Permanently</h1>\n<p>The document has moved <a href=\"{location}\">here</a>.</p>\n</body></html>\n")
+    format!(
+        "<!DOCTYPE HTML PUBLIC \"-//IETF//DTD HTML 2.0//EN\">\n<html><head>\n<title>301 Moved Permanently</title>\n</head><body>\n<h1>Moved Permanently</h1>\n<p>The document has moved <a href=\"{location}\">here</a>.</p>\n</body></html>\n"
+    )
 }
 
 /// The body of the 500 beyond the result window.
@@ -57,7 +63,7 @@ fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

@@ -5,14 +5,63 @@ use super::doc::Frag;
 use super::rng::Rng;
 
 const GIVEN: &[&str] = &[
-    "Ana", "Bj\u{f6}rn", "Chlo\u{e9}", "Dmitri", "Ewa", "Femi", "Grace", "H\u{e5}kon", "Ines", "J\u{fc}rgen", "Kofi",
-    "Li", "Mar\u{ed}a", "Ngozi", "Oleg", "Priya", "Quentin", "Ruth", "Sa\u{ef}d", "T\u{fa}lio", "Uma", "V\u{e1}clav",
-    "Wei", "Xim", "Yuki", "Zo\u{eb}", "\u{6797}", "\u{418}\u{432}\u{430}\u{43d}", "\u{5e9}\u{5e8}\u{5d4}",
+    "Ana",
+    "Bj\u{f6}rn",
+    "Chlo\u{e9}",
+    "Dmitri",
+    "Ewa",
+    "Femi",
+    "Grace",
+    "H\u{e5}kon",
+    "Ines",
+    "J\u{fc}rgen",
+    "Kofi",
+    "Li",
+    "Mar\u{ed}a",
+    "Ngozi",
+    "Oleg",
+    "Priya",
+    "Quentin",
+    "Ruth",
+    "Sa\u{ef}d",
+    "T\u{fa}lio",
+    "Uma",
+    "V\u{e1}clav",
+    "Wei",
+    "Xim",
+    "Yuki",
+    "Zo\u{eb}",
+    "\u{6797}",
+    "\u{418}\u{432}\u{430}\u{43d}",
+    "\u{5e9}\u{5e8}\u{5d4}",
 ];
 const FAMILY: &[&str] = &[
-    "Abe", "Bauer", "Costa", "Dvo\u{159}\u{e1}k", "Eriksen", "Fischer", "Garc\u{ed}a", "Haddad", "Ivanova", "Jansen",
-    "Kim", "L\u{f3}pez", "M\u{fc}ller", "Nowak", "O'Brien", "Petrov", "Quinn", "Rossi", "Sato", "Tan", "Usman",
-    "Vega", "Wagner", "Xu", "Y\u{131}lmaz", "Zhang",
+    "Abe",
+    "Bauer",
+    "Costa",
+    "Dvo\u{159}\u{e1}k",
+    "Eriksen",
+    "Fischer",
+    "Garc\u{ed}a",
+    "Haddad",
+    "Ivanova",
+    "Jansen",
+    "Kim",
+    "L\u{f3}pez",
+    "M\u{fc}ller",
+    "Nowak",
+    "O'Brien",
+    "Petrov",
+    "Quinn",
+    "Rossi",
+    "Sato",
+    "Tan",
+    "Usman",
+    "Vega",
+    "Wagner",
+    "Xu",
+    "Y\u{131}lmaz",
+    "Zhang",
 ];
 const ZONES: &[&str] = &["Europe/Berlin", "America/Los_Angeles", "Asia/Kolkata", "UTC", "Australia/Sydney"];
 
@@ -40,7 +89,7 @@ fn directory_user(number: u32, rng: &mut Rng) -> User {
     let family = *rng.pick(FAMILY);
     let login = format!("user{number:04}");
     // Before 8.4 the key was the first login name; later it is JIRAUSERnnn. A renamed user keeps the key.
-    let key = if number % 3 == 0 { login.clone() } else { format!("JIRAUSER{}", 10_100 + number) };
+    let key = if number.is_multiple_of(3) { login.clone() } else { format!("JIRAUSER{}", 10_100 + number) };
     let name = if number % 7 == 3 { format!("renamed.{number}") } else { login };
     let email = match number % 9 {
         4 => None,

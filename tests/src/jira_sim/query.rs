@@ -129,7 +129,8 @@ impl Site {
             Cond::All(parts) => parts.as_slice(),
             other => std::slice::from_ref(other),
         };
-        let named = conjuncts.iter().find_map(|part| if let Cond::Slots(slots) = part { Some(slots) } else { None });
+        let named =
+            conjuncts.iter().find_map(|part| if let Cond::Slots(slots) = part { Some(slots) } else { None });
         if let Some(slots) = named {
             let mut entries: Vec<Entry> = slots.iter().map(|slot| self.entry(axis, *slot)).collect();
             entries.sort_unstable();
@@ -226,9 +227,12 @@ impl Checker<'_> {
             "status" => {
                 self.set(clause, errors, |value| find_named(&catalog.statuses, &value.text()), Cond::Statuses)
             }
-            "priority" => {
-                self.set(clause, errors, |value| find_named(&catalog.priorities, &value.text()), Cond::Priorities)
-            }
+            "priority" => self.set(
+                clause,
+                errors,
+                |value| find_named(&catalog.priorities, &value.text()),
+                Cond::Priorities,
+            ),
             _ => {
                 errors.push(format!(
                     "Field '{}' does not exist or you do not have permission to view it.",
@@ -346,16 +350,21 @@ impl Checker<'_> {
         match value {
             Value::Number(id) => {
                 let found = u64::try_from(*id).ok().and_then(|id| self.site.find_id(id));
-                found.ok_or_else(|| Some(format!("A value with ID '{id}' does not exist for the field '{field}'.")))
+                found.ok_or_else(|| {
+                    Some(format!("A value with ID '{id}' does not exist for the field '{field}'."))
+                })
             }
             Value::Text(key) => match key.rsplit_once('-') {
-                Some((_, number)) if number.parse::<u32>().is_ok() => self
-                    .site
-                    .find_key(key)
-                    .ok_or_else(|| Some(format!("An issue with key '{key}' does not exist for field '{field}'."))),
+                Some((_, number)) if number.parse::<u32>().is_ok() => {
+                    self.site.find_key(key).ok_or_else(|| {
+                        Some(format!("An issue with key '{key}' does not exist for field '{field}'."))
+                    })
+                }
                 _ => Err(Some(format!("The issue key '{key}' for field '{field}' is invalid."))),
             },
-            other => Err(Some(format!("The value '{}' does not exist for the field '{field}'.", other.text()))),
+            other => {
+                Err(Some(format!("The value '{}' does not exist for the field '{field}'.", other.text())))
+            }
         }
     }
 }

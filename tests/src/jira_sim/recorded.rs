@@ -14,7 +14,7 @@ use super::catalog_generated::category;
 use super::doc::{Child, Doc, Frag, push_frag, push_str};
 use super::fields::{FieldDef, custom};
 use super::generate::{NO_SLOT, Slim};
-use super::site::{LinkEnd, LinkKind, Site};
+use super::site::{LinkEnd, LinkKind, RecordedFamily, Site};
 
 mod object;
 
@@ -38,16 +38,25 @@ struct Line {
 pub(crate) fn load(base: &str, path: &Path) -> Result<Site, SimError> {
     let failed = |reason: String| SimError::Recording { path: path.display().to_string(), reason };
     let text = read_text(path).map_err(|error| failed(error.to_string()))?;
-    let mut reader = Reader { catalog: Catalog::new(base), users: HashMap::new(), slims: Vec::new(), docs: Vec::new(), family: Vec::new() };
+    let mut reader = Reader {
+        catalog: Catalog::new(base),
+        users: HashMap::new(),
+        slims: Vec::new(),
+        docs: Vec::new(),
+        family: Vec::new(),
+    };
     let mut ids = HashMap::new();
     for (number, line) in text.lines().enumerate() {
         let line = line.map_err(|error| failed(format!("line {}: {error}", number + 1)))?;
         if line.trim().is_empty() {
             continue;
         }
-        let issue: Line = serde_json::from_str(&line).map_err(|error| failed(format!("line {}: {error}", number + 1)))?;
+        let issue: Line =
+            serde_json::from_str(&line).map_err(|error| failed(format!("line {}: {error}", number + 1)))?;
         let slot = u32::try_from(reader.slims.len()).unwrap_or(NO_SLOT);
-        let slim = reader.issue(&issue).ok_or_else(|| failed(format!("line {}: no id, project, created or key with a number", number + 1)))?;
+        let slim = reader.issue(&issue).ok_or_else(|| {
+            failed(format!("line {}: no id, project, created or key with a number", number + 1))
+        })?;
         if ids.insert(slim.id, slot).is_some() {
             return Err(failed(format!("line {}: issue {} occurs twice", number + 1, slim.id)));
         }
@@ -64,8 +73,9 @@ fn read_text(path: &Path) -> std::io::Result<Box<dyn BufRead>> {
         Some("xz") => {
             let mut packed = file;
             let mut text = Vec::new();
-            lzma_rs::xz_decompress(&mut packed, &mut text)
-                .map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidData, format!("not xz: {error:?}")))?;
+            lzma_rs::xz_decompress(&mut packed, &mut text).map_err(|error| {
+                std::io::Error::new(std::io::ErrorKind::InvalidData, format!("not xz: {error:?}"))
+            })?;
             Ok(Box::new(std::io::Cursor::new(text)))
         }
         _ => Ok(Box::new(BufReader::new(file.take(u64::MAX)))),
@@ -170,7 +180,14 @@ impl Reader {
             return self.catalog.add_field(custom(id, id, None));
         }
         // Members of the agile API, such as `sprint`, are no fields of `/field`.
-        self.catalog.add_field(FieldDef { id: id.to_owned(), name: id.to_owned(), schema: None, custom: false, navigable: true, listed: false })
+        self.catalog.add_field(FieldDef {
+            id: id.to_owned(),
+            name: id.to_owned(),
+            schema: None,
+            custom: false,
+            navigable: true,
+            listed: false,
+        })
     }
 
     fn envelope(&mut self, doc: &mut Doc, raw: &RawValue, list: &str) {
@@ -184,9 +201,11 @@ impl Reader {
     }
 
     fn children(&mut self, doc: &mut Doc, list: Option<&RawValue>, kind: &str) {
-        let entries = list.and_then(|raw| serde_json::from_str::<Vec<Members>>(raw.get()).ok()).unwrap_or_default();
+        let entries =
+            list.and_then(|raw| serde_json::from_str::<Vec<Members>>(raw.get()).ok()).unwrap_or_default();
         for entry in entries {
-            let id = entry.get("id").and_then(|raw| serde_json::from_str(raw.get()).ok()).as_ref().and_then(id_of);
+            let id =
+                entry.get("id").and_then(|raw| serde_json::from_str(raw.get()).ok()).as_ref().and_then(id_of);
             let Some(id) = id else { continue };
             let mut json = String::from("{");
             for (name, raw) in entry.iter() {
@@ -249,7 +268,15 @@ impl Reader {
         let name = object.get("name").and_then(Value::as_str).unwrap_or(&key).to_owned();
         let json = self.catalog.fragment(raw.get().to_owned());
         self.catalog.projects.push(Project {
-            id, key, name, rank: 0, json, full: object, lead: None, components: Vec::new(), versions: Vec::new(),
+            id,
+            key,
+            name,
+            rank: 0,
+            json,
+            full: object,
+            lead: None,
+            components: Vec::new(),
+            versions: Vec::new(),
         });
         u16::try_from(self.catalog.projects.len() - 1).ok()
     }
@@ -306,10 +333,11 @@ impl Reader {
         let mut site = Site::from_parts(self.catalog, self.slims, None);
         for ((slot, doc), family) in (0_u32..).zip(self.docs).zip(family) {
             site.docs.insert(slot, doc);
-            let ends: Vec<LinkEnd> = family.links.iter().filter_map(|raw| link_end(raw, &mut site.catalog, &slot_of)).collect();
+            let ends: Vec<LinkEnd> =
+                family.links.iter().filter_map(|raw| link_end(raw, &mut site.catalog, &slot_of)).collect();
             site.links.insert(slot, ends);
             let subtasks = family.subtasks.into_iter().map(|raw| (slot_of(&raw), raw)).collect();
-            site.recorded_family.insert(slot, (family.parent, subtasks));
+            site.recorded_family.insert(slot, RecordedFamily { parent: family.parent, subtasks });
         }
         site
     }
@@ -329,7 +357,13 @@ fn link_end(raw: &str, catalog: &mut Catalog, slot_of: &impl Fn(&str) -> u32) ->
     learn_link_type(&kind, catalog);
     let stub: Value = serde_json::from_str(&other).ok()?;
     let key = stub.get("key").and_then(Value::as_str).unwrap_or_default().to_owned();
-    Some(LinkEnd { id, kind: LinkKind::Recorded(kind), outward, other: slot_of(&other), recorded: Some((key, other)) })
+    Some(LinkEnd {
+        id,
+        kind: LinkKind::Recorded(kind),
+        outward,
+        other: slot_of(&other),
+        recorded: Some((key, other)),
+    })
 }
 
 fn learn_link_type(json: &str, catalog: &mut Catalog) {

@@ -59,7 +59,9 @@ impl Site {
     pub(crate) fn write_issue(&self, out: &mut String, slot: u32, view: &View) {
         let slim = self.slim(slot);
         let doc = self.doc(slot);
-        out.push_str(r#"{"expand":"operations,versionedRepresentations,editmeta,changelog,renderedFields","id":"#);
+        out.push_str(
+            r#"{"expand":"operations,versionedRepresentations,editmeta,changelog,renderedFields","id":"#,
+        );
         push_id(out, slim.id);
         out.push_str(",\"self\":\"");
         out.push_str(&self.catalog.base);
@@ -84,16 +86,17 @@ impl Site {
             self.open_member(out, start, field);
             expand(out, json, fragments);
         }
-        let live: [(u16, &dyn Fn(&mut String)); 3] = [
-            (f::ISSUE_LINKS, &|out| self.write_links(out, slot)),
-            (f::SUBTASKS, &|out| self.write_subtasks(out, slot)),
-            (f::COMMENT, &|out| self.write_envelope(out, doc, ("comments", &doc.comments), (0, doc.comments.len()))),
-        ];
-        for (field, write) in live {
-            if view.selection.has(field) && (field != f::COMMENT || doc.has_comment) {
-                self.open_member(out, start, field);
-                write(out);
-            }
+        if view.selection.has(f::ISSUE_LINKS) {
+            self.open_member(out, start, f::ISSUE_LINKS);
+            self.write_links(out, slot);
+        }
+        if view.selection.has(f::SUBTASKS) {
+            self.open_member(out, start, f::SUBTASKS);
+            self.write_subtasks(out, slot);
+        }
+        if view.selection.has(f::COMMENT) && doc.has_comment {
+            self.open_member(out, start, f::COMMENT);
+            self.write_envelope(out, doc, ("comments", &doc.comments), (0, doc.comments.len()));
         }
         if view.selection.has(f::WORKLOG) && doc.has_worklog {
             self.open_member(out, start, f::WORKLOG);
@@ -121,7 +124,13 @@ impl Site {
     }
 
     /// `{startAt,maxResults,total,NAME:[..]}` of some children; `window` is first and most.
-    pub(crate) fn write_envelope(&self, out: &mut String, doc: &Doc, list: (&str, &[Child]), window: (usize, usize)) {
+    pub(crate) fn write_envelope(
+        &self,
+        out: &mut String,
+        doc: &Doc,
+        list: (&str, &[Child]),
+        window: (usize, usize),
+    ) {
         let (name, children) = list;
         let (first, most) = window;
         out.push_str("{\"startAt\":");
@@ -168,7 +177,9 @@ impl Site {
 
     fn write_other(&self, out: &mut String, link: &LinkEnd) {
         match &link.recorded {
-            Some((_, json)) if link.other == super::generate::NO_SLOT || !self.slim(link.other).dirty => out.push_str(json),
+            Some((_, json)) if link.other == super::generate::NO_SLOT || !self.slim(link.other).dirty => {
+                out.push_str(json)
+            }
             _ => self.write_stub(out, link.other),
         }
     }
@@ -205,7 +216,7 @@ impl Site {
         out.push('[');
         let start = out.len();
         let family = self.recorded_family.get(&slot);
-        let recorded = family.map(|family| family.1.as_slice()).unwrap_or_default();
+        let recorded = family.map(|family| family.subtasks.as_slice()).unwrap_or_default();
         for (other, json) in recorded {
             if *other == super::generate::NO_SLOT || !self.slim(*other).dirty {
                 separate(out, start);
@@ -223,7 +234,7 @@ impl Site {
 
     fn write_parent(&self, out: &mut String, start: usize, slot: u32) {
         let parent = self.slim(slot).parent;
-        let recorded = self.recorded_family.get(&slot).and_then(|family| family.0.as_ref());
+        let recorded = self.recorded_family.get(&slot).and_then(|family| family.parent.as_ref());
         let known = parent != super::generate::NO_SLOT;
         match recorded {
             Some(json) if !known || !self.slim(parent).dirty => {

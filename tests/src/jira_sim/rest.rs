@@ -52,7 +52,9 @@ pub(crate) fn api_segments(path: &str) -> Option<Vec<&str>> {
 pub(crate) fn template(method: &Method, path: &str) -> String {
     let path = match api_segments(path).as_deref() {
         Some([kind @ ("issue" | "project"), _]) => format!("/rest/api/2/{kind}/{{id}}"),
-        Some([kind @ ("issue" | "project"), _, rest @ ..]) => format!("/rest/api/2/{kind}/{{id}}/{}", rest.join("/")),
+        Some([kind @ ("issue" | "project"), _, rest @ ..]) => {
+            format!("/rest/api/2/{kind}/{{id}}/{}", rest.join("/"))
+        }
         Some(segments) => format!("/rest/api/2/{}", segments.join("/")),
         None => path.to_owned(),
     };
@@ -94,7 +96,9 @@ fn post_problem(request: &Request) -> Option<Reply> {
     if browser && request.header("x-atlassian-token") != Some("no-check") {
         return Some(Reply::typed(403, "text/plain", "XSRF check failed".to_owned()));
     }
-    (!is_json).then(|| Reply::json(415, &json!({ "message": "HTTP 415 Unsupported Media Type", "status-code": 415 })))
+    (!is_json).then(|| {
+        Reply::json(415, &json!({ "message": "HTTP 415 Unsupported Media Type", "status-code": 415 }))
+    })
 }
 
 fn method_not_allowed(allowed: &str) -> Reply {
@@ -118,7 +122,10 @@ fn api(inner: &Inner, request: &Request, account: Option<usize>, segments: &[&st
         ["project"] if account.is_none() => Reply::json(200, &json!([])),
         ["issue", ..] if account.is_none() => Reply::errors(
             401,
-            &["You do not have the permission to see the specified issue.".to_owned(), "Login Required".to_owned()],
+            &[
+                "You do not have the permission to see the specified issue.".to_owned(),
+                "Login Required".to_owned(),
+            ],
         ),
         ["myself" | "field" | "priority" | "issuetype" | "user", ..] if account.is_none() => login_required(),
         ["myself"] => account.map_or_else(login_required, |account| myself(inner, account)),
@@ -139,7 +146,8 @@ fn metadata(inner: &Inner, segments: &[&str]) -> Reply {
     };
     match segments {
         ["field"] => {
-            let fields: Vec<Value> = catalog.fields.iter().filter(|field| field.listed).map(|field| field.json()).collect();
+            let fields: Vec<Value> =
+                catalog.fields.iter().filter(|field| field.listed).map(|field| field.json()).collect();
             Reply::json(200, &fields.into())
         }
         ["status"] => list(&catalog.statuses),
@@ -147,7 +155,8 @@ fn metadata(inner: &Inner, segments: &[&str]) -> Reply {
         ["resolution"] => list(&catalog.resolutions),
         ["issuetype"] => list(&catalog.types),
         ["project"] => {
-            let projects: Vec<Value> = catalog.projects.iter().map(|project| catalog.project_bean(project)).collect();
+            let projects: Vec<Value> =
+                catalog.projects.iter().map(|project| catalog.project_bean(project)).collect();
             Reply::json(200, &projects.into())
         }
         ["project", wanted] => match catalog.find_project(wanted) {
@@ -210,12 +219,19 @@ fn session(inner: &Inner, request: &Request, account: Option<usize>) -> Reply {
         Method::GET => match account {
             Some(account) => {
                 let name = &inner.auth.account(account).username;
-                Reply::json(200, &json!({ "self": format!("{}/rest/api/latest/user?username={name}", inner.base), "name": name, "loginInfo": login_info(inner, account) }))
+                Reply::json(
+                    200,
+                    &json!({ "self": format!("{}/rest/api/latest/user?username={name}", inner.base), "name": name, "loginInfo": login_info(inner, account) }),
+                )
             }
             None => login_required(),
         },
         Method::DELETE => {
-            if inner.auth.close(request.header("cookie")) { Reply::empty(204) } else { login_required() }
+            if inner.auth.close(request.header("cookie")) {
+                Reply::empty(204)
+            } else {
+                login_required()
+            }
         }
         Method::POST => post_problem(request).unwrap_or_else(|| log_in(inner, request)),
         _ => method_not_allowed("GET, POST, DELETE"),
@@ -237,7 +253,9 @@ fn log_in(inner: &Inner, request: &Request) -> Reply {
         }
         Err(Login::Locked) => {
             let denied = inner.captcha_reason();
-            Reply::error(403, "Login denied").header("x-seraph-loginreason", "AUTHENTICATION_DENIED").header("x-authentication-denied-reason", denied)
+            Reply::error(403, "Login denied")
+                .header("x-seraph-loginreason", "AUTHENTICATION_DENIED")
+                .header("x-authentication-denied-reason", denied)
         }
         Err(_) => Reply::error(401, "Login failed").header("x-seraph-loginreason", "AUTHENTICATED_FAILED"),
     }
@@ -295,7 +313,8 @@ fn comments(inner: &Inner, request: &Request, account: Option<usize>, id: &str) 
     let Some(slot) = site.find(id) else { return no_issue() };
     let doc = site.doc(slot);
     let start = usize_of(request.number("startAt", 0));
-    let most = usize_of(request.number("maxResults", inner.config.flavour.comment_page_default()).min(1_048_576));
+    let most =
+        usize_of(request.number("maxResults", inner.config.flavour.comment_page_default()).min(1_048_576));
     let mut out = String::new();
     site.write_envelope(&mut out, &doc, ("comments", &doc.comments), (start, most));
     zoned(inner, account, out)

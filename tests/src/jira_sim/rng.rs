@@ -26,7 +26,6 @@ impl Rng {
     }
 
     /// A number in `0..n`; 0 when `n` is 0.
-    #[expect(clippy::cast_possible_truncation, reason = "the high half of a 128-bit product fits 64 bits")]
     pub(crate) fn below(&mut self, n: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(n)) >> 64) as u64
     }

@@ -95,10 +95,12 @@ fn something(editor: &mut Editor<'_>, rng: &mut Rng, log: &mut ScriptLog) -> boo
             editor.delete(slot);
             true
         }
-        5 | 6 => move_somewhere(editor, slot, rng) && {
-            log.moved.push(id);
-            true
-        },
+        5 | 6 => {
+            move_somewhere(editor, slot, rng) && {
+                log.moved.push(id);
+                true
+            }
+        }
         7 => editor.add_comment(slot, None, "Said while it was read \u{1f4ac}\r\n").is_ok(),
         8 => editor.add_worklog(slot, rng.below(7200) + 60, "worked").is_ok(),
         _ => {
@@ -109,7 +111,9 @@ fn something(editor: &mut Editor<'_>, rng: &mut Rng, log: &mut ScriptLog) -> boo
 }
 
 fn any_living(site: &Site, rng: &mut Rng) -> Option<u32> {
-    (0..20).map(|_| u32::try_from(rng.below(u64::from(site.slot_count()))).unwrap_or(0)).find(|slot| site.slim(*slot).alive)
+    (0..20)
+        .map(|_| u32::try_from(rng.below(u64::from(site.slot_count()))).unwrap_or(0))
+        .find(|slot| site.slim(*slot).alive)
 }
 
 fn move_somewhere(editor: &mut Editor<'_>, slot: u32, rng: &mut Rng) -> bool {

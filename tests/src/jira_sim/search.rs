@@ -102,7 +102,12 @@ impl Search {
 }
 
 /// Answers a search of an account (`None`: anonymous).
-pub(crate) fn answer(inner: &Inner, account: Option<usize>, search: &Search, node: u32) -> (Reply, Option<PageInfo>) {
+pub(crate) fn answer(
+    inner: &Inner,
+    account: Option<usize>,
+    search: &Search,
+    node: u32,
+) -> (Reply, Option<PageInfo>) {
     let query = match jql::parse(&search.jql) {
         Ok(query) => query,
         Err(error) => return (Reply::error(400, &error), None),
@@ -118,17 +123,24 @@ pub(crate) fn answer(inner: &Inner, account: Option<usize>, search: &Search, nod
         let body = pages::search_limit(start + most, window);
         return (Reply::typed(500, "application/xml", body), None);
     }
-    let asker = Asker { zone: inner.zone(account), now_ms: inner.clock.now_ms(), validate: search.validate_query, node };
+    let asker = Asker {
+        zone: inner.zone(account),
+        now_ms: inner.clock.now_ms(),
+        validate: search.validate_query,
+        node,
+    };
     let site = inner.site();
     let plan = match site.plan(&query, &asker) {
         Ok(plan) => plan,
         Err(errors) => return (Reply::errors(400, &errors), None),
     };
     let found = site.run(&plan, usize_of(start), usize_of(most));
-    let mut body = write_page(&site, search, &found, (start, most), inner.config.embedded_worklog_cap).into_bytes();
+    let mut body =
+        write_page(&site, search, &found, (start, most), inner.config.embedded_worklog_cap).into_bytes();
     rezone(&mut body, asker.zone);
     let ids = found.slots.iter().map(|slot| site.slim(*slot).id).collect();
-    let page = PageInfo { number: 0, jql: search.jql.clone(), start_at: start, total: found.total as u64, ids };
+    let page =
+        PageInfo { number: 0, jql: search.jql.clone(), start_at: start, total: found.total as u64, ids };
     (Reply::json_bytes(200, body), Some(page))
 }
 
@@ -136,7 +148,13 @@ pub(crate) fn usize_of(value: u64) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
 }
 
-fn write_page(site: &Site, search: &Search, found: &super::query::Found, window: (u64, u64), worklog_cap: usize) -> String {
+fn write_page(
+    site: &Site,
+    search: &Search,
+    found: &super::query::Found,
+    window: (u64, u64),
+    worklog_cap: usize,
+) -> String {
     let selection = Selection::parse(site, &search.fields, "*navigable");
     let view = View { selection, changelog: search.expands("changelog"), worklog_cap };
     let mut out = String::with_capacity(found.slots.len() * 16_384 + 256);
@@ -191,7 +209,9 @@ fn anonymous_errors(query: &jql::Query) -> Vec<String> {
         errors.push(format!("Not able to sort using field '{}'.", order.field));
     }
     if errors.is_empty() {
-        errors.push("Field 'issuekey' does not exist or this field cannot be viewed by anonymous users.".to_owned());
+        errors.push(
+            "Field 'issuekey' does not exist or this field cannot be viewed by anonymous users.".to_owned(),
+        );
     }
     errors
 }

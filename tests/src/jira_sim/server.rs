@@ -58,9 +58,11 @@ async fn respond(inner: Arc<Inner>, request: http::Request<Incoming>) -> Result<
     let (parts, body) = request.into_parts();
     let full = parts.uri.path().to_owned();
     let path_and_query = parts.uri.path_and_query().map_or_else(String::new, ToString::to_string);
-    let query = url::form_urlencoded::parse(parts.uri.query().unwrap_or("").as_bytes()).into_owned().collect();
+    let query =
+        url::form_urlencoded::parse(parts.uri.query().unwrap_or("").as_bytes()).into_owned().collect();
     let body = to_bytes(Body::new(body), MAX_BODY).await.unwrap_or_default();
-    let mut request = Request { method: parts.method, path: full.clone(), query, headers: parts.headers, body, node: 0 };
+    let mut request =
+        Request { method: parts.method, path: full.clone(), query, headers: parts.headers, body, node: 0 };
     if full.starts_with("/__sim/") {
         return Ok(wire(control::answer(&inner, &request).await, false));
     }
@@ -68,7 +70,9 @@ async fn respond(inner: Arc<Inner>, request: http::Request<Incoming>) -> Result<
     let _in_flight = InFlight(&inner);
     request.node = u32::try_from(number % u64::from(inner.config.nodes.max(1))).unwrap_or(0);
     let Some(path) = below_context(&inner.config.context_path, &full) else {
-        inner.counters.update(|stats| *stats.requests.entry(format!("{} {full}", request.method)).or_default() += 1);
+        inner
+            .counters
+            .update(|stats| *stats.requests.entry(format!("{} {full}", request.method)).or_default() += 1);
         let location = format!("{}{}/", inner.origin, inner.config.context_path);
         let moved = Reply::html(301, pages::moved(&location)).header("location", location);
         return Ok(finish(&inner, moved, false));
@@ -88,7 +92,8 @@ async fn respond(inner: Arc<Inner>, request: http::Request<Incoming>) -> Result<
     if fault.is_some() {
         inner.counters.update(|stats| stats.faults += 1);
     }
-    let gzip = inner.config.gzip && request.header("accept-encoding").is_some_and(|accepted| accepted.contains("gzip"));
+    let gzip = inner.config.gzip
+        && request.header("accept-encoding").is_some_and(|accepted| accepted.contains("gzip"));
     match fault {
         Some(FaultKind::Disconnect) => Err(Cut),
         Some(fault) => Ok(faulty(&inner, &request, number, fault)),
@@ -127,9 +132,14 @@ fn answer(inner: &Inner, request: &Request, number: u64) -> Reply {
     if open {
         return rest::route(inner, request, None).0;
     }
-    let given = Credentials { authorization: request.header("authorization"), cookie: request.header("cookie") };
+    let given =
+        Credentials { authorization: request.header("authorization"), cookie: request.header("cookie") };
     let logging_in = request.path == "/rest/auth/1/session" && request.method == http::Method::POST;
-    let login = if logging_in { Login::Anonymous { new_session: None } } else { inner.auth.check(given, &inner.counters) };
+    let login = if logging_in {
+        Login::Anonymous { new_session: None }
+    } else {
+        inner.auth.check(given, &inner.counters)
+    };
     let (account, session) = match login {
         Login::User { account, new_session } => (Some(account), new_session),
         Login::Anonymous { new_session } => (None, new_session),
@@ -151,9 +161,10 @@ fn answer(inner: &Inner, request: &Request, number: u64) -> Reply {
         reply = limited(reply, verdict);
     }
     if let Some(id) = session {
-        reply = reply
-            .header("set-cookie", inner.session_cookie(&id))
-            .header("set-cookie", format!("atlassian.xsrf.token=AAAA-BBBB-CCCC-DDDD_{}_lin; Path=/", id.to_lowercase()));
+        reply = reply.header("set-cookie", inner.session_cookie(&id)).header(
+            "set-cookie",
+            format!("atlassian.xsrf.token=AAAA-BBBB-CCCC-DDDD_{}_lin; Path=/", id.to_lowercase()),
+        );
     }
     decorate(inner, reply, account, number)
 }
@@ -198,7 +209,10 @@ fn decorate(inner: &Inner, mut reply: Reply, account: Option<usize>, number: u64
     if account.is_some() && !said {
         reply = reply.header("x-seraph-loginreason", "OK");
     }
-    if account.is_none() && reply.status == 401 && !reply.headers.iter().any(|(name, _)| *name == "www-authenticate") {
+    if account.is_none()
+        && reply.status == 401
+        && !reply.headers.iter().any(|(name, _)| *name == "www-authenticate")
+    {
         reply = reply.header("www-authenticate", realm(inner));
     }
     let node = number % u64::from(inner.config.nodes.max(1)) + 1;
@@ -232,9 +246,13 @@ fn faulty(inner: &Inner, request: &Request, number: u64, fault: FaultKind) -> Re
         }
         FaultKind::Gateway { status } => finish(inner, Reply::html(status, pages::gateway(status)), false),
         FaultKind::EmptyForbidden => finish(inner, Reply::empty(403), false),
-        FaultKind::Redirect { location } => finish(inner, Reply::empty(302).header("location", location), false),
+        FaultKind::Redirect { location } => {
+            finish(inner, Reply::empty(302).header("location", location), false)
+        }
         FaultKind::SsoPage => finish(inner, Reply::html(200, pages::sso()), false),
-        FaultKind::SeraphFailed | FaultKind::Anonymous => finish(inner, anonymous(usual(), request, &fault), false),
+        FaultKind::SeraphFailed | FaultKind::Anonymous => {
+            finish(inner, anonymous(usual(), request, &fault), false)
+        }
         FaultKind::InvalidJson => {
             let mut reply = usual();
             reply.body.truncate(reply.body.len() / 2);
@@ -256,7 +274,8 @@ fn anonymous(mut reply: Reply, request: &Request, fault: &FaultKind) -> Reply {
     if *fault == FaultKind::SeraphFailed {
         reply = reply.header("x-seraph-loginreason", "AUTHENTICATED_FAILED");
     } else if request.path.ends_with("/search") {
-        reply.body = br#"{"expand":"schema,names","startAt":0,"maxResults":50,"total":0,"issues":[]}"#.to_vec();
+        reply.body =
+            br#"{"expand":"schema,names","startAt":0,"maxResults":50,"total":0,"issues":[]}"#.to_vec();
     }
     reply.header("x-ausername", "anonymous")
 }
@@ -267,7 +286,8 @@ fn finish(inner: &Inner, reply: Reply, gzip: bool) -> Response<Body> {
     let json = reply.is_json();
     let status = reply.status;
     let response = wire(reply, gzip);
-    let sent = response.headers().get("content-length").and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let sent =
+        response.headers().get("content-length").and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     inner.counters.update(|stats| {
         *stats.statuses.entry(status).or_default() += 1;
         stats.json_bytes += if json { plain } else { 0 };
@@ -280,7 +300,8 @@ pub(crate) fn wire(reply: Reply, gzip: bool) -> Response<Body> {
     let body = if gzip { compress(&reply.body) } else { reply.body };
     let length = body.len();
     let mut response = Response::new(Body::from(body));
-    *response.status_mut() = http::StatusCode::from_u16(reply.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() =
+        http::StatusCode::from_u16(reply.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     if !reply.content_type.is_empty() {
         headers.insert("content-type", HeaderValue::from_static(reply.content_type));

@@ -33,6 +33,14 @@ pub(crate) struct LinkEnd {
     pub(crate) recorded: Option<(String, String)>,
 }
 
+/// Parent and sub-tasks of a recorded issue, as recorded.
+#[derive(Debug, Default)]
+pub(crate) struct RecordedFamily {
+    pub(crate) parent: Option<String>,
+    /// Each with its slot when it is in the recording, else [`NO_SLOT`].
+    pub(crate) subtasks: Vec<(u32, String)>,
+}
+
 /// The whole state. Issues are numbered by *slot*, in the order in which they came to be.
 #[derive(Debug)]
 pub(crate) struct Site {
@@ -42,8 +50,8 @@ pub(crate) struct Site {
     pub(crate) docs: HashMap<u32, Doc>,
     pub(crate) links: HashMap<u32, Vec<LinkEnd>>,
     pub(crate) children: HashMap<u32, Vec<u32>>,
-    /// `parent` and `subtasks` as recorded, for issues outside of the recording.
-    pub(crate) recorded_family: HashMap<u32, (Option<String>, Vec<(u32, String)>)>,
+    /// Shown until the other issue is changed.
+    pub(crate) recorded_family: HashMap<u32, RecordedFamily>,
     by_id: HashMap<u64, u32>,
     by_key: HashMap<(u16, u32), u32>,
     pub(crate) by_created: Index,
@@ -72,7 +80,8 @@ impl Site {
         let mut state = Self::from_parts(catalog, slims, Some(generator));
         for link in seed_links {
             let kind = LinkKind::Known(link.link_type);
-            let end = |outward, other| LinkEnd { id: link.id, kind: kind.clone(), outward, other, recorded: None };
+            let end =
+                |outward, other| LinkEnd { id: link.id, kind: kind.clone(), outward, other, recorded: None };
             state.links.entry(link.source).or_default().push(end(true, link.target));
             state.links.entry(link.target).or_default().push(end(false, link.source));
         }
@@ -144,7 +153,8 @@ impl Site {
 
     /// Takes an issue out of the indexes, before its times or key change.
     pub(crate) fn unindex(&mut self, slot: u32) {
-        let [created, updated, key] = [Axis::Created, Axis::Updated, Axis::Key].map(|axis| self.entry(axis, slot));
+        let [created, updated, key] =
+            [Axis::Created, Axis::Updated, Axis::Key].map(|axis| self.entry(axis, slot));
         self.by_created.remove(created);
         self.by_updated.remove(updated);
         self.by_key_order.remove(key);
@@ -152,7 +162,8 @@ impl Site {
 
     /// Puts an issue into the indexes.
     pub(crate) fn reindex(&mut self, slot: u32) {
-        let [created, updated, key] = [Axis::Created, Axis::Updated, Axis::Key].map(|axis| self.entry(axis, slot));
+        let [created, updated, key] =
+            [Axis::Created, Axis::Updated, Axis::Key].map(|axis| self.entry(axis, slot));
         self.by_created.insert(created);
         self.by_updated.insert(updated);
         self.by_key_order.insert(key);
@@ -190,7 +201,8 @@ impl Site {
     /// A living issue by its present or a former key.
     pub(crate) fn find_key(&self, key: &str) -> Option<u32> {
         let (project, number) = key.rsplit_once('-')?;
-        let project = self.catalog.projects.iter().position(|known| known.key.eq_ignore_ascii_case(project))?;
+        let project =
+            self.catalog.projects.iter().position(|known| known.key.eq_ignore_ascii_case(project))?;
         let at = (u16::try_from(project).ok()?, number.parse().ok()?);
         self.by_key.get(&at).copied().filter(|slot| self.slim(*slot).alive)
     }

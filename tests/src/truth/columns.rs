@@ -21,8 +21,18 @@ pub enum ColumnType {
 
 /// Every table that an extraction lands.
 pub const TABLES: [&str; 12] = [
-    "issues", "issue_comments", "issue_worklogs", "issue_changelog", "issue_links", "projects", "users", "statuses",
-    "priorities", "resolutions", "issue_types", "fields",
+    "issues",
+    "issue_comments",
+    "issue_worklogs",
+    "issue_changelog",
+    "issue_links",
+    "projects",
+    "users",
+    "statuses",
+    "priorities",
+    "resolutions",
+    "issue_types",
+    "fields",
 ];
 
 const ISSUES: &str = "issue_id:i issue_key:t project_id:i project_key:t type_id:i type_name:t is_subtask:b status_id:i \
@@ -57,7 +67,9 @@ fn described(name: &str) -> Option<(&'static str, &'static str)> {
             "project_id",
         ),
         "users" => ("user_id:t user_name:t display_name:t email:t active:b deleted:b time_zone:t", "user_id"),
-        "statuses" => ("status_id:i name:t description:t category_id:i category_key:t category_name:t", "status_id"),
+        "statuses" => {
+            ("status_id:i name:t description:t category_id:i category_key:t category_name:t", "status_id")
+        }
         "priorities" => ("priority_id:i name:t description:t status_color:t", "priority_id"),
         "resolutions" => ("resolution_id:i name:t description:t", "resolution_id"),
         "issue_types" => ("issue_type_id:i name:t description:t is_subtask:b", "issue_type_id"),
@@ -69,8 +81,11 @@ fn described(name: &str) -> Option<(&'static str, &'static str)> {
     })
 }
 
+/// Names and types in order.
+type Columns = Vec<(String, ColumnType)>;
+
 /// The fixed columns and the key of a table.
-pub(super) fn of(name: &str) -> Option<(Vec<(String, ColumnType)>, Vec<String>)> {
+pub(super) fn of(name: &str) -> Option<(Columns, Vec<String>)> {
     let (columns, key) = described(name)?;
     let columns = columns.split_whitespace().filter_map(|column| column.split_once(':'));
     let columns = columns.map(|(name, kind)| (name.to_owned(), kind_of(kind))).collect();

@@ -49,7 +49,9 @@ pub(super) fn columns(fields: &[Value]) -> Vec<CustomColumn> {
 fn column_name(field_name: &str) -> String {
     let mut name = String::new();
     for char in field_name.chars().flat_map(char::to_lowercase) {
-        let kept = char.is_ascii_lowercase() || char.is_ascii_digit() || (!char.is_ascii() && char.is_alphanumeric());
+        let kept = char.is_ascii_lowercase()
+            || char.is_ascii_digit()
+            || (!char.is_ascii() && char.is_alphanumeric());
         if kept {
             name.push(char);
         } else if !name.ends_with('_') {

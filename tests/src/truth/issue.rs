@@ -3,7 +3,9 @@
 use serde_json::value::RawValue;
 
 use super::custom::{self, CustomColumn};
-use super::value::{Cell, Members, boolean, date, elements, get, json, members, number, string, text, time, user};
+use super::value::{
+    Cell, Members, boolean, date, elements, get, json, members, number, string, text, time, user,
+};
 use super::{IssueRows, Row};
 
 /// Reads an issue; `None` when it is no JSON object.
@@ -52,8 +54,13 @@ fn issue_row(whole: &Members, fields: &Members, custom: &[CustomColumn]) -> Row 
     row.push(inner(fields, "parent", "id", number));
     row.push(inner(fields, "parent", "key", text));
     let numbers = [
-        "timeoriginalestimate", "timeestimate", "timespent", "aggregatetimeoriginalestimate", "aggregatetimeestimate",
-        "aggregatetimespent", "workratio",
+        "timeoriginalestimate",
+        "timeestimate",
+        "timespent",
+        "aggregatetimeoriginalestimate",
+        "aggregatetimeestimate",
+        "aggregatetimespent",
+        "workratio",
     ];
     row.extend(numbers.map(|name| number(get(fields, name))));
     row.push(inner(fields, "votes", "votes", number));
@@ -78,7 +85,8 @@ fn id_names(list: Option<&RawValue>) -> Cell {
         .iter()
         .map(|raw| {
             let object = members(Some(raw));
-            let quoted = |name| serde_json::Value::from(string(get(&object, name)).unwrap_or_default()).to_string();
+            let quoted =
+                |name| serde_json::Value::from(string(get(&object, name)).unwrap_or_default()).to_string();
             format!("{{\"id\":{},\"name\":{}}}", quoted("id"), quoted("name"))
         })
         .collect();
@@ -119,7 +127,9 @@ fn history(issue: &Cell, entry: &Members) -> Vec<Row> {
     let row = |(index, item): (i64, &Members)| {
         let [id, author, created] = head.clone();
         let mut row = vec![issue.clone(), id, Cell::I64(index), author, created];
-        row.extend(["field", "fieldtype", "from", "fromString", "to", "toString"].map(|name| text(get(item, name))));
+        row.extend(
+            ["field", "fieldtype", "from", "fromString", "to", "toString"].map(|name| text(get(item, name))),
+        );
         row
     };
     (0..).zip(&parts).map(row).collect()

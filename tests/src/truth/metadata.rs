@@ -16,7 +16,9 @@ pub(super) fn rows(sim: &SimHandle, table: &str) -> Vec<Row> {
         "priorities" => objects(sim.named_list("priority"), |object| {
             [id(object), texts(object, &["name", "description", "statusColor"])].concat()
         }),
-        "resolutions" => objects(sim.named_list("resolution"), |object| [id(object), texts(object, &["name", "description"])].concat()),
+        "resolutions" => objects(sim.named_list("resolution"), |object| {
+            [id(object), texts(object, &["name", "description"])].concat()
+        }),
         "issue_types" => objects(sim.named_list("issuetype"), |object| {
             [id(object), texts(object, &["name", "description"]), vec![flag(&object["subtask"])]].concat()
         }),

@@ -48,11 +48,24 @@ impl Editor<'_> {
         Ok(())
     }
 
-    fn comment_json(&self, slot: u32, id: u64, author: super::super::doc::Frag, body: &str, times: (i64, i64)) -> String {
+    fn comment_json(
+        &self,
+        slot: u32,
+        id: u64,
+        author: super::super::doc::Frag,
+        body: &str,
+        times: (i64, i64),
+    ) -> String {
         let mut out = String::from("{\"self\":\"");
-        out += &format!("{}/rest/api/2/issue/{}/comment/{id}\",\"id\":", self.site.catalog.base, self.site.slim(slot).id);
+        out += &format!(
+            "{}/rest/api/2/issue/{}/comment/{id}\",\"id\":",
+            self.site.catalog.base,
+            self.site.slim(slot).id
+        );
         push_id(&mut out, id);
-        for (member, text) in [(",\"author\":", None), (",\"body\":", Some(body)), (",\"updateAuthor\":", None)] {
+        for (member, text) in
+            [(",\"author\":", None), (",\"body\":", Some(body)), (",\"updateAuthor\":", None)]
+        {
             out.push_str(member);
             match text {
                 Some(text) => push_str(&mut out, text),

@@ -28,15 +28,26 @@ impl Maker<'_> {
             Shape::Whole => *out += &format!("{}.0", rng.below(100)),
             Shape::Line => push_line(out, rng, 5),
             Shape::Area => push_text(out, rng, 120),
-            Shape::Day => push_date(out, self.slim.created_ms / DAY_MS + i64::try_from(rng.below(400)).unwrap_or(0)),
-            Shape::Instant => push_time(out, self.slim.created_ms + i64::try_from(rng.below(9_000_000_000)).unwrap_or(0)),
+            Shape::Day => {
+                push_date(out, self.slim.created_ms / DAY_MS + i64::try_from(rng.below(400)).unwrap_or(0))
+            }
+            Shape::Instant => {
+                push_time(out, self.slim.created_ms + i64::try_from(rng.below(9_000_000_000)).unwrap_or(0))
+            }
             Shape::Choice | Shape::EpicStatus => self.option(out, rng),
             Shape::Cascade => self.cascade(out, rng),
-            Shape::Url => *out += &format!(r#""https://wiki.example.com/display/{}?x=1&y=%20""#, rng.below(9999)),
+            Shape::Url => {
+                *out += &format!(r#""https://wiki.example.com/display/{}?x=1&y=%20""#, rng.below(9999))
+            }
             Shape::Rank => *out += &format!(r#""0|i{:05x}:""#, u64::from(self.slot) * 8),
-            Shape::EpicLink => *out += &format!(r#""{}-{}""#, rng.pick(&self.catalog.projects).key, rng.below(500) + 1),
+            Shape::EpicLink => {
+                *out += &format!(r#""{}-{}""#, rng.pick(&self.catalog.projects).key, rng.below(500) + 1)
+            }
             Shape::Development => development(out, rng),
-            Shape::Progress => *out += &format!(r#"{{"progress":{},"total":100,"percent":{}}}"#, rng.below(50), rng.below(50)),
+            Shape::Progress => {
+                *out +=
+                    &format!(r#"{{"progress":{},"total":100,"percent":{}}}"#, rng.below(50), rng.below(50))
+            }
             _ => self.reference(out, rng, shape),
         }
     }
@@ -60,7 +71,12 @@ impl Maker<'_> {
             Shape::Group => self.group(out, rng),
             Shape::Sprint => array(out, rng, sprint),
             _ => array(out, rng, |out, rng| {
-                *out += &format!(r#"{{"name":"step {}","checked":{},"rank":{},"linkedIssueKey":null}}"#, rng.below(50), rng.percent(50), rng.below(9));
+                *out += &format!(
+                    r#"{{"name":"step {}","checked":{},"rank":{},"linkedIssueKey":null}}"#,
+                    rng.below(50),
+                    rng.percent(50),
+                    rng.below(9)
+                );
             }),
         }
     }
@@ -69,23 +85,37 @@ impl Maker<'_> {
         let at = rng.index(CHOICES.len());
         *out += &format!(
             r#"{{"self":"{}/rest/api/2/customFieldOption/{}","value":"{}","id":"{}","disabled":false}}"#,
-            self.catalog.base, 10_200 + at, CHOICES[at], 10_200 + at
+            self.catalog.base,
+            10_200 + at,
+            CHOICES[at],
+            10_200 + at
         );
     }
 
     fn cascade(&self, out: &mut String, rng: &mut Rng) {
         let base = &self.catalog.base;
         let at = rng.below(4);
-        *out += &format!(r#"{{"self":"{base}/rest/api/2/customFieldOption/{}","value":"Region {at}","id":"{}","disabled":false"#, 10_300 + at, 10_300 + at);
+        *out += &format!(
+            r#"{{"self":"{base}/rest/api/2/customFieldOption/{}","value":"Region {at}","id":"{}","disabled":false"#,
+            10_300 + at,
+            10_300 + at
+        );
         if rng.percent(70) {
-            *out += &format!(r#","child":{{"self":"{base}/rest/api/2/customFieldOption/{}","value":"Stadt {at} ü","id":"{}","disabled":false}}"#, 10_310 + at, 10_310 + at);
+            *out += &format!(
+                r#","child":{{"self":"{base}/rest/api/2/customFieldOption/{}","value":"Stadt {at} ü","id":"{}","disabled":false}}"#,
+                10_310 + at,
+                10_310 + at
+            );
         }
         out.push('}');
     }
 
     fn group(&self, out: &mut String, rng: &mut Rng) {
         let name = rng.pick(GROUPS);
-        *out += &format!(r#"{{"name":"{name}","self":"{}/rest/api/2/group?groupname={name}"}}"#, self.catalog.base);
+        *out += &format!(
+            r#"{{"name":"{name}","self":"{}/rest/api/2/group?groupname={name}"}}"#,
+            self.catalog.base
+        );
     }
 }
 
@@ -138,6 +168,7 @@ fn sprint(out: &mut String, rng: &mut Rng) {
 fn development(out: &mut String, rng: &mut Rng) {
     *out += &format!(
         r#""{{summaryBean=com.atlassian.jira.plugin.devstatus.rest.SummaryBean@{:x}[summary={{pullrequest=null}}], devSummaryJson={{\"cachedValue\":{{\"errors\":[],\"count\":{}}}}}}}""#,
-        rng.below(0xffff_ffff), rng.below(9)
+        rng.below(0xffff_ffff),
+        rng.below(9)
     );
 }

@@ -9,9 +9,9 @@ use super::{COMMENT_BLOCK, HISTORY_BLOCK, Maker, Stream, WORKLOG_BLOCK};
 impl Maker<'_> {
     pub(super) fn children(&self, doc: &mut Doc) {
         let mut rng = self.generator.rng(self.slot, Stream::Children);
-        let comments = count(&mut rng, 3, (400, 60, 60));
+        let comments = count(&mut rng, 2, (350, 60, 60));
         let worklogs = count(&mut rng, 2, (300, 25, 60));
-        let histories = count(&mut rng, 9, (300, 150, 151));
+        let histories = count(&mut rng, 4, (450, 150, 151));
         for number in 0..comments {
             let child = self.comment(doc, &mut rng, number, comments);
             doc.comments.push(child);
@@ -72,7 +72,12 @@ impl Maker<'_> {
             push_time(out, created);
             out.push_str(",\"started\":");
             push_time(out, created - 3_600_000 * i64::try_from(rng.below(72)).unwrap_or(0));
-            *out += &format!(r#","timeSpent":"{}h {}m","timeSpentSeconds":{}"#, minutes / 60, minutes % 60, minutes * 60);
+            *out += &format!(
+                r#","timeSpent":"{}h {}m","timeSpentSeconds":{}"#,
+                minutes / 60,
+                minutes % 60,
+                minutes * 60
+            );
             if rng.percent(5) {
                 out.push_str(r#","visibility":{"type":"role","value":"Administrators"}"#);
             }
@@ -118,7 +123,12 @@ impl Maker<'_> {
                 let (from, to) = (rng.pick(&self.catalog.statuses), rng.pick(&self.catalog.statuses));
                 let text = |name: &str| format!("\"{name}\"");
                 let id = |id: u64| format!("\"{id}\"");
-                write_item(out, "status", "jira", [&id(from.id), &text(&from.name), &id(to.id), &text(&to.name)]);
+                write_item(
+                    out,
+                    "status",
+                    "jira",
+                    [&id(from.id), &text(&from.name), &id(to.id), &text(&to.name)],
+                );
             }
             3 | 4 => {
                 let user = rng.pick(&self.catalog.users);
@@ -126,9 +136,14 @@ impl Maker<'_> {
                 let (key, display) = (format!("\"{}\"", user.identity()), format!("\"{display}\""));
                 write_item(out, "assignee", "jira", ["null", "null", &key, &display]);
             }
-            5 => self.text_item(out, rng, "description", 200),
+            5 => self.text_item(out, rng, "description", 90),
             6 => self.text_item(out, rng, "summary", 40),
-            7 => write_item(out, "Sprint", "custom", ["\"\"", "\"\"", "\"12, 13\"", "\"Sprint 12, a, b [c] 13\""]),
+            7 => write_item(
+                out,
+                "Sprint",
+                "custom",
+                ["\"\"", "\"\"", "\"12, 13\"", "\"Sprint 12, a, b [c] 13\""],
+            ),
             8 => {
                 let number = rng.below(900) + 1;
                 let key = format!("\"{}-{number}\"", self.catalog.projects[0].key);
@@ -146,9 +161,17 @@ impl Maker<'_> {
         out.push_str("{\"field\":\"");
         out.push_str(field);
         out.push_str("\",\"fieldtype\":\"jira\",\"from\":null,\"fromString\":");
-        if rng.percent(40) { out.push_str("null") } else { push_text(out, rng, typical) }
+        if rng.percent(40) {
+            out.push_str("null")
+        } else {
+            push_text(out, rng, typical)
+        }
         out.push_str(",\"to\":null,\"toString\":");
-        if rng.percent(50) { push_line(out, rng, 6) } else { push_text(out, rng, typical) }
+        if rng.percent(50) {
+            push_line(out, rng, 6)
+        } else {
+            push_text(out, rng, typical)
+        }
         out.push('}');
     }
 }
@@ -159,7 +182,9 @@ pub(crate) fn write_item(out: &mut String, field: &str, field_type: &str, values
     super::super::doc::push_str(out, field);
     out.push_str(",\"fieldtype\":\"");
     out.push_str(field_type);
-    for (name, value) in ["\",\"from\":", ",\"fromString\":", ",\"to\":", ",\"toString\":"].into_iter().zip(values) {
+    for (name, value) in
+        ["\",\"from\":", ",\"fromString\":", ",\"to\":", ",\"toString\":"].into_iter().zip(values)
+    {
         out.push_str(name);
         out.push_str(value);
     }

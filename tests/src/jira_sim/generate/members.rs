@@ -41,7 +41,9 @@ impl Maker<'_> {
                 push_text(out, rng, 500);
             }
         });
-        doc.member(f::ENVIRONMENT, |out| if rng.percent(75) { out.push_str("null") } else { push_text(out, rng, 60) });
+        doc.member(f::ENVIRONMENT, |out| {
+            if rng.percent(75) { out.push_str("null") } else { push_text(out, rng, 60) }
+        });
     }
 
     fn people(&self, doc: &mut Doc, rng: &mut Rng) {
@@ -93,7 +95,11 @@ impl Maker<'_> {
         doc.member(f::FIX_VERSIONS, |out| some_of(out, rng, &project.versions));
         doc.member(f::VERSIONS, |out| some_of(out, rng, &project.versions));
         doc.member(f::SECURITY, |out| {
-            if rng.percent(92) { out.push_str("null") } else { push_frag(out, *rng.pick(&self.catalog.levels)) }
+            if rng.percent(92) {
+                out.push_str("null")
+            } else {
+                push_frag(out, *rng.pick(&self.catalog.levels))
+            }
         });
     }
 
@@ -103,7 +109,9 @@ impl Maker<'_> {
         let key = format!("{}-{}", self.catalog.projects[usize::from(slim.project)].key, slim.number);
         let (votes, watches) = (rng.below(12), rng.below(30));
         doc.member(f::VOTES, |out| {
-            *out += &format!(r#"{{"self":"{base}/rest/api/2/issue/{key}/votes","votes":{votes},"hasVoted":false}}"#);
+            *out += &format!(
+                r#"{{"self":"{base}/rest/api/2/issue/{key}/votes","votes":{votes},"hasVoted":false}}"#
+            );
         });
         doc.member(f::WATCHES, |out| {
             *out += &format!(r#"{{"self":"{base}/rest/api/2/issue/{key}/watchers","watchCount":{watches},"isWatching":false}}"#);
@@ -131,7 +139,10 @@ impl Maker<'_> {
         for field in [f::PROGRESS, f::AGGREGATE_PROGRESS] {
             doc.member(field, |out| match done {
                 Some((spent, total)) if total > 0 && spent > 0 => {
-                    *out += &format!(r#"{{"progress":{spent},"total":{total},"percent":{}}}"#, spent * 100 / total);
+                    *out += &format!(
+                        r#"{{"progress":{spent},"total":{total},"percent":{}}}"#,
+                        spent * 100 / total
+                    );
                 }
                 Some((_, total)) => *out += &format!(r#"{{"progress":0,"total":{total}}}"#),
                 None => out.push_str(r#"{"progress":0,"total":0}"#),
@@ -139,7 +150,10 @@ impl Maker<'_> {
         }
         doc.member(f::TIME_TRACKING, |out| match done {
             Some((spent, total)) => {
-                *out += &format!(r#"{{"remainingEstimateSeconds":{},"timeSpentSeconds":{spent}}}"#, total - spent);
+                *out += &format!(
+                    r#"{{"remainingEstimateSeconds":{},"timeSpentSeconds":{spent}}}"#,
+                    total - spent
+                );
             }
             None => out.push_str("{}"),
         });
@@ -167,7 +181,8 @@ impl Maker<'_> {
 }
 
 fn labels(out: &mut String, rng: &mut Rng) {
-    const LABELS: &[&str] = &["backend", "ui", "d\u{e4}mon", "regression", "\u{1f525}", "P-1", "needs_info", "Backend"];
+    const LABELS: &[&str] =
+        &["backend", "ui", "d\u{e4}mon", "regression", "\u{1f525}", "P-1", "needs_info", "Backend"];
     out.push('[');
     let count = if rng.percent(50) { 0 } else { rng.below(4) };
     for number in 0..count {

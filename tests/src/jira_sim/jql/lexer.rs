@@ -113,7 +113,10 @@ fn quoted(chars: &[char], at: &mut usize) -> Result<Token, String> {
 fn word(chars: &[char], at: &mut usize) -> Token {
     let start = *at;
     while let Some(char) = chars.get(*at) {
-        if char.is_whitespace() || "()=!<>,~\"'&|".contains(*char) || RESERVED.contains(*char) && *char != '[' && *char != ']' {
+        if char.is_whitespace()
+            || "()=!<>,~\"'&|".contains(*char)
+            || RESERVED.contains(*char) && *char != '[' && *char != ']'
+        {
             break;
         }
         *at += 1;

@@ -4,7 +4,8 @@ use super::lexer::{Placed, Token, tokens};
 use super::{Clause, Operator, Order, Query, Tree, Value};
 
 const PREFIX: &str = "Error in the JQL Query: ";
-const OPERATORS: &str = "The valid operators are '=', '!=', '<', '>', '<=', '>=', '~', '!~', 'IN', 'NOT IN', 'IS' and 'IS NOT'.";
+const OPERATORS: &str =
+    "The valid operators are '=', '!=', '<', '>', '<=', '>=', '~', '!~', 'IN', 'NOT IN', 'IS' and 'IS NOT'.";
 
 struct Parser {
     tokens: Vec<Placed>,
@@ -174,14 +175,18 @@ impl Parser {
     fn value(&mut self) -> Result<Value, String> {
         let value = match self.peek(0) {
             Some(Token::Quoted(text)) => Value::Text(text.clone()),
-            Some(Token::Word(word)) if self.peek(1) == Some(&Token::Open) && self.peek(2) == Some(&Token::Close) => {
+            Some(Token::Word(word))
+                if self.peek(1) == Some(&Token::Open) && self.peek(2) == Some(&Token::Close) =>
+            {
                 let name = word.clone();
                 self.at += 2;
                 Value::Function(name)
             }
             Some(Token::Word(word)) => match word.parse() {
                 Ok(number) => Value::Number(number),
-                Err(_) if word.eq_ignore_ascii_case("empty") || word.eq_ignore_ascii_case("null") => Value::Empty,
+                Err(_) if word.eq_ignore_ascii_case("empty") || word.eq_ignore_ascii_case("null") => {
+                    Value::Empty
+                }
                 Err(_) => Value::Text(word.clone()),
             },
             _ => return Err(self.expecting("either a value, list or function", "")),

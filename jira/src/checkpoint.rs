@@ -74,6 +74,9 @@ pub(crate) struct Done {
     /// Issue ids that were found gone, packed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     gone: String,
+    /// Issue ids whose links are to be read again after the pass, packed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    linked: String,
 }
 
 /// What a unit was.
@@ -101,7 +104,7 @@ pub(crate) enum Work {
         /// Of update time.
         range: Range,
     },
-    /// Issues that were gone or missing at the proof.
+    /// Issues that were gone or missing at the proof, or show the key of a moved one.
     Repair {
         /// Its generation.
         generation: u32,
@@ -145,7 +148,7 @@ impl Plan {
 
 impl Done {
     pub(crate) fn new(work: Work, stats: UnitStats) -> Self {
-        Self { work, stats, ids: String::new(), created: String::new(), gone: String::new() }
+        Self { work, stats, ids: String::new(), created: String::new(), gone: String::new(), linked: String::new() }
     }
 
     /// With the ids of a slice of the base pass.
@@ -160,6 +163,12 @@ impl Done {
         read.sort_unstable_by_key(|issue| issue.id);
         self.ids = ids::pack_in_order(&read.iter().map(|issue| issue.id).collect::<Vec<_>>());
         self.created = ids::pack_in_order(&read.iter().map(|issue| issue.created_ms).collect::<Vec<_>>());
+        self
+    }
+
+    /// With ids whose links are to be read again.
+    pub(crate) fn with_linked(mut self, linked: &[i64]) -> Self {
+        self.linked = ids::pack(linked.to_vec());
         self
     }
 
@@ -212,6 +221,8 @@ pub(crate) struct Resume {
     /// The last pass that had begun, and what of it is done.
     pub(crate) last_pass: Option<Pass>,
     pub(crate) last_pass_done: Vec<Range>,
+    /// Issues whose links are to be read again after it.
+    pub(crate) last_pass_linked: Vec<i64>,
     /// Larger than every generation that entries name.
     pub(crate) next_generation: u32,
     pub(crate) stats: Vec<UnitStats>,
@@ -285,6 +296,7 @@ impl Resume {
                 && self.last_pass.is_some_and(|last| last.number == pass)
             {
                 self.last_pass_done.push(range);
+                self.last_pass_linked.extend(unpacked(&done.linked)?);
             }
             if let Work::Repair { range, .. } = done.work {
                 let gone = unpacked(&done.gone)?.into_iter().collect();

@@ -14,7 +14,7 @@ use crate::dialect::ServerInfo;
 use crate::error::Error;
 use crate::spec::{Credential, Limits, Site};
 use allow::Read;
-use login::Login;
+use login::{Account, Login};
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use response::{Answer, Expectation, Verdict};
 use retry::Patience;
@@ -45,7 +45,7 @@ struct Shared {
     total: Meter,
     /// The refused login after which nothing is sent any more.
     refused: Mutex<Option<Error>>,
-    login: tokio::sync::Mutex<Option<Login>>,
+    login: tokio::sync::Mutex<Option<Account>>,
     /// The account as Jira's header names it, known once logged in.
     account: OnceLock<String>,
 }
@@ -101,16 +101,22 @@ impl JiraClient {
         Ok(Self { shared: Arc::new(shared), meter: Arc::new(Meter::default()) })
     }
 
-    /// Verifies site and credential with one try. Later calls only ask for Jira's clock again.
+    /// Verifies credential and site with one try. Later calls only ask for Jira's clock again.
     pub async fn login(&self) -> Result<Login, Error> {
+        let account = self.enter().await?;
+        Ok(account.at(self.server_info().await?))
+    }
+
+    /// Verifies the credential, once for all clones.
+    pub(crate) async fn enter(&self) -> Result<Account, Error> {
         let mut known = self.shared.login.lock().await;
-        self.check_refused()?;
-        if let Some(login) = known.as_ref() {
-            return Ok(Login { server_time: self.server_info().await?.server_time, ..login.clone() });
+        self.check_refused(&Read::Myself)?;
+        if let Some(account) = known.as_ref() {
+            return Ok(account.clone());
         }
-        let login = login::run(self).await?;
-        *known = Some(login.clone());
-        Ok(login)
+        let account = login::run(self).await?;
+        *known = Some(account.clone());
+        Ok(account)
     }
 
     /// What all clones of this client have asked so far.
@@ -173,7 +179,7 @@ impl JiraClient {
         let mut attempt = 1;
         loop {
             let permit = self.shared.throttle.acquire().await;
-            self.check_refused()?;
+            self.check_refused(read)?;
             let verdict = self.once(read, attempt).await;
             let (error, wait) = match verdict {
                 Outcome::Page(page) => return Ok(page),
@@ -198,7 +204,11 @@ impl JiraClient {
         tokio::time::sleep(retry::back_off(attempt, asked, retry::dice())).await;
     }
 
-    fn check_refused(&self) -> Result<(), Error> {
+    /// After a refused login nothing is sent any more that would count as another try.
+    fn check_refused(&self, read: &Read) -> Result<(), Error> {
+        if !read.is_authenticated() {
+            return Ok(());
+        }
         let refused = self.shared.refused.lock().unwrap_or_else(PoisonError::into_inner);
         refused.clone().map_or(Ok(()), Err)
     }

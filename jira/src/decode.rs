@@ -94,6 +94,8 @@ pub(crate) struct IssueSeen {
     pub(crate) comments_incomplete: bool,
     /// The embedded work logs were cut and none was kept: read them from the work log resource.
     pub(crate) worklogs_incomplete: bool,
+    /// Issues at the other end of its links, if it was ever moved (or its history is not read): their links hold its key.
+    pub(crate) linked_if_moved: Vec<i64>,
 }
 
 /// The frame of a list of children.

@@ -7,9 +7,11 @@
 //!    change, so slices never overlap, however often the run is resumed.
 //! 3. Passes (generations 1, 2, ...) by update time, from five minutes before the start: what was edited, created or moved since. Each pass
 //!    also yields the ids it has read again (`_replaced`), which remove older rows of these issues at the commit.
+//!    A move changes the key that *other* issues show in their links without updating them: those are read again after each pass.
 //! 4. Proof: counts, and ids where counts differ. Issues that are gone are taken out, missing ones read, in generations of their own.
 //!
-//! A delta load is steps 1 and 3 from the watermark; it cannot see deletions.
+//! A delta load is steps 1 and 3 from the watermark; it cannot see deletions. Neither load sees that a link has gone because the issue at
+//! its other end was deleted *after* this end was read: Jira updates nothing but the deleted issue. The next full load does.
 //!
 //! # Why a resumed run is exact
 //!
@@ -19,6 +21,7 @@
 //! - Passes: of the last pass begun, what its finished slices do not cover is read in a *new* generation G, larger than any named before.
 //!   An issue that a finished slice holds and that was edited since has moved forward: either into a gap, where G reads it again and
 //!   replaces the older row, or past the end, where the next pass finds it, from five minutes before the begun pass's end. Within G no id comes twice.
+//! - Links of moved issues: the entries of a pass name the issues to read again, and a pass begins only after those of the one before.
 //! - Proof: ids of passes and repairs are known from their entries, applied in the order of generations; so what was deleted between the
 //!   two agents is found like any other deletion.
 
@@ -29,6 +32,7 @@ pub(crate) mod metadata;
 pub(crate) mod passes;
 pub(crate) mod plan;
 pub(crate) mod proof;
+pub(crate) mod refresh;
 pub(crate) mod rows;
 pub(crate) mod run;
 pub(crate) mod walk;
@@ -45,7 +49,7 @@ use crate::paging::range::{Range, floor_second};
 use crate::spec::{Mode, Spec, Watermark};
 use crate::tables::Table;
 use events::{Event, Phase, Summary};
-use passes::{CaughtUp, Start};
+use passes::{Begun, CaughtUp, Start};
 use run::Run;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
@@ -108,20 +112,20 @@ async fn drive(client: &JiraClient, spec: Spec, entries: Vec<CheckpointEntry>, o
     run.add_issues_total(resume.issues_read);
     run.add_issues_read(usize::try_from(resume.issues_read).unwrap_or_default());
     run.set_phase(Phase::LoggingIn);
-    let now_ms = run.client.login().await?.server_time.timestamp_millis();
+    run.client.enter().await?;
     run.set_phase(Phase::Reading);
-
-    let started_ms = resume.plan.as_ref().map_or(floor_second(now_ms), |plan| plan.started_ms);
     let mut tasks = JoinSet::new();
+    for table in run.spec.tables.difference(&resume.metadata_done) {
+        tasks.spawn(metadata::read(Arc::clone(&run), *table));
+    }
+    // Jira's clock, while the lists of metadata are on their way.
+    let now_ms = run.client.server_info().await?.server_time.timestamp_millis();
+    let started_ms = resume.plan.as_ref().map_or(floor_second(now_ms), |plan| plan.started_ms);
     let fields_wanted = run.spec.tables.contains(&Table::Fields) && !resume.metadata_done.contains(&Table::Fields);
     tasks.spawn(prepare(Arc::clone(&run), resume.plan.take(), started_ms, Prepare { tables: !resume.tables_done, fields: fields_wanted }));
     let outcome = Arc::new(Mutex::new(Outcome::default()));
-    let metadata: Vec<Table> = run.spec.tables.difference(&resume.metadata_done).copied().collect();
     if run.spec.reads_issues() {
         tasks.spawn(read_issues(Arc::clone(&run), resume, (started_ms, now_ms), Arc::clone(&outcome)));
-    }
-    for table in metadata {
-        tasks.spawn(metadata::read(Arc::clone(&run), table));
     }
     lanes::join(tasks).await?;
     let outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -172,7 +176,7 @@ async fn prepare(run: Arc<Run>, plan: Option<Plan>, started_ms: i64, todo: Prepa
 }
 
 async fn read_issues(run: Arc<Run>, resume: Resume, (started_ms, now_ms): (i64, i64), outcome: Arc<Mutex<Outcome>>) -> Result<(), Error> {
-    let begun = resume.last_pass.map(|pass| (pass, resume.last_pass_done));
+    let begun = resume.last_pass.map(|pass| Begun { pass, done: resume.last_pass_done, linked: resume.last_pass_linked });
     let ended = match run.spec.mode {
         Mode::Full => {
             let known = base::read(&run, started_ms, &resume.base, resume.known).await?;

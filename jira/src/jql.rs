@@ -35,6 +35,7 @@ enum Clause {
     From(Axis, i64),
     Before(Axis, i64),
     Projects(Vec<ProjectKey>),
+    Issues(Vec<i64>),
     User(UserClause),
 }
 
@@ -80,6 +81,17 @@ impl Jql {
             self.clauses.push(Clause::Projects(keys.to_vec()));
         }
         self
+    }
+
+    /// One of these issues, by id. Jira refuses a condition with a deleted one, unless it is told not to check the condition.
+    pub(crate) fn issues(mut self, ids: &[i64]) -> Self {
+        self.clauses.push(Clause::Issues(ids.to_vec()));
+        self
+    }
+
+    /// Whether it names issues.
+    pub(crate) fn names_issues(&self) -> bool {
+        self.clauses.iter().any(|clause| matches!(clause, Clause::Issues(_)))
     }
 
     /// The user's own condition.
@@ -130,6 +142,10 @@ impl fmt::Display for Clause {
                     write!(f, "{}\"{key}\"", if at > 0 { ", " } else { "" })?;
                 }
                 f.write_str(")")
+            }
+            Self::Issues(ids) => {
+                let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
+                write!(f, "id in ({})", ids.join(", "))
             }
             Self::User(clause) => write!(f, "({})", clause.0),
         }
@@ -238,6 +254,13 @@ mod tests {
     }
 
     #[test]
+    fn issues_are_named_by_id() {
+        let jql = Jql::all().issues(&[10_000, 10_001]);
+        assert!(jql.names_issues());
+        assert_eq!(jql.by_key().to_string(), "id in (10000, 10001) ORDER BY key ASC");
+    }
+
+    #[test]
     fn open_bounds_leave_no_clause() {
         let jql = Jql::all().from(Axis::Updated, i64::MIN).before(Axis::Updated, i64::MAX);
         assert_eq!(jql.by_key().to_string(), "ORDER BY key ASC");
@@ -269,9 +292,13 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
         #[test]
         fn an_accepted_condition_never_closes_the_parenthesis_around_it(text in "[a(\\\\)\"' ]{0,24}") {
-            prop_assume!(matches!(UserClause::parse(&text), Ok(Some(_))));
+            if !matches!(UserClause::parse(&text), Ok(Some(_))) {
+                return Ok(());
+            }
             // An independent reading: outside quotes and escapes the depth inside the added pair never falls to zero before the end.
             let wrapped = format!("({})", text.trim());
             let (mut depth, mut quote, mut escaped) = (0_i32, None, false);

@@ -168,7 +168,7 @@ impl Read {
             max_results: ask.max_results,
             fields: &ask.fields,
             expand: if ask.expand_changelog { vec!["changelog"] } else { Vec::new() },
-            validate_query: true,
+            validate_query: !ask.jql.names_issues(),
         };
         serde_json::to_string(&body).ok()
     }

@@ -1,7 +1,7 @@
-//! The login: server information (which needs none) beside one authenticated `/myself`, before anything else is asked.
+//! The login: one authenticated `/myself` before anything else is asked.
 //!
 //! The credential is sent without being asked for, since Jira never challenges. `/myself` is tried once: a refusal closes the client
-//! for good, since each failed try counts towards Jira's CAPTCHA lock.
+//! for good, since each failed try counts towards Jira's CAPTCHA lock. It comes first of all so that the session it opens is the only one.
 
 use crate::client::allow::Read;
 use crate::client::retry::Patience;
@@ -41,27 +41,38 @@ struct RawMyself {
     time_zone: Option<String>,
 }
 
-/// Runs the login.
-pub(crate) async fn run(client: &JiraClient) -> Result<Login, Error> {
-    let (info, myself) = tokio::join!(client.server_info(), client.attempt(&Read::Myself, Patience::Login));
-    let info = match (info, &myself) {
-        (Ok(info), _) => info,
-        // The login's own trouble is said first: behind single sign-on both fail, and this one is the cause.
-        (Err(_), Err(error)) if error.is_login() => return Err(error.clone()),
-        (Err(error), _) => return Err(error),
+/// Who an account is.
+#[derive(Clone, Debug)]
+pub(crate) struct Account {
+    name: String,
+    display_name: String,
+    time_zone: Option<String>,
+}
+
+impl Account {
+    /// The login, once the site is known too.
+    pub(crate) fn at(self, info: ServerInfo) -> Login {
+        Login {
+            account: self.name,
+            display_name: self.display_name,
+            time_zone: self.time_zone,
+            version: info.version,
+            dialect: info.dialect,
+            server_time: info.server_time,
+        }
+    }
+}
+
+/// Logs in.
+pub(crate) async fn run(client: &JiraClient) -> Result<Account, Error> {
+    let page = match client.attempt(&Read::Myself, Patience::Login).await {
+        Ok(page) => page,
+        Err(error) => return Err(explained(client, error).await),
     };
-    let page = myself.map_err(|error| with_hint(error, &info))?;
     let raw = parse(client, &page)?;
-    let account = raw.name.or(raw.key).unwrap_or_default();
-    client.logged_in(page.account.unwrap_or_else(|| account.clone()));
-    Ok(Login {
-        display_name: raw.display_name.unwrap_or_else(|| account.clone()),
-        account,
-        time_zone: raw.time_zone,
-        version: info.version,
-        dialect: info.dialect,
-        server_time: info.server_time,
-    })
+    let name = raw.name.or(raw.key).unwrap_or_default();
+    client.logged_in(page.account.unwrap_or_else(|| name.clone()));
+    Ok(Account { display_name: raw.display_name.unwrap_or_else(|| name.clone()), name, time_zone: raw.time_zone })
 }
 
 fn parse(client: &JiraClient, page: &Page) -> Result<RawMyself, Error> {
@@ -73,9 +84,13 @@ fn parse(client: &JiraClient, page: &Page) -> Result<RawMyself, Error> {
     Ok(raw)
 }
 
-fn with_hint(error: Error, info: &ServerInfo) -> Error {
+/// Says what else may be behind a refusal; the server information needs no login and counts as no try.
+async fn explained(client: &JiraClient, error: Error) -> Error {
     match error {
-        Error::LoginRefused { site, reason, .. } => Error::LoginRefused { site, reason, hint: info.password_hint().to_owned() },
+        Error::LoginRefused { site, reason, .. } => {
+            let hint = client.server_info().await.map(|info| info.password_hint().to_owned()).unwrap_or_default();
+            Error::LoginRefused { site, reason, hint }
+        }
         // A healthy Jira refuses /myself with 403 where a proxy or a plugin forbids this way of logging in.
         Error::Forbidden { detail, .. } => Error::Forbidden { what: "logging in over REST".to_owned(), detail },
         other => other,

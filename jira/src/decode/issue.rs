@@ -9,6 +9,9 @@ use crate::decode::{DecodeError, IssueHead, IssueSeen, PageHead};
 use crate::tables::{changelog, comments, issues, links, worklogs};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess};
 
+/// The history's name for the issue key, which changes when an issue moves to another project.
+const KEY_FIELD: &str = "Key";
+
 /// Rows of the issue tables. `issues` is always filled while an issue is read, and cut back if the table is not wanted.
 #[derive(Debug)]
 pub(crate) struct IssueBuffers {
@@ -54,6 +57,17 @@ impl IssueBuffers {
                 buffer.truncate(rows);
             }
         }
+    }
+
+    /// The other ends of the issue's links, if its history tells of another key or is not read.
+    fn linked_if_moved(&self, marks: Marks) -> Vec<i64> {
+        let Some(ends) = &self.links else { return Vec::new() };
+        let moved = self.changelog.as_ref().is_none_or(|histories| {
+            let mut rows = marks.changelog..histories.rows();
+            rows.any(|row| histories.text_at(changelog::FIRST_OF_ITEM, row) == Some(KEY_FIELD))
+        });
+        let others = (marks.links..ends.rows()).filter_map(|row| ends.i64_at(links::OTHER_ID, row));
+        if moved { others.collect() } else { Vec::new() }
     }
 
     /// Writes the issue's id into the rows of its children.
@@ -178,6 +192,7 @@ impl Page<'_> {
             accepted: false,
             comments_incomplete: false,
             worklogs_incomplete: false,
+            linked_if_moved: Vec::new(),
         })
     }
 
@@ -196,6 +211,7 @@ impl Page<'_> {
         seen.comments_incomplete = read.comments_incomplete;
         seen.worklogs_incomplete = read.worklogs_incomplete;
         self.buffers.own_children(marks, seen.id);
+        seen.linked_if_moved = self.buffers.linked_if_moved(marks);
         let issue_rows = if self.buffers.keep_issues { marks.issues + 1 } else { marks.issues };
         self.buffers.issues.truncate(issue_rows);
         self.notes.add(read.notes);

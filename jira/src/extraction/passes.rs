@@ -10,6 +10,7 @@ use crate::decode::{IssueSeen, PageHead};
 use crate::error::Error;
 use crate::extraction::lanes::read_all;
 use crate::extraction::plan::{SLICES_AHEAD, cut, cut_listed, is_complete};
+use crate::extraction::refresh;
 use crate::extraction::rows::{Gate, PassGate, Rows};
 use crate::extraction::run::Run;
 use crate::extraction::walk::{HEADS_PER_PAGE, Walk};
@@ -17,7 +18,7 @@ use crate::extraction::writer::UnitWriter;
 use crate::jql::Axis;
 use crate::paging::cuts::ISSUES_PER_PAGE;
 use crate::paging::range::{Range, floor_second};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -31,10 +32,19 @@ const PASSES_MAX: u32 = 5;
 pub(crate) struct Start {
     /// What was updated before is in the tables already.
     pub(crate) since_ms: i64,
-    /// A pass that an earlier agent had begun, and what of it was read.
-    pub(crate) begun: Option<(Pass, Vec<Range>)>,
+    /// A pass that an earlier agent had begun.
+    pub(crate) begun: Option<Begun>,
     /// Jira's clock just now, if it was asked just now.
     pub(crate) now_ms: Option<i64>,
+}
+
+/// A pass that an earlier agent had begun.
+pub(crate) struct Begun {
+    pub(crate) pass: Pass,
+    /// What of it was read.
+    pub(crate) done: Vec<Range>,
+    /// Issues whose links are to be read again.
+    pub(crate) linked: Vec<i64>,
 }
 
 /// What passes have read.
@@ -61,15 +71,16 @@ struct Shared {
 struct Found {
     read: Vec<Accepted>,
     vanished: Vec<i64>,
+    linked: Vec<i64>,
 }
 
 /// Runs passes until the site rests.
 pub(crate) async fn catch_up(run: &Arc<Run>, start: Start) -> Result<CaughtUp, Error> {
     let mut caught = CaughtUp { until_ms: start.since_ms, ..CaughtUp::default() };
     let mut number = 1;
-    if let Some((pass, done)) = start.begun {
-        finish_begun(run, pass, &done, &mut caught).await?;
-        number = pass.number + 1;
+    if let Some(begun) = start.begun {
+        number = begun.pass.number + 1;
+        finish_begun(run, begun, &mut caught).await?;
     }
     let mut now_ms = start.now_ms;
     let mut unchanged: HashMap<i64, i64> = HashMap::new();
@@ -86,8 +97,7 @@ pub(crate) async fn catch_up(run: &Arc<Run>, start: Start) -> Result<CaughtUp, E
         unchanged.extend(found.read.iter().filter(|issue| issue.updated_ms < until).map(|issue| (issue.id, issue.updated_ms)));
         unchanged.retain(|_, updated_ms| *updated_ms >= until.saturating_sub(OVERLAP_MS));
         caught.until_ms = until;
-        caught.read.extend(found.read);
-        caught.vanished.extend(found.vanished);
+        caught.add(run, found).await?;
         if rests {
             break;
         }
@@ -101,15 +111,14 @@ pub(crate) async fn catch_up(run: &Arc<Run>, start: Start) -> Result<CaughtUp, E
 }
 
 /// Reads what an earlier agent left of a pass, as a generation of its own: what it re-reads replaces what was read before.
-async fn finish_begun(run: &Arc<Run>, pass: Pass, done: &[Range], caught: &mut CaughtUp) -> Result<(), Error> {
+async fn finish_begun(run: &Arc<Run>, Begun { pass, done, linked }: Begun, caught: &mut CaughtUp) -> Result<(), Error> {
     let closed = Range::new(Axis::Updated, pass.from, pass.until);
     let open = Range::of_second(Axis::Updated, pass.until);
-    let gaps: Vec<Range> = closed.without(done).into_iter().chain(open.without(done)).collect();
-    let found = read_ranges(run, pass, HashMap::new(), Cut::ByProbes(gaps)).await?;
+    let gaps: Vec<Range> = closed.without(&done).into_iter().chain(open.without(&done)).collect();
+    let mut found = read_ranges(run, pass, HashMap::new(), Cut::ByProbes(gaps)).await?;
+    found.linked.extend(linked);
     caught.until_ms = pass.until;
-    caught.read.extend(found.read);
-    caught.vanished.extend(found.vanished);
-    Ok(())
+    caught.add(run, found).await
 }
 
 async fn read_pass(run: &Arc<Run>, pass: Pass, unchanged: &HashMap<i64, i64>) -> Result<Found, Error> {
@@ -195,15 +204,30 @@ async fn read_slice(run: Arc<Run>, shared: Arc<Shared>, slice: Range) -> Result<
     let mut rows = Rows::new(&run, writer, Gate::Pass(Arc::clone(&shared.gate)));
     Walk::over_rows(&run, fields, ISSUES_PER_PAGE, shared.until).range(slice, &mut rows).await?;
     let ids = rows.accepted_ids();
-    let Rows { mut writer, accepted, vanished, .. } = rows;
+    let Rows { mut writer, accepted, vanished, linked, .. } = rows;
     writer.sink.replaced(&ids).map_err(|error| Error::undecodable("the ids of a pass", &error))?;
     {
         let mut found = shared.found();
         found.read.extend(accepted.iter().copied());
         found.vanished.extend(vanished);
+        found.linked.extend(linked.iter().copied());
     }
     let work = Work::CatchUp { pass: shared.number, generation: shared.generation, range: slice };
-    writer.finish(|stats| Done::new(work, stats).with_issues(&accepted)).await
+    writer.finish(|stats| Done::new(work, stats).with_issues(&accepted).with_linked(&linked)).await
+}
+
+impl CaughtUp {
+    /// Takes what a pass found, and reads the issues again whose links may show an old key of it.
+    async fn add(&mut self, run: &Arc<Run>, found: Found) -> Result<(), Error> {
+        let read: HashSet<i64> = found.read.iter().map(|issue| issue.id).collect();
+        let linked: BTreeSet<i64> = found.linked.into_iter().filter(|id| !read.contains(id)).collect();
+        self.read.extend(found.read);
+        self.vanished.extend(found.vanished);
+        let again = refresh::read(run, &linked).await?;
+        self.read.extend(again.accepted);
+        self.vanished.extend(again.vanished);
+        Ok(())
+    }
 }
 
 impl Shared {

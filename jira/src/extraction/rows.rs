@@ -76,15 +76,20 @@ pub(crate) struct Rows<'a> {
     run: &'a Run,
     pub(crate) writer: UnitWriter<'a>,
     gate: Gate,
+    /// Whether links are collected: in the base pass there is nothing older that they could be stale in.
+    links_matter: bool,
     /// What was accepted, in the order of reading.
     pub(crate) accepted: Vec<Accepted>,
     /// Issues that were gone when their children were asked for.
     pub(crate) vanished: Vec<i64>,
+    /// Issues whose links may show an old key of an accepted one.
+    pub(crate) linked: Vec<i64>,
 }
 
 impl<'a> Rows<'a> {
     pub(crate) fn new(run: &'a Run, writer: UnitWriter<'a>, gate: Gate) -> Self {
-        Self { run, writer, gate, accepted: Vec::new(), vanished: Vec::new() }
+        let links_matter = matches!(gate, Gate::Pass(_));
+        Self { run, writer, gate, links_matter, accepted: Vec::new(), vanished: Vec::new(), linked: Vec::new() }
     }
 
     pub(crate) fn accepted_ids(&self) -> Vec<i64> {
@@ -163,6 +168,9 @@ impl PageTaker for Rows<'_> {
     }
 
     async fn settle(&mut self, page: &PageHead) -> Result<(), Error> {
+        if self.links_matter {
+            self.linked.extend(page.issues.iter().flat_map(|issue| issue.linked_if_moved.iter().copied()));
+        }
         let asks = self.held_back(page);
         self.read_children(asks).await?;
         self.writer.flush().await

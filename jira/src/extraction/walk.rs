@@ -18,6 +18,9 @@ const CUT_PAGES_MAX: u32 = 4;
 /// Ids and times asked for in one page; they are small.
 pub(crate) const HEADS_PER_PAGE: u64 = 1000;
 
+/// Issues named in one search: a page of them.
+const IDS_PER_SEARCH: usize = 100;
+
 /// Takes the pages of a walk.
 pub(crate) trait PageTaker: Send {
     /// Takes a page; an error leaves everything as it was before.
@@ -107,28 +110,46 @@ impl<'a> Walk<'a> {
 
     /// Reads one second by offset; false when Jira's search window is too small for it.
     async fn second_of(&mut self, second: Range, projects: &[ProjectKey], taker: &mut impl PageTaker) -> Result<bool, Error> {
-        let jql = self.run.jql(second).projects(projects).by_key();
+        let jql = self.run.jql(second).projects(projects);
+        match self.by_offset(jql, taker).await? {
+            SecondStep::Split => Ok(false),
+            SecondStep::Unproven { seen, total } if second.to <= self.open_from => {
+                let detail = format!("{seen} issues were shown, but {total} are counted");
+                Err(Error::Incomplete { slice: second.to_string(), detail })
+            }
+            SecondStep::Unproven { .. } | SecondStep::Page(_) | SecondStep::Done => Ok(true),
+        }
+    }
+
+    /// Reads these issues, as far as they exist and the spec asks for them.
+    pub(crate) async fn issues(&mut self, ids: &[i64], taker: &mut impl PageTaker) -> Result<(), Error> {
+        let anytime = Range::new(Axis::Updated, i64::MIN, i64::MAX);
+        for some in ids.chunks(IDS_PER_SEARCH) {
+            let ended = self.by_offset(self.run.jql(anytime).issues(some), taker).await?;
+            if let SecondStep::Unproven { seen, total } = ended {
+                let detail = format!("{seen} issues were shown, but {total} are counted");
+                return Err(Error::Incomplete { slice: "the issues linked to moved ones".to_owned(), detail });
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads all issues of a condition by offset, in key order, until that is proven or given up.
+    async fn by_offset(&mut self, jql: Jql, taker: &mut impl PageTaker) -> Result<SecondStep, Error> {
+        let jql = jql.by_key();
         let mut reading = Second::new(self.run.window());
         let mut step = SecondStep::Page(0);
-        loop {
-            step = match step {
-                SecondStep::Page(offset) => match self.page(jql.clone(), offset, taker).await {
-                    Ok(page) => reading.handle_page(page.total, page.issues.iter().map(|issue| issue.id)),
-                    Err(Error::SearchWindow { .. }) => {
-                        self.run.lower_window(offset);
-                        SecondStep::Split
-                    }
-                    Err(error) => return Err(error),
-                },
-                SecondStep::Done => return Ok(true),
-                SecondStep::Split => return Ok(false),
-                SecondStep::Unproven { .. } if second.to > self.open_from => return Ok(true),
-                SecondStep::Unproven { seen, total } => {
-                    let detail = format!("{seen} issues were shown, but {total} are counted");
-                    return Err(Error::Incomplete { slice: second.to_string(), detail });
+        while let SecondStep::Page(offset) = step {
+            step = match self.page(jql.clone(), offset, taker).await {
+                Ok(page) => reading.handle_page(page.total, page.issues.iter().map(|issue| issue.id)),
+                Err(Error::SearchWindow { .. }) => {
+                    self.run.lower_window(offset);
+                    SecondStep::Split
                 }
+                Err(error) => return Err(error),
             };
         }
+        Ok(step)
     }
 
     /// One page. Smaller ones are asked for when it is too large or too slow; one whose JSON ends early is asked for again.

@@ -1,0 +1,9 @@
+//! The extraction engine against the simulated Jira: every table cell by cell, while people go on working in it, with every way of
+//! saying no, and resumed at any point.
+
+mod complete;
+mod faults;
+mod landing;
+mod login;
+mod resume;
+mod speed;

@@ -1,0 +1,172 @@
+//! A relay in the small: keeps a unit's parts when the unit is done, and applies generations as a commit does.
+
+use jira::{CheckpointEntry, Credential, Error, Event, JiraClient, Limits, Mode, Part, Site, Spec, Summary, Table, UnitId, Watermark};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use tests::jira_sim::SimHandle;
+use tests::lake_oracle::{self, LandedTable};
+use tests::truth::{self, Cell};
+use tokio_util::sync::CancellationToken;
+
+type Row = BTreeMap<String, Cell>;
+
+/// What has landed.
+#[derive(Default)]
+pub struct Landing {
+    parts: Vec<Part>,
+    pub entries: Vec<CheckpointEntry>,
+    open: HashMap<UnitId, Vec<Part>>,
+    /// Rows that earlier runs committed.
+    live: BTreeMap<String, Vec<Row>>,
+}
+
+/// Limits for tests: nothing waits long.
+pub fn limits(max_parallel: usize) -> Limits {
+    Limits { max_parallel, ..Limits::default() }
+}
+
+pub fn client_with(url: &str, credential: Credential, limits: Limits) -> JiraClient {
+    let site = Site { base_url: url.parse().unwrap(), extra_root_pem: None };
+    JiraClient::try_new(site, credential, limits).unwrap()
+}
+
+pub fn password(password: &str) -> Credential {
+    Credential::Password { username: "reader".to_owned(), password: password.to_owned().into() }
+}
+
+pub fn client(sim: &SimHandle) -> JiraClient {
+    client_with(&sim.url(), password("reader-password"), limits(4))
+}
+
+pub fn full() -> Spec {
+    Spec { tables: Table::all().iter().copied().collect(), mode: Mode::Full, projects: Vec::new(), created_from: None, created_to: None, jql: None }
+}
+
+pub fn delta(watermark: Watermark) -> Spec {
+    Spec { mode: Mode::Delta { watermark }, ..full() }
+}
+
+impl Landing {
+    /// Runs until the end, or until `units` more units are done: then the extraction is dropped as by a crash, and `None` comes back.
+    pub async fn run(&mut self, client: JiraClient, spec: Spec, units: Option<usize>) -> Result<Option<Summary>, Error> {
+        let mut left = units;
+        self.open.clear();
+        let mut extraction = jira::extract(client, spec, self.entries.clone(), CancellationToken::new());
+        while let Some(event) = extraction.next().await {
+            match event? {
+                Event::Part(part) => self.open.entry(part.unit.clone()).or_default().push(part),
+                Event::UnitDone { unit, entry, parts } => {
+                    if left == Some(0) {
+                        return Ok(None);
+                    }
+                    left = left.map(|left| left - 1);
+                    assert!(entry.0.to_string().len() <= jira::ENTRY_BYTES_MAX, "an entry is too large");
+                    let own = self.open.remove(&unit).unwrap_or_default();
+                    assert_eq!(own.len(), usize::try_from(parts).unwrap(), "parts of {unit} came after its end");
+                    self.parts.extend(own);
+                    self.entries.push(entry);
+                }
+                Event::Finished(summary) => return Ok(Some(summary)),
+                Event::Progress(_) | Event::Warning(_) => {}
+            }
+        }
+        panic!("the extraction ended without a word");
+    }
+
+    /// To the end.
+    pub async fn finish(&mut self, client: JiraClient, spec: Spec) -> Summary {
+        self.run(client, spec, None).await.unwrap().unwrap()
+    }
+
+    /// Commits as the relay does; `full` replaces the tables.
+    pub fn commit(&mut self, full: bool) {
+        let replaced = self.replaced();
+        let mut tables: BTreeMap<String, Vec<Row>> = BTreeMap::new();
+        if !full {
+            for (table, rows) in std::mem::take(&mut self.live) {
+                let stay = |row: &Row| !row.get("issue_id").is_some_and(|id| is_issue_table(&table) && is_replaced(&replaced, id, 0));
+                tables.insert(table.clone(), rows.into_iter().filter(stay).collect());
+            }
+            for part in self.parts.iter().filter(|part| !is_issue_table(&part.table)) {
+                tables.insert(part.table.clone(), Vec::new());
+            }
+        }
+        for part in self.parts.iter().filter(|part| part.table != "_replaced") {
+            let stay = |row: &Row| !row.get("issue_id").is_some_and(|id| is_issue_table(&part.table) && is_replaced(&replaced, id, part.generation));
+            tables.entry(part.table.clone()).or_default().extend(rows_of(part).into_iter().filter(stay));
+        }
+        self.live = tables;
+        self.parts.clear();
+        self.entries.clear();
+    }
+
+    /// The latest generation that replaced each issue.
+    fn replaced(&self) -> HashMap<i64, u32> {
+        let mut replaced = HashMap::new();
+        for part in self.parts.iter().filter(|part| part.table == "_replaced") {
+            for row in rows_of(part) {
+                let Some(Cell::I64(id)) = row.get("issue_id") else { panic!("`_replaced` without an id") };
+                let latest = replaced.entry(*id).or_insert(0);
+                *latest = part.generation.max(*latest);
+            }
+        }
+        replaced
+    }
+
+    /// Ids in `issues`, each once.
+    pub fn issue_ids(&self) -> HashSet<i64> {
+        let rows = self.live.get("issues").map(Vec::as_slice).unwrap_or_default();
+        let ids: HashSet<i64> = rows.iter().filter_map(|row| if let Some(Cell::I64(id)) = row.get("issue_id") { Some(*id) } else { None }).collect();
+        assert_eq!(ids.len(), rows.len(), "an issue is there twice");
+        ids
+    }
+
+    /// Rows of a table.
+    pub fn rows(&self, table: &str) -> usize {
+        self.live.get(table).map_or(0, Vec::len)
+    }
+
+    /// Drops links to issues that were deleted: Jira updates nothing at the other end, so a load that read it before keeps the link until
+    /// the next full load.
+    pub fn forget_links_to_deleted(&mut self, sim: &SimHandle) {
+        let ids: HashSet<i64> = sim.ids().into_iter().map(|id| i64::try_from(id).unwrap()).collect();
+        if let Some(links) = self.live.get_mut("issue_links") {
+            links.retain(|row| matches!(row.get("other_issue_id"), Some(Cell::I64(other)) if ids.contains(other)));
+        }
+    }
+
+    /// Every table equals the simulator's truth, cell by cell.
+    pub fn assert_is_truth(&self, sim: &SimHandle) {
+        let mut differences = Vec::new();
+        for (name, truth) in truth::tables(sim) {
+            let rows = self.live.get(&name).cloned();
+            let columns = truth.columns.iter().map(|(column, _)| column.clone()).collect();
+            match rows {
+                None => differences.push(format!("{name}: no part landed")),
+                Some(rows) => {
+                    let landed = LandedTable { version: 0, columns, field_ids: BTreeMap::new(), rows, files: Vec::new() };
+                    differences.extend(lake_oracle::differences(&name, &truth, &landed));
+                }
+            }
+        }
+        assert!(differences.is_empty(), "what landed differs from Jira:\n{}", differences.join("\n"));
+    }
+}
+
+fn is_issue_table(name: &str) -> bool {
+    Table::parse(name).is_some_and(Table::is_issue_table)
+}
+
+fn is_replaced(replaced: &HashMap<i64, u32>, id: &Cell, generation: u32) -> bool {
+    let Cell::I64(id) = id else { return false };
+    replaced.get(id).is_some_and(|latest| *latest > generation)
+}
+
+fn rows_of(part: &Part) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for batch in ParquetRecordBatchReaderBuilder::try_new(part.bytes.clone()).unwrap().build().unwrap() {
+        lake_oracle::read_batch(&batch.unwrap(), &mut rows);
+    }
+    assert_eq!(u64::try_from(rows.len()).unwrap(), part.rows, "the part does not hold the rows it names");
+    rows
+}

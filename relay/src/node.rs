@@ -7,7 +7,7 @@ use crate::store::Store;
 use crate::uplinks::Uplinks;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -30,6 +30,8 @@ pub(crate) struct Node {
     pub(crate) wake: Notify,
     /// Connections whose tables are being swept; they start no run meanwhile.
     pub(crate) sweeping: Busy,
+    /// Handshakes under way: strangers take no more of the relay than this.
+    pub(crate) greetings: Arc<Semaphore>,
     /// Every task of the relay, so that the end waits for them.
     pub(crate) tasks: TaskTracker,
     /// Cancelled when the relay is to stop.
@@ -39,23 +41,23 @@ pub(crate) struct Node {
 /// Every task holds the node by this.
 pub(crate) type Shared = Arc<Node>;
 
-/// A set of connections that are busy with something; leaving is tied to a guard.
-#[derive(Default)]
+/// A set of connections that are busy with something; leaving is tied to a guard. A clone is the same set.
+#[derive(Clone, Default)]
 pub(crate) struct Busy {
-    names: Mutex<BTreeSet<String>>,
+    names: Arc<Mutex<BTreeSet<String>>>,
 }
 
 /// A connection is busy until this is dropped.
-pub(crate) struct BusyGuard<'a> {
-    set: &'a Busy,
+pub(crate) struct BusyGuard {
+    set: Busy,
     name: String,
 }
 
 impl Busy {
     /// Marks a connection; `None` if it is marked already.
-    pub(crate) fn enter(&self, name: &str) -> Option<BusyGuard<'_>> {
+    pub(crate) fn enter(&self, name: &str) -> Option<BusyGuard> {
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        names.insert(name.to_owned()).then(|| BusyGuard { set: self, name: name.to_owned() })
+        names.insert(name.to_owned()).then(|| BusyGuard { set: self.clone(), name: name.to_owned() })
     }
 
     /// The marked connections.
@@ -64,7 +66,7 @@ impl Busy {
     }
 }
 
-impl Drop for BusyGuard<'_> {
+impl Drop for BusyGuard {
     fn drop(&mut self) {
         self.set.names.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
     }

@@ -18,9 +18,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 /// How long the end waits for requests, sessions and commits.
 const STOP_WAIT: Duration = Duration::from_secs(10);
+
+/// Handshakes under way at once: a whole fleet that comes back after a restart passes in waves of this size.
+const GREETINGS_MAX: usize = 256;
 
 /// Runs a command to its end.
 pub fn main(cli: Cli) -> ExitCode {
@@ -57,6 +61,7 @@ fn serve(run: &Run) -> Result<(), RelayError> {
         why,
         hint: String::new(),
     })?;
+    no_core_dumps();
     // One provider for everything; a second call in one process changes nothing.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         tracing::debug!("a TLS provider was installed before");
@@ -131,6 +136,7 @@ impl Relay {
             names,
             runs_per_agent: config.limits.runs_per_agent,
             wake: Default::default(),
+            greetings: Arc::new(Semaphore::new(GREETINGS_MAX)),
             sweeping: Default::default(),
             tasks: Default::default(),
             stop: Default::default(),
@@ -179,6 +185,18 @@ impl Relay {
 fn absolute(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
+
+/// A core would hold keys and what users sent by mistake.
+#[cfg(unix)]
+fn no_core_dumps() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    if let Err(error) = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }) {
+        tracing::warn!(%error, "cannot switch core dumps off");
+    }
+}
+
+#[cfg(not(unix))]
+fn no_core_dumps() {}
 
 /// Two relays in one folder would each drive the other's runs.
 fn lock(data: &Path) -> Result<File, RelayError> {

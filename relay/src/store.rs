@@ -7,6 +7,8 @@ mod inventory;
 mod runs;
 mod sqlite;
 mod tables;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use agents::{Agent, NewAgent, Redeemed};
 pub(crate) use checkpoints::StoredPart;

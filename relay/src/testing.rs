@@ -214,9 +214,9 @@ fn connector(authority: &Path) -> tokio_rustls::TlsConnector {
 
 async fn text_of(socket: &mut ClientSocket) -> String {
     loop {
-        match tokio::time::timeout(PATIENCE, socket.next()).await.unwrap().unwrap().unwrap() {
-            Message::Text(text) => return text.as_str().to_owned(),
-            _ => {}
+        let message = tokio::time::timeout(PATIENCE, socket.next()).await.unwrap().unwrap().unwrap();
+        if let Message::Text(text) = message {
+            return text.as_str().to_owned();
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::run::drive::Assignment;
 use protocol::control::TestReport;
+use protocol::seal::SealedSecret;
 use protocol::spec::ConnectionSpec;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -46,6 +47,7 @@ struct Inner {
 struct Live {
     session: u64,
     uplink: String,
+    fingerprint: String,
     orders: mpsc::Sender<Order>,
     cut: CancellationToken,
     why: std::sync::Arc<Mutex<Option<Cut>>>,
@@ -82,7 +84,7 @@ pub(crate) struct Presence {
 
 impl Uplinks {
     /// A new session of an agent; an older one is cut.
-    pub(crate) fn enter(&self, agent_id: &str, uplink: &str) -> Seat {
+    pub(crate) fn enter(&self, agent_id: &str, uplink: &str, fingerprint: &str) -> Seat {
         let (orders, receiver) = mpsc::channel(ORDERS_MAX);
         let (cut, why) = (CancellationToken::new(), std::sync::Arc::new(Mutex::new(None)));
         let mut inner = self.lock();
@@ -91,6 +93,7 @@ impl Uplinks {
         let live = Live {
             session,
             uplink: uplink.to_owned(),
+            fingerprint: fingerprint.to_owned(),
             orders,
             cut: cut.clone(),
             why: why.clone(),
@@ -118,21 +121,45 @@ impl Uplinks {
         }
     }
 
-    /// The agent of the uplink with the fewest runs that takes another one.
-    pub(crate) fn pick(&self, uplink: &str, runs_max: usize) -> Option<(String, mpsc::Sender<Order>)> {
+    /// The agent with the fewest runs among those that serve the uplink, can open one of the secrets and take another run.
+    pub(crate) fn pick(
+        &self,
+        uplink: &str,
+        sealed: &[SealedSecret],
+        runs_max: usize,
+    ) -> Option<(String, mpsc::Sender<Order>)> {
         let inner = self.lock();
-        let free = |live: &&Live| live.uplink == uplink && live.paused.is_none() && live.runs < runs_max;
+        let fits = |live: &Live| live.serves(uplink, sealed) && live.paused.is_none() && live.load() < runs_max;
         inner
             .live
             .iter()
-            .filter(|(_, live)| free(live))
-            .min_by_key(|(_, live)| live.runs)
+            .filter(|(_, live)| fits(live))
+            .min_by_key(|(_, live)| live.load())
             .map(|(agent_id, live)| (agent_id.clone(), live.orders.clone()))
     }
 
-    /// Any live agent of the uplink, for a connection test.
-    pub(crate) fn any(&self, uplink: &str) -> Option<mpsc::Sender<Order>> {
-        self.pick(uplink, usize::MAX).map(|(_, orders)| orders)
+    /// Any live agent of the uplink that can open one of the secrets, for a connection test.
+    pub(crate) fn any(&self, uplink: &str, sealed: &[SealedSecret]) -> Option<mpsc::Sender<Order>> {
+        let inner = self.lock();
+        inner.live.values().find(|live| live.serves(uplink, sealed)).map(|live| live.orders.clone())
+    }
+
+    /// What a run of the uplink waits for, in words.
+    pub(crate) fn wanting(&self, uplink: &str, sealed: &[SealedSecret]) -> String {
+        let inner = self.lock();
+        let mut here = inner.live.values().filter(|live| live.uplink == uplink).peekable();
+        if here.peek().is_none() {
+            return format!("waiting for an agent of uplink {uplink}");
+        }
+        let mut able = here.filter(|live| live.serves(uplink, sealed)).peekable();
+        if able.peek().is_none() {
+            return format!("waiting for an agent of uplink {uplink} to which the secret is sealed");
+        }
+        let reasons: Vec<&str> = able.map_while(|live| live.paused.as_deref()).collect();
+        match reasons.first() {
+            Some(reason) => format!("the agent takes no work: {reason}"),
+            None => "waiting for its turn".to_owned(),
+        }
     }
 
     /// The orders of one agent.
@@ -165,17 +192,21 @@ impl Uplinks {
             .map(|live| Presence { runs: live.runs, paused: live.paused.clone() })
     }
 
-    /// Whether any agent of the uplink is here.
-    pub(crate) fn is_online(&self, uplink: &str) -> bool {
-        self.lock().live.values().any(|live| live.uplink == uplink)
-    }
-
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Live {
+    fn serves(&self, uplink: &str, sealed: &[SealedSecret]) -> bool {
+        self.uplink == uplink && sealed.iter().any(|secret| secret.agent.as_str() == self.fingerprint)
+    }
+
+    /// Runs that it has, and orders that it has not taken yet.
+    fn load(&self) -> usize {
+        self.runs + (self.orders.max_capacity() - self.orders.capacity())
+    }
+
     fn end(&self, why: Cut) {
         *self.why.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
         self.cut.cancel();
@@ -185,37 +216,72 @@ impl Live {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use protocol::keys::Fingerprint;
+
+    const KEYS: [&str; 2] =
+        ["0000-0000-0000-0000-0000-0000-0000-0001", "0000-0000-0000-0000-0000-0000-0000-0002"];
+
+    fn sealed(keys: &[&str]) -> Vec<SealedSecret> {
+        let secret = |key: &&str| SealedSecret { agent: Fingerprint::parse(key).unwrap(), sealed: String::new() };
+        keys.iter().map(secret).collect()
+    }
+
+    fn picked(uplinks: &Uplinks, uplink: &str, runs_max: usize) -> Option<String> {
+        uplinks.pick(uplink, &sealed(&KEYS), runs_max).map(|(agent_id, _)| agent_id)
+    }
 
     #[test]
     fn a_new_session_replaces_the_old_one_at_once() {
         let uplinks = Uplinks::default();
-        let old = uplinks.enter("a1", "hq");
-        let new = uplinks.enter("a1", "hq");
+        let old = uplinks.enter("a1", "hq", KEYS[0]);
+        let new = uplinks.enter("a1", "hq", KEYS[0]);
         assert!(old.cut.is_cancelled() && old.why() == Some(Cut::Replaced));
         uplinks.leave("a1", old.session);
-        assert!(uplinks.is_online("hq") && !new.cut.is_cancelled());
+        assert!(uplinks.presence("a1").is_some() && !new.cut.is_cancelled());
         uplinks.leave("a1", new.session);
-        assert!(!uplinks.is_online("hq"));
+        assert!(uplinks.presence("a1").is_none());
     }
 
     #[test]
     fn a_revoked_agent_is_cut_and_gets_no_work() {
         let uplinks = Uplinks::default();
-        let seat = uplinks.enter("a1", "hq");
+        let seat = uplinks.enter("a1", "hq", KEYS[0]);
         uplinks.revoke("a1");
         assert_eq!(seat.why(), Some(Cut::Revoked));
-        assert!(uplinks.any("hq").is_none());
+        assert!(uplinks.any("hq", &sealed(&KEYS)).is_none());
     }
 
     #[test]
     fn work_goes_to_the_agent_with_the_fewest_runs_below_its_bound() {
         let uplinks = Uplinks::default();
-        let first = uplinks.enter("a1", "hq");
-        let _second = uplinks.enter("a2", "hq");
+        let first = uplinks.enter("a1", "hq", KEYS[0]);
+        let _second = uplinks.enter("a2", "hq", KEYS[1]);
         uplinks.set_runs("a1", first.session, 2);
-        assert_eq!(uplinks.pick("hq", 4).map(|(id, _)| id).as_deref(), Some("a2"));
+        assert_eq!(picked(&uplinks, "hq", 4).as_deref(), Some("a2"));
         uplinks.set_paused("a2", 2, Some("disk".to_owned()));
-        assert_eq!(uplinks.pick("hq", 4).map(|(id, _)| id).as_deref(), Some("a1"));
-        assert!(uplinks.pick("hq", 2).is_none() && uplinks.pick("other", 4).is_none());
+        assert_eq!(picked(&uplinks, "hq", 4).as_deref(), Some("a1"));
+        assert!(picked(&uplinks, "hq", 2).is_none() && picked(&uplinks, "other", 4).is_none());
+    }
+
+    #[test]
+    fn orders_that_are_not_taken_yet_count_as_runs() {
+        let uplinks = Uplinks::default();
+        let _seat = uplinks.enter("a1", "hq", KEYS[0]);
+        uplinks.orders("a1").unwrap().try_send(Order::Cancel { number: 1 }).unwrap();
+        assert!(picked(&uplinks, "hq", 1).is_none());
+    }
+
+    #[test]
+    fn a_run_waits_for_an_agent_that_can_open_the_secret() {
+        let uplinks = Uplinks::default();
+        let secret = sealed(&KEYS[1..]);
+        assert_eq!(uplinks.wanting("hq", &secret), "waiting for an agent of uplink hq");
+        let _first = uplinks.enter("a1", "hq", KEYS[0]);
+        assert!(uplinks.pick("hq", &secret, 4).is_none());
+        assert!(uplinks.wanting("hq", &secret).contains("to which the secret is sealed"));
+        let second = uplinks.enter("a2", "hq", KEYS[1]);
+        assert_eq!(uplinks.wanting("hq", &secret), "waiting for its turn");
+        uplinks.set_paused("a2", second.session, Some("it updates".to_owned()));
+        assert!(uplinks.wanting("hq", &secret).ends_with("it updates"));
     }
 }

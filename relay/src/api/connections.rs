@@ -190,7 +190,7 @@ pub(super) async fn test(
 ) -> Result<Json<TestReport>, Problem> {
     let connection = node.store.connection(&name).await?;
     let uplink = connection.uplink.clone().unwrap_or_default();
-    let orders = node.uplinks.any(&uplink).ok_or_else(|| no_agent(&uplink))?;
+    let orders = node.uplinks.any(&uplink, &connection.sealed).ok_or_else(|| no_agent(&uplink))?;
     let (answer, report) = oneshot::channel();
     let order = Order::Test { connection: Box::new(connection.spec()?), answer };
     if orders.try_send(order).is_err() {
@@ -211,9 +211,9 @@ pub(super) async fn test(
 }
 
 fn no_agent(uplink: &str) -> Problem {
-    let detail = format!("no agent of uplink `{uplink}` is online");
+    let detail = format!("no agent of uplink `{uplink}` to which the secret is sealed is online");
     Problem::new(StatusCode::CONFLICT, "no_agent_online", detail)
-        .hint("start `uplink-agent run` on the premises, and look at its log if it is running")
+        .hint("start `uplink-agent run` on the premises and look at its log; if the agent is newer than the connection, give the secret again")
 }
 
 fn document(it: &Connection) -> Value {

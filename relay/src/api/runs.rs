@@ -157,15 +157,9 @@ pub(super) async fn document(node: &Node, run: &Run) -> Result<RunDocument, Stor
     if run.state != RunState::Queued {
         return Ok(document);
     }
-    let uplink = match node.store.connection(&run.connection).await {
-        Ok(connection) => connection.uplink.unwrap_or_default(),
-        Err(_) => return Ok(document),
-    };
-    Ok(if node.uplinks.is_online(&uplink) {
-        document.waiting_for("waiting for its turn".to_owned())
-    } else {
-        document.waiting_for(format!("waiting for an agent of uplink {uplink}"))
-    })
+    let Ok(connection) = node.store.connection(&run.connection).await else { return Ok(document) };
+    let uplink = connection.uplink.unwrap_or_default();
+    Ok(document.waiting_for(node.uplinks.wanting(&uplink, &connection.sealed)))
 }
 
 fn number(id: &str) -> Result<i64, Problem> {

@@ -2,10 +2,10 @@
 //! killed anywhere in between does all of it again at its next start; the lake recognises a commit that it has seen.
 
 use super::catalogue;
-use super::drive::run_id;
+use super::drive::{self, run_id};
 use crate::clock;
 use crate::lake::{Commit, CommitPart, LakeError, TablePlace};
-use crate::node::{Node, Shared};
+use crate::node::{BusyGuard, Node, Shared};
 use crate::store::{Outcome, Run, StoreError, StoredPart, TableRow};
 use protocol::control::{Failure, RunWarning};
 use protocol::spec::Load;
@@ -106,6 +106,8 @@ async fn try_commit(node: &Node, number: i64) -> Result<(), CommitError> {
         let committed = node.lake.commit(commit).await?;
         tracing::info!(run = %run_id(number), table = name, version = committed.version, rows = committed.rows,
             again = committed.already, "table committed");
+        let said = format!("table {name} holds {} rows in version {}", committed.rows, committed.version);
+        drive::note(node, number, "table_committed", said).await;
         outcome.rows_after.insert(name.clone(), committed.rows);
         if let Some(row) = table_row(node, &run, &outcome, place).await? {
             rows.push(row);
@@ -195,15 +197,14 @@ async fn sweep(node: &Node, run: &Run, tables: impl Iterator<Item = String>) {
     }
 }
 
-/// After a run that ended without success: its parts go. Its connection starts no run meanwhile.
-pub(crate) async fn sweep_after(node: Shared, number: i64) {
+/// After a run that ended without success: its parts go. The guard, taken before the run ended, keeps its connection from
+/// starting another run meanwhile.
+pub(crate) async fn sweep_after(node: Shared, number: i64, guard: BusyGuard) {
     match node.store.run(number).await {
-        Ok(run) => {
-            let Some(_guard) = node.sweeping.enter(&run.connection) else { return };
-            sweep(&node, &run, catalogue::selected(&run.spec.tables).into_iter()).await;
-        }
+        Ok(run) => sweep(&node, &run, catalogue::selected(&run.spec.tables).into_iter()).await,
         Err(error) => tracing::warn!(run = %run_id(number), %error, "cannot sweep after a run"),
     }
+    drop(guard);
     node.wake.notify_one();
 }
 

@@ -3,7 +3,7 @@
 use crate::node::Node;
 use crate::run::RunState;
 use crate::store::{Run, StoreError, StoredPart};
-use protocol::control::{Failure, PartHeader, Progress, RelayMessage};
+use protocol::control::{Failure, LogLine, PartHeader, Progress, RelayMessage};
 use protocol::ids::{Lease, PartId, RunId};
 use protocol::spec::ExtractionSpec;
 use std::collections::BTreeMap;
@@ -131,6 +131,19 @@ impl ActiveRun {
     }
 }
 
+/// Adds a line of the relay's own to the run's log. A log line is not worth a failure.
+pub(crate) async fn note(node: &Node, number: i64, event: &str, message: String) {
+    let line = LogLine {
+        at_ms: crate::clock::now_ms(),
+        level: "info".to_owned(),
+        event: event.to_owned(),
+        message,
+    };
+    if let Err(error) = node.store.log(number, &line).await {
+        tracing::warn!(run = %run_id(number), %error, "cannot keep a log line");
+    }
+}
+
 /// A failure that only a newer or repaired agent avoids.
 pub(crate) fn refused(code: &str, message: String) -> Failure {
     Failure {
@@ -146,7 +159,7 @@ pub(crate) async fn lose(node: &Node, number: i64, lease: u32, reason: &str, pro
     loop {
         let now = crate::clock::now_ms();
         match node.store.lose(number, lease, reason, progress, now).await {
-            Ok(state) => return lost(node, number, state, reason),
+            Ok(state) => return lost(node, number, state, reason).await,
             Err(StoreError::StaleLease { .. } | StoreError::Step(_) | StoreError::Missing { .. }) => return,
             Err(error) => tracing::error!(run = %run_id(number), %error, "cannot take a run back; trying again"),
         }
@@ -157,8 +170,9 @@ pub(crate) async fn lose(node: &Node, number: i64, lease: u32, reason: &str, pro
     }
 }
 
-fn lost(node: &Node, number: i64, state: RunState, reason: &str) {
+async fn lost(node: &Node, number: i64, state: RunState, reason: &str) {
     tracing::warn!(run = %run_id(number), state = %state, reason, "run lost its agent");
+    note(node, number, "run_lost", format!("{reason}; the run is {state}")).await;
     if state.is_over() {
         node.board.over(number);
     } else {

@@ -42,10 +42,12 @@ pub(crate) async fn recover(node: &Shared) -> Result<(), StoreError> {
 }
 
 async fn start_all(node: &Node) -> Result<(), StoreError> {
-    let mut busy = node.sweeping.names();
+    let mut busy = BTreeSet::new();
     for state in [RunState::Running, RunState::Committing] {
         busy.extend(node.store.runs_in(state).await?.into_iter().map(|run| run.connection));
     }
+    // After the runs: a sweep is announced before its run ends, so one of the two looks sees it.
+    busy.extend(node.sweeping.names());
     for run in node.store.runs_in(RunState::Queued).await? {
         if !busy.contains(&run.connection) && start(node, &run).await? {
             busy.insert(run.connection);
@@ -58,7 +60,8 @@ async fn start_all(node: &Node) -> Result<(), StoreError> {
 async fn start(node: &Node, run: &Run) -> Result<bool, StoreError> {
     let connection = node.store.connection(&run.connection).await?;
     let Some(uplink) = &connection.uplink else { return Ok(false) };
-    let Some((agent_id, orders)) = node.uplinks.pick(uplink, node.runs_per_agent) else { return Ok(false) };
+    let picked = node.uplinks.pick(uplink, &connection.sealed, node.runs_per_agent);
+    let Some((agent_id, orders)) = picked else { return Ok(false) };
     let spec = match settle(node, run).await? {
         Ok(spec) => spec,
         Err(failure) => {
@@ -73,16 +76,22 @@ async fn start(node: &Node, run: &Run) -> Result<bool, StoreError> {
     let (lease, entries) = (assignment.lease, assignment.messages.len().saturating_sub(1));
     tracing::info!(run = %drive::run_id(run.number), connection = run.connection, agent = agent_id, lease, entries,
         "run handed to agent");
-    Ok(order(node, &orders, assignment).await)
+    let message = format!("handed to agent {agent_id} under lease {lease} with {entries} batches of checkpoints");
+    drive::note(node, run.number, "run_handed_out", message).await;
+    order(node, &orders, assignment).await
 }
 
-async fn order(node: &Node, orders: &mpsc::Sender<Order>, assignment: Assignment) -> bool {
+async fn order(node: &Node, orders: &mpsc::Sender<Order>, assignment: Assignment) -> Result<bool, StoreError> {
     let (number, lease) = (assignment.number, assignment.lease);
-    if orders.try_send(Order::Start(Box::new(assignment))).is_ok() {
-        return true;
+    if orders.try_send(Order::Start(Box::new(assignment))).is_err() {
+        drive::lose(node, number, lease, "the agent's session ended", None).await;
+        return Ok(false);
     }
-    drive::lose(node, number, lease, "the agent's session ended", None).await;
-    false
+    // A wish to cancel that came after the lease was taken found no session that knew the run.
+    if node.store.run(number).await?.cancel_asked && orders.try_send(Order::Cancel { number }).is_err() {
+        tracing::warn!(run = %drive::run_id(number), "the agent's session takes no order");
+    }
+    Ok(true)
 }
 
 /// Fixes what is read. A delta load starts where its tables are complete when it starts, not when it was queued.

@@ -20,6 +20,7 @@ use protocol::keys::SigningPublicKey;
 use protocol::limits::{HANDSHAKE_BYTES_MAX, HANDSHAKE_DEADLINE, HEARTBEAT_EVERY, LinkLimits, MESSAGE_BYTES_MAX};
 use protocol::version::ProtocolVersion;
 use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
@@ -36,12 +37,21 @@ const READ_BUFFER: usize = 4096;
 
 /// `GET /v1/link`.
 pub(crate) async fn link(State(node): State<Shared>, mut request: Request) -> Response {
-    match upgrade(&node, &mut request) {
-        Ok((response, upgraded)) => {
-            node.tasks.spawn(greet(node.clone(), upgraded));
+    let greeting = node.greetings.clone().try_acquire_owned();
+    match (greeting, upgrade(&node, &mut request)) {
+        (Ok(greeting), Ok((response, upgraded))) => {
+            node.tasks.spawn(greet(node.clone(), upgraded, greeting));
             response
         }
-        Err(problem) => problem.into_response(),
+        (_, Err(problem)) => problem.into_response(),
+        (Err(_), Ok(_)) => {
+            let detail = "as many agents as allowed are shaking hands at the moment";
+            let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail)
+                .hint("nothing to do: the agent tries again by itself");
+            let mut response = problem.into_response();
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            response
+        }
     }
 }
 
@@ -95,14 +105,18 @@ fn check_headers(headers: &HeaderMap) -> Result<(HeaderValue, ProtocolVersion), 
 }
 
 /// Shakes hands and becomes the session.
-async fn greet(node: Shared, upgraded: OnUpgrade) {
+async fn greet(node: Shared, upgraded: OnUpgrade, greeting: OwnedSemaphorePermit) {
     let mut socket = match tokio::time::timeout(HANDSHAKE_DEADLINE, upgraded).await {
         Ok(Ok(io)) => WebSocketStream::from_raw_socket(TokioIo::new(io), Role::Server, Some(limits())).await,
         Ok(Err(error)) => return tracing::debug!(%error, "an upgrade was not completed"),
         Err(_) => return tracing::debug!("an upgrade was not completed in time"),
     };
     match shake_hands(&node, &mut socket).await {
-        Ok((agent, verified)) => welcome(node, agent, &verified, socket).await,
+        Ok((agent, verified)) => {
+            // Proven: from here on the number of enrolled agents is the bound.
+            drop(greeting);
+            welcome(node, agent, &verified, socket).await;
+        }
         Err(Refusal::Handshake(error)) => {
             tracing::warn!(code = error.code().as_str(), %error, "agent refused");
             reject(&mut socket, &error).await;
@@ -189,7 +203,7 @@ async fn enrolled(node: &Node, agent_id: &str) -> Result<Option<Agent>, Refusal>
 
 /// Takes the agent's seat first and looks once more whether it may: a revocation in between finds either the seat or us.
 async fn welcome(node: Shared, agent: Agent, verified: &VerifiedAgent, mut socket: Socket) {
-    let seat = node.uplinks.enter(&agent.agent_id, &agent.uplink);
+    let seat = node.uplinks.enter(&agent.agent_id, &agent.uplink, &agent.fingerprint);
     let welcome = Welcome {
         session: seat.session,
         heartbeat_ms: u64::try_from(HEARTBEAT_EVERY.as_millis()).unwrap_or(u64::MAX),

@@ -289,7 +289,8 @@ impl Driver {
     fn run_failed(&mut self, run: &RunId, lease: Lease, failure: Failure) -> Result<(), Ending> {
         let Some(active) = self.active(run, lease) else { return Ok(()) };
         let (number, progress) = (active.number, active.progress.take().map(Box::new));
-        self.record(Record::Failed { number, lease, failure, progress })
+        let connection = active.connection.clone();
+        self.record(Record::Failed { number, lease, connection, failure, progress })
     }
 
     fn record(&mut self, record: Record) -> Result<(), Ending> {

@@ -1,7 +1,7 @@
 //! Keeps what an agent says, in the order in which it was said, beside the driver: a slow disk delays the answers, never a
 //! heartbeat.
 
-use crate::node::Shared;
+use crate::node::{BusyGuard, Shared};
 use crate::run::commit;
 use crate::run::drive::run_id;
 use crate::store::{Outcome, StoreError, StoredPart};
@@ -21,7 +21,7 @@ pub(super) enum Record {
     /// The run has read everything.
     Finished { number: i64, lease: Lease, result: Box<RunResult> },
     /// The run ended without success.
-    Failed { number: i64, lease: Lease, failure: Failure, progress: Option<Box<Progress>> },
+    Failed { number: i64, lease: Lease, connection: String, failure: Failure, progress: Option<Box<Progress>> },
     /// A line of the run's log.
     Log { number: i64, line: LogLine },
 }
@@ -46,8 +46,9 @@ pub(super) async fn run(node: Shared, mut records: mpsc::Receiver<Record>, answe
                 checkpointed(number, lease, sequence, kept)
             }
             Record::Finished { number, lease, result } => finished(&node, number, lease, *result).await,
-            Record::Failed { number, lease, failure, progress } => {
-                failed(&node, (number, lease), &failure, progress.as_deref()).await
+            Record::Failed { number, lease, connection, failure, progress } => {
+                let guard = node.sweeping.enter(&connection);
+                failed(&node, (number, lease), &failure, progress.as_deref(), guard).await
             }
             Record::Log { number, line } => logged(&node, number, line).await,
         };
@@ -91,13 +92,16 @@ async fn failed(
     (number, lease): (i64, Lease),
     failure: &Failure,
     progress: Option<&Progress>,
+    guard: Option<BusyGuard>,
 ) -> Option<Recorded> {
     let now = crate::clock::now_ms();
     match node.store.fail(number, Some(lease.0), failure, progress, now).await {
         Ok(state) => {
             tracing::warn!(run = %run_id(number), lease = lease.0, state = %state, code = failure.code,
                 message = failure.message, "run ended");
-            node.tasks.spawn(commit::sweep_after(node.clone(), number));
+            if let Some(guard) = guard {
+                node.tasks.spawn(commit::sweep_after(node.clone(), number, guard));
+            }
             node.board.over(number);
             Some(Recorded::Over { number, lease, answer: None })
         }

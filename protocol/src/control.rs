@@ -346,3 +346,6 @@ pub enum TestReport {
         failure: Failure,
     },
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,10 +25,14 @@ pub struct EnrolmentToken([u8; TOKEN_BYTES]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// Not of the form of a token.
-    #[error("this is no enrolment token: it must look like upl1.<43 characters>.<8 characters>; copy the whole line that `uplinkctl uplink create` printed")]
+    #[error(
+        "this is no enrolment token: it must look like upl1.<43 characters>.<8 characters>; copy the whole line that `uplinkctl uplink create` printed"
+    )]
     Malformed,
     /// The form is right, the checksum is not.
-    #[error("the enrolment token has a typing error: its checksum does not fit; copy it again, it is not used up")]
+    #[error(
+        "the enrolment token has a typing error: its checksum does not fit; copy it again, it is not used up"
+    )]
     Mistyped,
 }
 
@@ -60,7 +64,8 @@ impl EnrolmentToken {
         if secret.len() != 43 || check.len() != 8 || !is_plain(secret) || !is_plain(check) {
             return Err(TokenError::Malformed);
         }
-        let bytes = URL_SAFE_NO_PAD.decode(secret).ok().and_then(|bytes| <[u8; TOKEN_BYTES]>::try_from(bytes).ok());
+        let bytes =
+            URL_SAFE_NO_PAD.decode(secret).ok().and_then(|bytes| <[u8; TOKEN_BYTES]>::try_from(bytes).ok());
         let token = Self(bytes.ok_or(TokenError::Mistyped)?);
         if token.check() == check { Ok(token) } else { Err(TokenError::Mistyped) }
     }
@@ -113,7 +118,10 @@ impl fmt::Debug for EnrolRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("EnrolRequest");
         shown.field("name", &self.name).field("version", &self.version);
-        shown.field("signing_key", &self.signing_key).field("sealing_key", &self.sealing_key).finish_non_exhaustive()
+        shown
+            .field("signing_key", &self.signing_key)
+            .field("sealing_key", &self.sealing_key)
+            .finish_non_exhaustive()
     }
 }
 
@@ -145,7 +153,7 @@ mod tests {
         assert!(text.starts_with(TEXT), "{text}");
         assert_eq!(EnrolmentToken::parse(&format!("  {text}\n")), Ok(token()));
         assert_eq!(token().hash().len(), 64);
-        assert!(!token().hash().contains(&text[5..20]));
+        assert!(!token().hash().contains(text.get(5..20).unwrap()));
     }
 
     #[test]
@@ -158,15 +166,28 @@ mod tests {
             }
             let mut slip = text.clone().into_bytes();
             slip[at] = if old == b'A' { b'B' } else { b'A' };
-            assert_eq!(EnrolmentToken::parse(std::str::from_utf8(&slip).unwrap()), Err(TokenError::Mistyped), "at {at}");
+            assert_eq!(
+                EnrolmentToken::parse(std::str::from_utf8(&slip).unwrap()),
+                Err(TokenError::Mistyped),
+                "at {at}"
+            );
         }
     }
 
     #[test]
     fn other_texts_are_no_tokens() {
         let whole = token().to_text();
-        let cut = &whole[..whole.len() - 1];
-        for text in ["", "upl1", "upl1..", "upl2.x.y", "Bearer abc", cut, &format!("{whole}.x"), &whole.replace('.', " ")] {
+        let cut = whole.get(..whole.len() - 1).unwrap();
+        for text in [
+            "",
+            "upl1",
+            "upl1..",
+            "upl2.x.y",
+            "Bearer abc",
+            cut,
+            &format!("{whole}.x"),
+            &whole.replace('.', " "),
+        ] {
             assert_eq!(EnrolmentToken::parse(text), Err(TokenError::Malformed), "{text}");
         }
     }

@@ -63,7 +63,9 @@ pub enum FrameError {
         max: usize,
     },
     /// A kind that this version does not know.
-    #[error("binary frame kind {0:#04x} is unknown to protocol uplink.v1; one side is newer than the protocol it announced")]
+    #[error(
+        "binary frame kind {0:#04x} is unknown to protocol uplink.v1; one side is newer than the protocol it announced"
+    )]
     UnknownKind(u8),
     /// A flag that this version does not know, or that the kind does not have.
     #[error("binary frame flags {0:#04x} are not allowed for this kind in protocol uplink.v1")]
@@ -91,7 +93,9 @@ pub enum LinkError {
         max: usize,
     },
     /// A text message that is no JSON, or lacks what its type needs.
-    #[error("the peer sent a control message that cannot be read ({reason}); update the peer or look for a proxy that changes the link")]
+    #[error(
+        "the peer sent a control message that cannot be read ({reason}); update the peer or look for a proxy that changes the link"
+    )]
     Malformed {
         /// The parser's words; never the text itself.
         reason: String,
@@ -103,7 +107,9 @@ pub enum LinkError {
     #[error("the peer sent a part frame, but parts travel only from agent to relay")]
     WrongDirection,
     /// A stream id announced twice, or not above the last one.
-    #[error("the peer announced stream {stream} again or out of order; stream ids only grow within a session")]
+    #[error(
+        "the peer announced stream {stream} again or out of order; stream ids only grow within a session"
+    )]
     StreamReused {
         /// The stream.
         stream: u32,
@@ -161,7 +167,9 @@ pub enum LinkError {
         limit: u32,
     },
     /// A window message that gives back more than is in flight.
-    #[error("the peer gave back {given} bytes of window on stream {stream}, where {in_flight} were in flight")]
+    #[error(
+        "the peer gave back {given} bytes of window on stream {stream}, where {in_flight} were in flight"
+    )]
     WindowOverflow {
         /// The stream.
         stream: u32,
@@ -171,7 +179,9 @@ pub enum LinkError {
         in_flight: u32,
     },
     /// Nothing was heard for two beats.
-    #[error("nothing was heard from the peer for {silent:?}, two heartbeats; the line is cut or the peer is down: connect again")]
+    #[error(
+        "nothing was heard from the peer for {silent:?}, two heartbeats; the line is cut or the peer is down: connect again"
+    )]
     PeerDead {
         /// How long.
         silent: Duration,
@@ -183,7 +193,9 @@ pub enum LinkError {
         stream: u32,
     },
     /// Our application gave the link a message that is too long for the wire.
-    #[error("`{tag}` would be {bytes} bytes, above the bound of {max} of a control message; send it in smaller pieces")]
+    #[error(
+        "`{tag}` would be {bytes} bytes, above the bound of {max} of a control message; send it in smaller pieces"
+    )]
     OwnMessageTooLarge {
         /// The message's type.
         tag: &'static str,
@@ -205,7 +217,9 @@ pub enum LinkError {
         stream: u32,
     },
     /// Our application opened a stream whose header and bytes disagree, or that is above the bound.
-    #[error("a part of {bytes} bytes was announced as {announced}; a part has 1 to {max} bytes and must be announced exactly")]
+    #[error(
+        "a part of {bytes} bytes was announced as {announced}; a part has 1 to {max} bytes and must be announced exactly"
+    )]
     OwnPartSize {
         /// Its length.
         bytes: u64,
@@ -248,7 +262,9 @@ impl LinkError {
     /// The close code that tells the other side.
     pub fn close_code(&self) -> CloseCode {
         match (self, self.blame()) {
-            (Self::MessageTooLarge { .. } | Self::Frame(FrameError::TooLong { .. }), _) => CloseCode::MessageTooBig,
+            (Self::MessageTooLarge { .. } | Self::Frame(FrameError::TooLong { .. }), _) => {
+                CloseCode::MessageTooBig
+            }
             (Self::Malformed { .. }, _) => CloseCode::InvalidPayload,
             (_, Blame::Peer) => CloseCode::ProtocolError,
             (_, Blame::Line) => CloseCode::PeerSilent,

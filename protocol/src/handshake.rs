@@ -66,20 +66,37 @@ impl ExpectChallenge {
     }
 
     /// Reads the challenge and gives the hello to send. A relay that does not want to talk may reject right here.
-    pub fn handle_text(self, text: &str, key: &SigningKey) -> Result<(String, ExpectWelcome), HandshakeError> {
+    pub fn handle_text(
+        self,
+        text: &str,
+        key: &SigningKey,
+    ) -> Result<(String, ExpectWelcome), HandshakeError> {
         let challenge = match parse::<RelayGreeting>(text)? {
             RelayGreeting::Challenge(challenge) => challenge,
             RelayGreeting::Reject(reject) => return Err(HandshakeError::Rejected(reject)),
-            RelayGreeting::Welcome(_) => return Err(HandshakeError::OutOfOrder { expected: "challenge", got: "welcome" }),
+            RelayGreeting::Welcome(_) => {
+                return Err(HandshakeError::OutOfOrder { expected: "challenge", got: "welcome" });
+            }
         };
         let version = ProtocolVersion::parse(&challenge.protocol)?;
         let nonce = STANDARD.decode(&challenge.nonce).ok().filter(|nonce| nonce.len() == NONCE_BYTES);
-        let nonce = nonce.ok_or_else(|| HandshakeError::Malformed { reason: "the nonce must be 32 bytes in base64".into() })?;
-        let Introduction { agent_id, version: agent_version, capabilities, boot_id, relay_host } = self.introduction;
+        let nonce = nonce.ok_or_else(|| HandshakeError::Malformed {
+            reason: "the nonce must be 32 bytes in base64".into(),
+        })?;
+        let Introduction { agent_id, version: agent_version, capabilities, boot_id, relay_host } =
+            self.introduction;
         let relay_host = normalise_host(&relay_host);
         let signature = key.sign(&transcript(&nonce, &relay_host, &agent_id, version));
         let protocol = version.to_string();
-        let hello = Hello { agent_id, version: agent_version, protocol, capabilities, boot_id, relay_host, signature };
+        let hello = Hello {
+            agent_id,
+            version: agent_version,
+            protocol,
+            capabilities,
+            boot_id,
+            relay_host,
+            signature,
+        };
         let relay_time_ms = challenge.relay_time_ms;
         Ok((to_json(&AgentGreeting::Hello(hello)), ExpectWelcome { version, relay_time_ms }))
     }
@@ -98,7 +115,9 @@ impl ExpectWelcome {
         let welcome = match parse::<RelayGreeting>(text)? {
             RelayGreeting::Welcome(welcome) => welcome,
             RelayGreeting::Reject(reject) => return Err(HandshakeError::Rejected(reject)),
-            RelayGreeting::Challenge(_) => return Err(HandshakeError::OutOfOrder { expected: "welcome", got: "challenge" }),
+            RelayGreeting::Challenge(_) => {
+                return Err(HandshakeError::OutOfOrder { expected: "welcome", got: "challenge" });
+            }
         };
         if !welcome.limits.is_acceptable() || !HEARTBEAT_MS_RANGE.contains(&welcome.heartbeat_ms) {
             let reason = "the limits of the welcome are zero or beyond those of uplink.v1".into();
@@ -167,7 +186,11 @@ impl ClaimedHello {
 
     /// Checks the signature with the key from enrolment. `own_hosts` are the names by which agents may dial this relay; a hello
     /// signed for another name was meant for another relay.
-    pub fn verify(self, key: &SigningPublicKey, own_hosts: &[String]) -> Result<VerifiedAgent, HandshakeError> {
+    pub fn verify(
+        self,
+        key: &SigningPublicKey,
+        own_hosts: &[String],
+    ) -> Result<VerifiedAgent, HandshakeError> {
         let dialled = normalise_host(&self.hello.relay_host);
         if !own_hosts.iter().any(|own| normalise_host(own) == dialled) {
             return Err(HandshakeError::WrongHost { dialled });
@@ -225,7 +248,13 @@ pub fn normalise_host(authority: &str) -> String {
 
 /// What is signed: each part with its length before it, so that no two sets of parts have the same bytes.
 fn transcript(nonce: &[u8], relay_host: &str, agent_id: &AgentId, version: ProtocolVersion) -> Vec<u8> {
-    let parts = [DOMAIN.as_bytes(), nonce, relay_host.as_bytes(), agent_id.as_str().as_bytes(), version.subprotocol().as_bytes()];
+    let parts = [
+        DOMAIN.as_bytes(),
+        nonce,
+        relay_host.as_bytes(),
+        agent_id.as_str().as_bytes(),
+        version.subprotocol().as_bytes(),
+    ];
     let mut signed = Vec::new();
     for part in parts {
         signed.extend_from_slice(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
@@ -242,7 +271,10 @@ fn parse<T: DeserializeOwned>(text: &str) -> Result<T, HandshakeError> {
 }
 
 fn to_json<T: Serialize>(message: &T) -> String {
-    #[expect(clippy::expect_used, reason = "the greetings hold only texts, numbers and lists of them: JSON can express all of these")]
+    #[expect(
+        clippy::expect_used,
+        reason = "the greetings hold only texts, numbers and lists of them: JSON can express all of these"
+    )]
     serde_json::to_string(message).expect("a greeting is JSON")
 }
 

@@ -74,7 +74,8 @@ impl PartId {
     /// Whether the text has the form that [`PartId::new`] gives; everything else is refused before it reaches a file name.
     pub fn is_well_formed(&self) -> bool {
         let Some((lease, sequence)) = self.0.split_once('-') else { return false };
-        let digits = |text: &str| !text.is_empty() && text.len() <= 12 && text.bytes().all(|b| b.is_ascii_digit());
+        let digits =
+            |text: &str| !text.is_empty() && text.len() <= 12 && text.bytes().all(|b| b.is_ascii_digit());
         digits(lease) && digits(sequence)
     }
 }

@@ -137,7 +137,9 @@ public_key! {
 impl SigningPublicKey {
     /// Checks a signature over the transcript of a handshake.
     pub(crate) fn verify(&self, message: &[u8], signature: &Signature) -> Result<(), KeyError> {
-        UnparsedPublicKey::new(&ED25519, &self.0).verify(message, &signature.0).map_err(|_| KeyError::Signature)
+        UnparsedPublicKey::new(&ED25519, &self.0)
+            .verify(message, &signature.0)
+            .map_err(|_| KeyError::Signature)
     }
 }
 
@@ -156,7 +158,11 @@ impl Fingerprint {
     /// The fingerprint of an agent.
     pub fn of(signing: &SigningPublicKey, sealing: &SealingPublicKey) -> Self {
         let hash = digest::digest(&digest::SHA256, &[signing.0, sealing.0].concat());
-        let groups = hash.as_ref().chunks(2).take(8).map(|pair| pair.iter().map(|b| format!("{b:02x}")).collect::<String>());
+        let groups = hash
+            .as_ref()
+            .chunks(2)
+            .take(8)
+            .map(|pair| pair.iter().map(|b| format!("{b:02x}")).collect::<String>());
         Self(groups.collect::<Vec<_>>().join("-"))
     }
 
@@ -206,7 +212,8 @@ mod tests {
     #[test]
     fn the_signing_key_is_that_of_rfc_8032() {
         let seed = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
-        let seed: Vec<u8> = (0..32).map(|n| u8::from_str_radix(&seed[2 * n..2 * n + 2], 16).unwrap()).collect();
+        let seed: Vec<u8> =
+            (0..32).map(|n| u8::from_str_radix(seed.get(2 * n..2 * n + 2).unwrap(), 16).unwrap()).collect();
         let key = SigningKey::from_seed(&seed.try_into().unwrap()).unwrap();
         assert_eq!(key.public().to_string(), "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=");
         let signature = String::from(key.sign(b""));
@@ -215,7 +222,8 @@ mod tests {
 
     #[test]
     fn a_signature_holds_for_its_key_and_message_only() {
-        let (ours, other) = (SigningKey::from_seed(&[1; 32]).unwrap(), SigningKey::from_seed(&[2; 32]).unwrap());
+        let (ours, other) =
+            (SigningKey::from_seed(&[1; 32]).unwrap(), SigningKey::from_seed(&[2; 32]).unwrap());
         let signature = ours.sign(b"message");
         assert_eq!(ours.public().verify(b"message", &signature), Ok(()));
         assert_eq!(ours.public().verify(b"massage", &signature), Err(KeyError::Signature));
@@ -233,7 +241,12 @@ mod tests {
         assert_eq!(fingerprint.as_str().len(), 39);
         assert_eq!(Fingerprint::parse(&fingerprint.as_str().to_uppercase()), Ok(fingerprint.clone()));
         assert_ne!(Fingerprint::of(&SigningPublicKey([4; 32]), &SealingPublicKey([3; 32])), fingerprint);
-        for text in ["", "0a1b", "0a1b-2c3d-0a1b-2c3d-0a1b-2c3d-0a1b-2c3g", "0a1b-2c3d-0a1b-2c3d-0a1b-2c3d-0a1b-2c3d-0000"] {
+        for text in [
+            "",
+            "0a1b",
+            "0a1b-2c3d-0a1b-2c3d-0a1b-2c3d-0a1b-2c3g",
+            "0a1b-2c3d-0a1b-2c3d-0a1b-2c3d-0a1b-2c3d-0000",
+        ] {
             assert_eq!(Fingerprint::parse(text), Err(KeyError::Fingerprint), "{text}");
         }
     }

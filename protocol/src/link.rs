@@ -22,14 +22,12 @@ mod window;
 pub use side::{AgentSide, ControlMessage, RelayEvent, RelaySide, Side};
 
 use crate::control::PartHeader;
-#[cfg(doc)]
-use crate::control::RelayMessage;
 use crate::error::{LinkError, json_reason};
 use crate::frame::Frame;
 use crate::ids::StreamId;
 use crate::limits::{
-    CONTROL_BYTES_MAX, CONTROL_QUEUE_MAX, HEARTBEAT_EVERY, HEARTBEATS_MISSED_MAX, LinkLimits, UNKNOWN_ANSWERS_MAX,
-    UNKNOWN_TYPE_CHARS_MAX,
+    CONTROL_BYTES_MAX, CONTROL_QUEUE_MAX, HEARTBEAT_EVERY, HEARTBEATS_MISSED_MAX, LinkLimits,
+    UNKNOWN_ANSWERS_MAX, UNKNOWN_TYPE_CHARS_MAX,
 };
 use bytes::Bytes;
 use serde::Deserialize;
@@ -39,7 +37,7 @@ use std::fmt;
 use std::time::Duration;
 use timer::{Timer, Wake};
 
-/// The agent's end: opens streams, gets [`RelayMessage`]s.
+/// The agent's end: opens streams, gets [`RelayMessage`](crate::control::RelayMessage)s.
 pub type AgentLink = Link<AgentSide>;
 /// The relay's end: gets [`RelayEvent`]s, releases bytes.
 pub type RelayLink = Link<RelaySide>;
@@ -198,7 +196,11 @@ impl<S: Side> Link<S> {
         }
         let text = encode(message);
         if text.len() > CONTROL_BYTES_MAX {
-            return Err(LinkError::OwnMessageTooLarge { tag: message.tag(), bytes: text.len(), max: CONTROL_BYTES_MAX });
+            return Err(LinkError::OwnMessageTooLarge {
+                tag: message.tag(),
+                bytes: text.len(),
+                max: CONTROL_BYTES_MAX,
+            });
         }
         S::before_send(&mut self.streams, message)?;
         self.control_bytes += text.len();
@@ -269,7 +271,7 @@ impl<S: Side> Link<S> {
 
 impl Link<AgentSide> {
     /// Hands over a part; it is announced and sent in turn. `header.bytes` must be its length. The stream ends with
-    /// [`RelayMessage::PartLanded`] or [`RelayMessage::PartFailed`] among the events.
+    /// `part_landed` or `part_failed` among the events.
     pub fn open_stream(&mut self, header: PartHeader, bytes: Bytes) -> Result<StreamId, LinkError> {
         self.streams.open(header, bytes)
     }
@@ -308,10 +310,12 @@ impl<S: Side> fmt::Debug for Link<S> {
 }
 
 fn encode<M: ControlMessage>(message: &M) -> String {
-    #[expect(clippy::expect_used, reason = "control messages hold texts, integers, lists, maps with text keys and JSON values: JSON can express all of these")]
+    #[expect(
+        clippy::expect_used,
+        reason = "control messages hold texts, integers, lists, maps with text keys and JSON values: JSON can express all of these"
+    )]
     serde_json::to_string(message).expect("a control message is JSON")
 }
-
 
 #[cfg(test)]
 mod tests;

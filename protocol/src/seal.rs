@@ -12,7 +12,9 @@ use hpke::aead::AesGcm256;
 use hpke::kdf::HkdfSha256;
 use hpke::kem::X25519HkdfSha256;
 use hpke::rand_core::{TryCryptoRng, TryRng};
-use hpke::{Deserializable, Kem, OpModeR, OpModeS, Serializable, single_shot_open, single_shot_seal_with_rng};
+use hpke::{
+    Deserializable, Kem, OpModeR, OpModeS, Serializable, single_shot_open, single_shot_seal_with_rng,
+};
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 use std::fmt;
@@ -35,7 +37,9 @@ pub enum SealError {
     #[error("the sealing key of agent {0} is not usable; enrol that agent again")]
     Recipient(Fingerprint),
     /// Sealed to other keys.
-    #[error("the secret is sealed for agent {sealed_for}, this is agent {own}; store the connection's secret again so that it is sealed for this agent")]
+    #[error(
+        "the secret is sealed for agent {sealed_for}, this is agent {own}; store the connection's secret again so that it is sealed for this agent"
+    )]
     OtherAgent {
         /// The agent that it is sealed for.
         sealed_for: Fingerprint,
@@ -156,12 +160,21 @@ impl SealingKey {
     }
 
     /// Opens a secret that was sealed for this key and context; the text is wiped from memory when dropped.
-    pub fn open(&self, secret: &SealedSecret, context: SealContext<'_>) -> Result<Zeroizing<String>, SealError> {
+    pub fn open(
+        &self,
+        secret: &SealedSecret,
+        context: SealContext<'_>,
+    ) -> Result<Zeroizing<String>, SealError> {
         if secret.agent != *context.agent {
-            return Err(SealError::OtherAgent { sealed_for: secret.agent.clone(), own: context.agent.clone() });
+            return Err(SealError::OtherAgent {
+                sealed_for: secret.agent.clone(),
+                own: context.agent.clone(),
+            });
         }
         let longest = (ENCAPPED_BYTES + SECRET_BYTES_MAX + TAG_BYTES).div_ceil(3) * 4;
-        let wire = Some(&secret.sealed).filter(|text| text.len() <= longest).and_then(|text| STANDARD.decode(text).ok());
+        let wire = Some(&secret.sealed)
+            .filter(|text| text.len() <= longest)
+            .and_then(|text| STANDARD.decode(text).ok());
         let wire = wire.ok_or(SealError::Malformed)?;
         let (encapped, ciphertext) = wire.split_at_checked(ENCAPPED_BYTES).ok_or(SealError::Malformed)?;
         let encapped =
@@ -174,9 +187,12 @@ impl SealingKey {
             ciphertext,
             &context.associated_data(),
         );
-        let refused = |_| SealError::Refused { site: context.site.clone(), username: context.username.to_owned() };
+        let refused =
+            |_| SealError::Refused { site: context.site.clone(), username: context.username.to_owned() };
         let bytes = Zeroizing::new(opened.map_err(refused)?);
-        std::str::from_utf8(&bytes).map(|text| Zeroizing::new(text.to_owned())).map_err(|_| SealError::NotText)
+        std::str::from_utf8(&bytes)
+            .map(|text| Zeroizing::new(text.to_owned()))
+            .map_err(|_| SealError::NotText)
     }
 }
 
@@ -248,7 +264,12 @@ mod tests {
         seal(PASSWORD, &agent.key.public(), context, &[randomness; 32]).unwrap()
     }
 
-    fn open(agent: &Agent, secret: &SealedSecret, address: &str, username: &str) -> Result<String, SealError> {
+    fn open(
+        agent: &Agent,
+        secret: &SealedSecret,
+        address: &str,
+        username: &str,
+    ) -> Result<String, SealError> {
         let context = SealContext { agent: &agent.fingerprint, site: &site(address), username };
         agent.key.open(secret, context).map(|text| text.to_string())
     }
@@ -259,16 +280,25 @@ mod tests {
         let secret = seal_for(&agent, 9);
         let json = serde_json::to_string(&secret).unwrap();
         assert_eq!(serde_json::from_str::<SealedSecret>(&json).unwrap(), secret);
-        assert_eq!(open(&agent, &secret, "https://JIRA.corp.example:443/jira/", "reader"), Ok(PASSWORD.to_owned()));
+        assert_eq!(
+            open(&agent, &secret, "https://JIRA.corp.example:443/jira/", "reader"),
+            Ok(PASSWORD.to_owned())
+        );
     }
 
     #[test]
     fn another_site_or_username_or_key_does_not_open_it() {
         let (ours, other) = (agent(1), agent(2));
         let secret = seal_for(&ours, 9);
-        let refused = |site_text: &str, username: &str| SealError::Refused { site: site(site_text), username: username.into() };
+        let refused = |site_text: &str, username: &str| SealError::Refused {
+            site: site(site_text),
+            username: username.into(),
+        };
         let own_site = "https://jira.corp.example/jira";
-        assert_eq!(open(&ours, &secret, "https://evil.example", "reader"), Err(refused("https://evil.example", "reader")));
+        assert_eq!(
+            open(&ours, &secret, "https://evil.example", "reader"),
+            Err(refused("https://evil.example", "reader"))
+        );
         assert_eq!(open(&ours, &secret, own_site, "admin"), Err(refused(own_site, "admin")));
         assert_eq!(open(&other, &secret, own_site, "reader").unwrap_err().code(), "secret_for_other_agent");
         let relabelled = SealedSecret { agent: other.fingerprint.clone(), ..secret };
@@ -280,7 +310,11 @@ mod tests {
         let fingerprint = agent(1).fingerprint;
         let site = site("https://jira.example");
         let one = SealContext { agent: &fingerprint, site: &site, username: "ab" }.associated_data();
-        let two = SealContext { agent: &fingerprint, site: &SiteAddress::parse("https://jira.exampleab").unwrap(), username: "" };
+        let two = SealContext {
+            agent: &fingerprint,
+            site: &SiteAddress::parse("https://jira.exampleab").unwrap(),
+            username: "",
+        };
         assert_ne!(one, two.associated_data());
     }
 
@@ -290,7 +324,10 @@ mod tests {
         let secret = seal_for(&agent, 9);
         for text in ["", "!!", "AAAA", &"A".repeat(1 << 20)] {
             let damaged = SealedSecret { sealed: text.to_owned(), ..secret.clone() };
-            assert_eq!(open(&agent, &damaged, "https://jira.corp.example/jira", "reader"), Err(SealError::Malformed));
+            assert_eq!(
+                open(&agent, &damaged, "https://jira.corp.example/jira", "reader"),
+                Err(SealError::Malformed)
+            );
         }
         let mut wire = STANDARD.decode(&secret.sealed).unwrap();
         for at in 0..wire.len() {

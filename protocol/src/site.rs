@@ -28,7 +28,9 @@ pub enum SiteError {
     #[error("`{0}` is no Jira base address: leave out everything from `?` or `#` on")]
     Query(String),
     /// The path holds `..`, `//`, a backslash, a percent sign or another character outside the plain set.
-    #[error("`{0}` is no Jira base address: the context path may only hold letters, digits, `-`, `_`, `.`, `~` and single slashes")]
+    #[error(
+        "`{0}` is no Jira base address: the context path may only hold letters, digits, `-`, `_`, `.`, `~` and single slashes"
+    )]
     Path(String),
 }
 
@@ -91,12 +93,16 @@ fn is_host(host: &str) -> bool {
     if let Some(inner) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         return inner.parse::<std::net::Ipv6Addr>().is_ok();
     }
-    !host.is_empty() && host.len() <= 253 && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
+    !host.is_empty()
+        && host.len() <= 253
+        && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
 }
 
 fn check_path(path: &str) -> Option<()> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~');
-    let segment_ok = |segment: &str| !segment.is_empty() && segment != "." && segment != ".." && segment.bytes().all(plain);
+    let segment_ok = |segment: &str| {
+        !segment.is_empty() && segment != "." && segment != ".." && segment.bytes().all(plain)
+    };
     path.split('/').all(segment_ok).then_some(())
 }
 
@@ -142,8 +148,20 @@ mod tests {
     #[test]
     fn what_could_mean_another_host_or_path_is_refused() {
         for text in [
-            "ftp://jira", "jira.corp.example", "https://", "https://a b/", "https://user:pw@jira/", "https://jira:0/", "https://jira:99999",
-            "https://jira/?a=b", "https://jira/#x", "https://jira/../admin", "https://jira//x", "https://jira/%2e%2e", "https://jira\\evil", "https://[::1",
+            "ftp://jira",
+            "jira.corp.example",
+            "https://",
+            "https://a b/",
+            "https://user:pw@jira/",
+            "https://jira:0/",
+            "https://jira:99999",
+            "https://jira/?a=b",
+            "https://jira/#x",
+            "https://jira/../admin",
+            "https://jira//x",
+            "https://jira/%2e%2e",
+            "https://jira\\evil",
+            "https://[::1",
         ] {
             assert!(SiteAddress::parse(text).is_err(), "{text} was accepted");
         }

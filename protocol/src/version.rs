@@ -48,7 +48,11 @@ impl ProtocolVersion {
     /// The newest version that both sides speak, from the value of a `Sec-WebSocket-Protocol` header (names separated by commas).
     pub fn negotiate(offered: &str) -> Result<Self, UnknownProtocol> {
         let is_offered = |version: &Self| offered.split(',').any(|name| name.trim() == version.subprotocol());
-        Self::ALL.iter().copied().find(is_offered).ok_or_else(|| UnknownProtocol { offered: shorten(offered.trim()) })
+        Self::ALL
+            .iter()
+            .copied()
+            .find(is_offered)
+            .ok_or_else(|| UnknownProtocol { offered: shorten(offered.trim()) })
     }
 
     /// The value of `Sec-WebSocket-Protocol` that offers every version.
@@ -90,8 +94,13 @@ mod tests {
     #[test]
     fn without_a_common_version_the_error_names_both_sides() {
         let text = ProtocolVersion::negotiate("uplink.v9").unwrap_err().to_string();
-        assert_eq!(text, "the peer speaks uplink.v9, this side speaks uplink.v1: update the older of the two");
+        assert_eq!(
+            text,
+            "the peer speaks uplink.v9, this side speaks uplink.v1: update the older of the two"
+        );
         assert!(ProtocolVersion::negotiate("").unwrap_err().to_string().contains("no Uplink protocol"));
-        assert!(ProtocolVersion::negotiate(&"x".repeat(9999)).unwrap_err().offered.len() <= OFFERED_CHARS_MAX);
+        assert!(
+            ProtocolVersion::negotiate(&"x".repeat(9999)).unwrap_err().offered.len() <= OFFERED_CHARS_MAX
+        );
     }
 }

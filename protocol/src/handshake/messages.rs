@@ -109,7 +109,12 @@ impl RejectCode {
     /// Whether trying again without a change by a person can never help; the agent then tries rarely and says so loudly.
     pub fn is_permanent(self) -> bool {
         match self {
-            Self::UnknownProtocol | Self::UnknownAgent | Self::Revoked | Self::BadSignature | Self::WrongHost | Self::MalformedHello => true,
+            Self::UnknownProtocol
+            | Self::UnknownAgent
+            | Self::Revoked
+            | Self::BadSignature
+            | Self::WrongHost
+            | Self::MalformedHello => true,
             Self::TooSlow | Self::Busy | Self::Draining | Self::Other => false,
         }
     }

@@ -12,13 +12,17 @@ pub enum HandshakeError {
     #[error(transparent)]
     UnknownProtocol(#[from] UnknownProtocol),
     /// Both: a message above the bound.
-    #[error("a handshake message of {bytes} bytes is above the bound of {HANDSHAKE_BYTES_MAX}; the peer is no Uplink of this version")]
+    #[error(
+        "a handshake message of {bytes} bytes is above the bound of {HANDSHAKE_BYTES_MAX}; the peer is no Uplink of this version"
+    )]
     TooLarge {
         /// Its length.
         bytes: usize,
     },
     /// Both: a message that is no JSON, or lacks what it needs.
-    #[error("a handshake message cannot be read ({reason}); the peer is no Uplink of this version, or a proxy changes the link")]
+    #[error(
+        "a handshake message cannot be read ({reason}); the peer is no Uplink of this version, or a proxy changes the link"
+    )]
     Malformed {
         /// The parser's words.
         reason: String,
@@ -78,7 +82,9 @@ impl HandshakeError {
         match self {
             Self::Rejected(reject) => reject.code,
             Self::UnknownProtocol(_) => RejectCode::UnknownProtocol,
-            Self::TooLarge { .. } | Self::Malformed { .. } | Self::OutOfOrder { .. } => RejectCode::MalformedHello,
+            Self::TooLarge { .. } | Self::Malformed { .. } | Self::OutOfOrder { .. } => {
+                RejectCode::MalformedHello
+            }
             Self::UnknownAgent { .. } => RejectCode::UnknownAgent,
             Self::Revoked { .. } => RejectCode::Revoked,
             Self::BadSignature { .. } => RejectCode::BadSignature,
@@ -95,10 +101,17 @@ impl HandshakeError {
             return reject.clone();
         }
         let retry_after = match self {
-            Self::Busy { retry_after } | Self::Draining { retry_after } => u64::try_from(retry_after.as_millis()).ok(),
+            Self::Busy { retry_after } | Self::Draining { retry_after } => {
+                u64::try_from(retry_after.as_millis()).ok()
+            }
             _ => None,
         };
-        Reject { code: self.code(), message: self.to_string(), hint: self.hint(), retry_after_ms: retry_after }
+        Reject {
+            code: self.code(),
+            message: self.to_string(),
+            hint: self.hint(),
+            retry_after_ms: retry_after,
+        }
     }
 
     /// What to do next, for a person on the agent's side.

@@ -36,7 +36,8 @@ fn hosts() -> Vec<String> {
 /// The hello that an agent sends after it dialled `relay_host`, and the relay's claim made of it.
 fn claim(relay_host: &str) -> (ExpectWelcome, ClaimedHello) {
     let (challenge, relay) = ExpectHello::begin(NONCE, 1_700_000_000_000);
-    let (hello, agent) = ExpectChallenge::new(introduction(relay_host)).handle_text(&challenge, &key()).unwrap();
+    let (hello, agent) =
+        ExpectChallenge::new(introduction(relay_host)).handle_text(&challenge, &key()).unwrap();
     (agent, relay.handle_text(&hello).unwrap())
 }
 
@@ -58,7 +59,8 @@ fn messages_have_their_golden_form() {
         challenge,
         r#"{"type":"challenge","nonce":"BQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQU=","protocol":"uplink.v1","relay_time_ms":7}"#
     );
-    let (hello, _) = ExpectChallenge::new(introduction("localhost:1")).handle_text(&challenge, &key()).unwrap();
+    let (hello, _) =
+        ExpectChallenge::new(introduction("localhost:1")).handle_text(&challenge, &key()).unwrap();
     let prefix = r#"{"type":"hello","agent_id":"agent_1","version":"0.1.0","protocol":"uplink.v1","capabilities":["table_columns"],"boot_id":"boot","relay_host":"localhost","signature":""#;
     assert!(hello.starts_with(prefix), "{hello}");
     let reject = HandshakeError::Busy { retry_after: Duration::from_secs(9) }.reject();
@@ -107,7 +109,8 @@ fn another_key_nonce_or_agent_is_refused() {
 #[test]
 fn an_unknown_protocol_is_rejected_with_the_versions_supported() {
     let (challenge, relay) = ExpectHello::begin(NONCE, 7);
-    let (hello, agent) = ExpectChallenge::new(introduction("127.0.0.1")).handle_text(&challenge, &key()).unwrap();
+    let (hello, agent) =
+        ExpectChallenge::new(introduction("127.0.0.1")).handle_text(&challenge, &key()).unwrap();
     let error = relay.handle_text(&hello.replace("uplink.v1", "uplink.v7")).unwrap_err();
     let reject = error.reject();
     assert_eq!((reject.code, reject.code.as_str()), (RejectCode::UnknownProtocol, "unknown_protocol"));
@@ -138,9 +141,8 @@ fn every_refusal_tells_the_next_step() {
         assert!(!reject.hint.is_empty() && !reject.message.is_empty(), "{reject:?}");
         let json = serde_json::to_string(&reject.code).unwrap();
         assert_eq!(json, format!("\"{}\"", reject.code.as_str()));
-        let (_, relay_side) = (ExpectHello::begin(NONCE, 0), ());
-        let () = relay_side;
-        let agent = ExpectChallenge::new(introduction("x")).handle_text(&reject.to_text(), &key()).unwrap_err();
+        let agent =
+            ExpectChallenge::new(introduction("x")).handle_text(&reject.to_text(), &key()).unwrap_err();
         assert_eq!(agent, HandshakeError::Rejected(reject));
     }
 }
@@ -160,16 +162,26 @@ fn wrong_order_wrong_limits_and_oversize_are_refused() {
     let text = verified.welcome(welcome());
     let error = ExpectChallenge::new(introduction("x")).handle_text(&text, &key()).unwrap_err();
     assert_eq!(error, HandshakeError::OutOfOrder { expected: "challenge", got: "welcome" });
-    let greedy = verified.welcome(Welcome { limits: LinkLimits { open_streams: 0, ..LinkLimits::default() }, ..welcome() });
+    let greedy = verified
+        .welcome(Welcome { limits: LinkLimits { open_streams: 0, ..LinkLimits::default() }, ..welcome() });
     assert!(matches!(agent.handle_text(&greedy), Err(HandshakeError::Malformed { .. })));
     let (_, relay) = ExpectHello::begin(NONCE, 0);
     let huge = " ".repeat(HANDSHAKE_BYTES_MAX + 1);
-    assert_eq!(relay.handle_text(&huge).unwrap_err(), HandshakeError::TooLarge { bytes: HANDSHAKE_BYTES_MAX + 1 });
+    assert_eq!(
+        relay.handle_text(&huge).unwrap_err(),
+        HandshakeError::TooLarge { bytes: HANDSHAKE_BYTES_MAX + 1 }
+    );
 }
 
 #[test]
 fn hosts_are_compared_without_port_case_and_brackets() {
-    for (from, to) in [("Relay.Example:8443", "relay.example"), ("[::1]:443", "::1"), ("::1", "::1"), ("relay.", "relay"), ("", "")] {
+    for (from, to) in [
+        ("Relay.Example:8443", "relay.example"),
+        ("[::1]:443", "::1"),
+        ("::1", "::1"),
+        ("relay.", "relay"),
+        ("", ""),
+    ] {
         assert_eq!(normalise_host(from), to);
     }
 }
@@ -182,6 +194,6 @@ proptest! {
         let (hello, _) = ExpectChallenge::new(introduction("x")).handle_text(&challenge, &key()).unwrap();
         let cut = cut.min(hello.len() - 1);
         let (_, relay) = ExpectHello::begin(NONCE, 0);
-        prop_assert!(relay.handle_text(&hello[..cut]).is_err());
+        prop_assert!(relay.handle_text(hello.get(..cut).unwrap()).is_err());
     }
 }

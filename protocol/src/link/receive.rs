@@ -45,7 +45,12 @@ impl Inbox {
     }
 
     /// A chunk came. Says whether the application wants it: not one of a part that it has refused.
-    pub(super) fn handle_chunk(&mut self, stream: StreamId, length: usize, fin: bool) -> Result<bool, LinkError> {
+    pub(super) fn handle_chunk(
+        &mut self,
+        stream: StreamId,
+        length: usize,
+        fin: bool,
+    ) -> Result<bool, LinkError> {
         let length = u32::try_from(length).unwrap_or(u32::MAX);
         let open = self.streams.get_mut(&stream).ok_or(LinkError::UnknownStream { stream: stream.0 })?;
         open.take_chunk(stream, length, fin)?;

@@ -71,7 +71,11 @@ impl Outbox {
     pub(super) fn open(&mut self, part: PartHeader, bytes: Bytes) -> Result<StreamId, LinkError> {
         let length = length_of(bytes.len());
         if length == 0 || length != part.bytes || length > self.limits.part_bytes {
-            return Err(LinkError::OwnPartSize { bytes: length, announced: part.bytes, max: self.limits.part_bytes });
+            return Err(LinkError::OwnPartSize {
+                bytes: length,
+                announced: part.bytes,
+                max: self.limits.part_bytes,
+            });
         }
         self.last_id = self.last_id.checked_add(1).ok_or(LinkError::StreamIdsExhausted)?;
         let stream = StreamId(self.last_id);

@@ -113,9 +113,16 @@ pub trait Side: sealed::Sealed {
     /// Bytes of parts that wait to be sent.
     fn buffered(streams: &Self::Streams) -> u64;
     /// A control message other than a beat came.
-    fn handle_message(streams: &mut Self::Streams, message: Self::Incoming) -> Result<Option<Self::Event>, LinkError>;
+    fn handle_message(
+        streams: &mut Self::Streams,
+        message: Self::Incoming,
+    ) -> Result<Option<Self::Event>, LinkError>;
     /// A frame came.
-    fn handle_frame(streams: &mut Self::Streams, frame: Frame, events: &mut VecDeque<Self::Event>) -> Result<(), LinkError>;
+    fn handle_frame(
+        streams: &mut Self::Streams,
+        frame: Frame,
+        events: &mut VecDeque<Self::Event>,
+    ) -> Result<(), LinkError>;
     /// The application is about to send a message that may end a stream.
     fn before_send(streams: &mut Self::Streams, message: &Self::Outgoing) -> Result<(), LinkError>;
     /// What the streams want to send next.
@@ -147,7 +154,10 @@ impl Side for AgentSide {
         streams.buffered()
     }
 
-    fn handle_message(streams: &mut Outbox, message: RelayMessage) -> Result<Option<RelayMessage>, LinkError> {
+    fn handle_message(
+        streams: &mut Outbox,
+        message: RelayMessage,
+    ) -> Result<Option<RelayMessage>, LinkError> {
         match &message {
             RelayMessage::Window { stream, bytes } => {
                 streams.handle_window(*stream, *bytes)?;
@@ -170,7 +180,9 @@ impl Side for AgentSide {
 
     fn poll_streams(streams: &mut Outbox) -> Option<FromStreams<AgentMessage>> {
         Some(match streams.poll()? {
-            Outgoing::Begin { stream, part } => FromStreams::Message(AgentMessage::PartBegin { stream, part }),
+            Outgoing::Begin { stream, part } => {
+                FromStreams::Message(AgentMessage::PartBegin { stream, part })
+            }
             Outgoing::Frame(frame) => FromStreams::Frame(frame),
         })
     }
@@ -229,7 +241,11 @@ impl Side for RelaySide {
         Ok(Some(RelayEvent::Control(message)))
     }
 
-    fn handle_frame(streams: &mut Inbox, frame: Frame, events: &mut VecDeque<RelayEvent>) -> Result<(), LinkError> {
+    fn handle_frame(
+        streams: &mut Inbox,
+        frame: Frame,
+        events: &mut VecDeque<RelayEvent>,
+    ) -> Result<(), LinkError> {
         match frame {
             Frame::Chunk { stream, fin, bytes } => {
                 if streams.handle_chunk(stream, bytes.len(), fin)? {

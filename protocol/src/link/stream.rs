@@ -88,7 +88,13 @@ pub(super) struct InStream {
 impl InStream {
     /// Announced, nothing received.
     pub(super) fn new(announced: u64, window_bytes: u32) -> Self {
-        Self { state: InState::Receiving, announced, received: 0, window: Window::new(window_bytes), freed: 0 }
+        Self {
+            state: InState::Receiving,
+            announced,
+            received: 0,
+            window: Window::new(window_bytes),
+            freed: 0,
+        }
     }
 
     /// Bytes that the application holds.

@@ -1,0 +1,235 @@
+//! Every message as it travels: pinned JSON, read back, and what an older or newer side does with it.
+
+use super::*;
+use crate::keys::Fingerprint;
+use crate::seal::SealedSecret;
+use crate::site::SiteAddress;
+use crate::spec::{ConnectionSpec, CredentialKind, ExtractionSpec, Load};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use std::fmt::Debug;
+
+fn run() -> RunId {
+    "run_17".into()
+}
+
+fn failure() -> Failure {
+    Failure { code: "forbidden".into(), message: "m".into(), hint: "h".into() }
+}
+
+fn header() -> PartHeader {
+    PartHeader {
+        run: run(),
+        lease: Lease(2),
+        part: PartId::new(Lease(2), 5),
+        table: "issues".into(),
+        generation: 1,
+        rows: 10,
+        bytes: 999,
+        digest: "ab".into(),
+    }
+}
+
+fn connection() -> ConnectionSpec {
+    ConnectionSpec {
+        name: "jira".into(),
+        site: SiteAddress::parse("https://jira.corp.example/jira").unwrap(),
+        username: "reader".into(),
+        credential: CredentialKind::Password,
+        sealed: vec![SealedSecret {
+            agent: Fingerprint::parse("0001-0203-0405-0607-0809-0a0b-0c0d-0e0f").unwrap(),
+            sealed: "AAAA".into(),
+        }],
+        max_parallel: 4,
+    }
+}
+
+fn extraction(load: Load) -> ExtractionSpec {
+    ExtractionSpec {
+        tables: vec!["issues".into()],
+        load,
+        projects: vec!["ABC".into()],
+        created_from_ms: Some(1),
+        created_to_ms: None,
+        jql: Some("labels = x".into()),
+    }
+}
+
+fn result() -> RunResult {
+    let table = TableResult { rows: 1, columns: 2, bytes_read: 3, bytes_sent: 4 };
+    RunResult {
+        tables: [("issues".to_owned(), table)].into(),
+        watermark_ms: Some(5),
+        issues_counted: Some(1),
+        warnings: vec![RunWarning { code: "c".into(), message: "m".into(), count: 2 }],
+        progress: Progress::default(),
+    }
+}
+
+/// One of each, with the JSON that it must have; `null` pins only the type.
+fn agent_messages() -> Vec<(AgentMessage, serde_json::Value)> {
+    let (run, lease) = (run(), Lease(2));
+    let part = json!({"run": "run_17", "lease": 2, "part": "0002-000005", "table": "issues", "generation": 1, "rows": 10, "bytes": 999, "digest": "ab"});
+    let report = TestReport::Failed { failure: failure() };
+    let line = LogLine { at_ms: 1, level: "warn".into(), event: "throttled".into(), message: "m".into() };
+    let checkpoint = AgentMessage::Checkpoint {
+        run: run.clone(),
+        lease,
+        sequence: 3,
+        entry: json!({"k": 1}),
+        parts: vec![PartId::new(lease, 5)],
+    };
+    vec![
+        (
+            AgentMessage::PartBegin { stream: StreamId(7), part: header() },
+            json!({"type": "part_begin", "stream": 7, "part": part}),
+        ),
+        (
+            checkpoint,
+            json!({"type": "checkpoint", "run": "run_17", "lease": 2, "sequence": 3, "entry": {"k": 1}, "parts": ["0002-000005"]}),
+        ),
+        (AgentMessage::Progress { run: run.clone(), lease, progress: Progress::default() }, json!(null)),
+        (AgentMessage::RunLog { run: run.clone(), lease, line }, json!(null)),
+        (AgentMessage::RunFinished { run: run.clone(), lease, result: result() }, json!(null)),
+        (
+            AgentMessage::RunFailed { run, lease, failure: failure() },
+            json!({"type": "run_failed", "run": "run_17", "lease": 2, "failure": {"code": "forbidden", "message": "m", "hint": "h"}}),
+        ),
+        (AgentMessage::TestResult { request: "r".into(), report }, json!(null)),
+        (
+            AgentMessage::Health { runs: 1, paused: None },
+            json!({"type": "health", "runs": 1, "paused": null}),
+        ),
+        (AgentMessage::UnknownMessage { got: "x".into() }, json!({"type": "unknown_message", "got": "x"})),
+        (AgentMessage::Beat { sequence: 4 }, json!({"type": "beat", "sequence": 4})),
+        (AgentMessage::BeatAck { sequence: 4 }, json!({"type": "beat_ack", "sequence": 4})),
+        (AgentMessage::Goodbye { reason: "stop".into() }, json!({"type": "goodbye", "reason": "stop"})),
+    ]
+}
+
+fn relay_messages() -> Vec<(RelayMessage, serde_json::Value)> {
+    let (run, lease, stream, part) = (run(), Lease(2), StreamId(7), PartId::new(Lease(2), 5));
+    let spec = json!({
+        "name": "jira", "site": "https://jira.corp.example/jira", "username": "reader", "credential": "password", "max_parallel": 4,
+        "sealed": [{"agent": "0001-0203-0405-0607-0809-0a0b-0c0d-0e0f", "sealed": "AAAA"}],
+    });
+    let start = RelayMessage::StartRun {
+        run: run.clone(),
+        lease,
+        connection: connection(),
+        extraction: extraction(Load::Delta { since_ms: 9 }),
+        resume_entries: 1,
+    };
+    vec![
+        (
+            RelayMessage::ResumeEntries { run: run.clone(), lease, entries: vec![json!(1)] },
+            json!({"type": "resume_entries", "run": "run_17", "lease": 2, "entries": [1]}),
+        ),
+        (
+            start,
+            json!({
+                "type": "start_run", "run": "run_17", "lease": 2, "connection": spec, "resume_entries": 1,
+                "extraction": {"tables": ["issues"], "load": {"mode": "delta", "since_ms": 9}, "projects": ["ABC"], "created_from_ms": 1, "jql": "labels = x"},
+            }),
+        ),
+        (
+            RelayMessage::CancelRun { run: run.clone(), lease },
+            json!({"type": "cancel_run", "run": "run_17", "lease": 2}),
+        ),
+        (
+            RelayMessage::PartLanded { stream, run: run.clone(), part: part.clone() },
+            json!({"type": "part_landed", "stream": 7, "run": "run_17", "part": "0002-000005"}),
+        ),
+        (RelayMessage::PartFailed { stream, run: run.clone(), part, failure: failure() }, json!(null)),
+        (
+            RelayMessage::CheckpointStored { run: run.clone(), lease, sequence: 3 },
+            json!({"type": "checkpoint_stored", "run": "run_17", "lease": 2, "sequence": 3}),
+        ),
+        (RelayMessage::RunClosed { run, lease }, json!({"type": "run_closed", "run": "run_17", "lease": 2})),
+        (RelayMessage::Window { stream, bytes: 512 }, json!({"type": "window", "stream": 7, "bytes": 512})),
+        (RelayMessage::TestConnection { request: "r".into(), connection: connection() }, json!(null)),
+        (
+            RelayMessage::GoAway { retry_after_ms: 5, reason: "deploy".into() },
+            json!({"type": "go_away", "retry_after_ms": 5, "reason": "deploy"}),
+        ),
+        (RelayMessage::UnknownMessage { got: "x".into() }, json!({"type": "unknown_message", "got": "x"})),
+        (RelayMessage::Beat { sequence: 4 }, json!({"type": "beat", "sequence": 4})),
+        (RelayMessage::BeatAck { sequence: 4 }, json!({"type": "beat_ack", "sequence": 4})),
+    ]
+}
+
+fn check<M: Serialize + DeserializeOwned + PartialEq + Debug>(
+    message: &M,
+    tag: &str,
+    pinned: &serde_json::Value,
+) {
+    let mut value = serde_json::to_value(message).unwrap();
+    assert_eq!(value["type"], tag);
+    if !pinned.is_null() {
+        assert_eq!(&value, pinned);
+    }
+    assert_eq!(&serde_json::from_value::<M>(value.clone()).unwrap(), message, "{tag}");
+    // A newer side may add members.
+    value["member_of_a_newer_version"] = json!([1]);
+    assert_eq!(&serde_json::from_value::<M>(value).unwrap(), message, "{tag}");
+}
+
+#[test]
+fn every_agent_message_has_its_json_and_is_read_back() {
+    let messages = agent_messages();
+    messages.iter().for_each(|(message, pinned)| check(message, message.tag(), pinned));
+    assert_eq!(messages.iter().map(|(message, _)| message.tag()).collect::<Vec<_>>(), AgentMessage::TAGS);
+}
+
+#[test]
+fn every_relay_message_has_its_json_and_is_read_back() {
+    let messages = relay_messages();
+    messages.iter().for_each(|(message, pinned)| check(message, message.tag(), pinned));
+    assert_eq!(messages.iter().map(|(message, _)| message.tag()).collect::<Vec<_>>(), RelayMessage::TAGS);
+}
+
+#[test]
+fn figures_that_an_older_side_does_not_send_are_zero() {
+    assert_eq!(serde_json::from_str::<Progress>("{}").unwrap(), Progress::default());
+    assert_eq!(serde_json::from_str::<RunResult>("{}").unwrap(), RunResult::default());
+    let load = serde_json::from_str::<ExtractionSpec>(r#"{"load":{"mode":"full"}}"#).unwrap();
+    assert_eq!((load.load, load.tables.len()), (Load::Full, 0));
+}
+
+#[test]
+fn a_test_report_is_told_by_its_outcome() {
+    let ok = TestReport::Ok {
+        account: "reader".into(),
+        version: "9.12.0".into(),
+        deployment: "server".into(),
+        time_zone: "UTC".into(),
+        projects: 1,
+        issues: 2,
+    };
+    let value = serde_json::to_value(&ok).unwrap();
+    assert_eq!(value["outcome"], "ok");
+    assert_eq!(serde_json::from_value::<TestReport>(value).unwrap(), ok);
+}
+
+#[test]
+fn a_site_that_could_mean_another_host_never_gets_past_the_parser() {
+    let mut value = serde_json::to_value(connection()).unwrap();
+    value["site"] = json!("https://jira.corp.example@evil.example");
+    assert!(serde_json::from_value::<ConnectionSpec>(value).is_err());
+}
+
+#[test]
+fn debug_of_a_start_shows_no_sealed_bytes() {
+    let mut spec = connection();
+    spec.sealed[0].sealed = "c2VhbGVk".into();
+    let shown = format!("{:?}", RelayMessage::TestConnection { request: "r".into(), connection: spec });
+    assert!(!shown.contains("c2VhbGVk"), "{shown}");
+}
+
+#[test]
+fn part_ids_of_another_form_are_told() {
+    assert!(PartId::new(Lease(12345), 1_234_567).is_well_formed());
+    for text in ["", "-", "1-", "../1-2", "1-2-3", "0001-00000a", "1-1234567890123"] {
+        assert!(!PartId(text.into()).is_well_formed(), "{text}");
+    }
+}

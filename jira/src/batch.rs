@@ -115,7 +115,7 @@ impl Sink {
     pub(crate) fn issue_page(
         &mut self,
         json: &str,
-        accept: &mut dyn FnMut(&IssueHead<'_>) -> bool,
+        accept: &mut dyn FnMut(&IssueHead) -> bool,
     ) -> Result<PageHead, DecodeError> {
         let head = read_page(json, &self.trees, &mut self.buffers, &mut self.notes, accept)?;
         self.settle()?;

@@ -60,9 +60,8 @@ impl DecodeError {
 
 /// What identifies and orders an issue, before its rows are kept.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct IssueHead<'a> {
+pub(crate) struct IssueHead {
     pub(crate) id: i64,
-    pub(crate) key: &'a str,
     /// Epoch milliseconds.
     pub(crate) created_ms: i64,
     /// Epoch milliseconds.

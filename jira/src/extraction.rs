@@ -128,7 +128,7 @@ async fn drive(client: &JiraClient, spec: Spec, entries: Vec<CheckpointEntry>, o
         tasks.spawn(read_issues(Arc::clone(&run), resume, (started_ms, now_ms), Arc::clone(&outcome)));
     }
     lanes::join(tasks).await?;
-    let outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let outcome = *outcome.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(summarise(&run, outcome).await)
 }
 

@@ -188,9 +188,9 @@ impl Scan {
             if c.is_control() && !matches!(c, '\n' | '\r' | '\t') {
                 return refuse("it holds a control character");
             }
-            self.step(c).or_else(|why| refuse(why))?;
+            self.step(c).or_else(refuse)?;
         }
-        self.end_word().or_else(|why| refuse(why))?;
+        self.end_word().or_else(refuse)?;
         if self.quote.is_some() || self.escaped {
             return refuse("a quote or an escape is not closed");
         }

@@ -109,7 +109,7 @@ impl IssueNotes {
 }
 
 /// Asked once per issue before any of its rows is kept.
-pub(crate) type Accept<'s> = &'s mut dyn FnMut(&IssueHead<'_>) -> bool;
+pub(crate) type Accept<'s> = &'s mut dyn FnMut(&IssueHead) -> bool;
 
 /// Reads a search answer. After an error the buffers and notes are as before.
 pub(crate) fn read_page(
@@ -200,7 +200,6 @@ impl Page<'_> {
     fn decide(&mut self, seen: &mut IssueSeen, read: &ReadIssue, marks: Marks) {
         let head = IssueHead {
             id: seen.id,
-            key: &seen.key,
             created_ms: seen.created_ms,
             updated_ms: seen.updated_ms,
         };

@@ -3,7 +3,7 @@
 //! Each pass covers `[from, until)` on Jira's own clock, where `until` is the second that ran when the pass began, and that running second
 //! besides, as a slice of its own. It vouches only for what is before `until`; the next pass, or the next delta load, starts five minutes
 //! before it, since Jira's index may lag. An issue that an earlier pass read is not read again if its last update is the same and its
-//! second was over then. Passes end when one finds nothing that was updated since the pass before began.
+//! second was over then. Passes end when one finds nothing new that was updated since the pass before began.
 
 use crate::checkpoint::{Accepted, Done, Entry, Pass, Work};
 use crate::decode::{IssueSeen, PageHead};
@@ -84,6 +84,7 @@ pub(crate) async fn catch_up(run: &Arc<Run>, start: Start) -> Result<CaughtUp, E
     }
     let mut now_ms = start.now_ms;
     let mut unchanged: HashMap<i64, i64> = HashMap::new();
+    let mut last_seen: HashMap<i64, i64> = HashMap::new();
     for round in 1..=PASSES_MAX {
         let until = match now_ms.take() {
             Some(now_ms) => floor_second(now_ms),
@@ -93,7 +94,10 @@ pub(crate) async fn catch_up(run: &Arc<Run>, start: Start) -> Result<CaughtUp, E
         let until = until.max(caught.until_ms);
         let pass = Pass { number, from: caught.until_ms.saturating_sub(OVERLAP_MS), until };
         let found = read_pass(run, pass, &unchanged).await?;
-        let rests = found.read.iter().all(|issue| issue.updated_ms < caught.until_ms);
+        let is_new = |issue: &Accepted| issue.updated_ms >= caught.until_ms && last_seen.get(&issue.id) != Some(&issue.updated_ms);
+        let rests = !found.read.iter().any(is_new);
+        last_seen.extend(found.read.iter().map(|issue| (issue.id, issue.updated_ms)));
+        last_seen.retain(|_, updated_ms| *updated_ms >= until);
         unchanged.extend(found.read.iter().filter(|issue| issue.updated_ms < until).map(|issue| (issue.id, issue.updated_ms)));
         unchanged.retain(|_, updated_ms| *updated_ms >= until.saturating_sub(OVERLAP_MS));
         caught.until_ms = until;

@@ -46,7 +46,7 @@ impl PassGate {
 }
 
 impl Gate {
-    fn offer(&mut self, head: &IssueHead<'_>) -> bool {
+    fn offer(&mut self, head: &IssueHead) -> bool {
         match self {
             Self::Once(taken) => taken.insert(head.id),
             Self::Pass(pass) => !pass.is_unchanged(head.id, head.updated_ms) && pass.taken().insert(head.id),
@@ -148,7 +148,7 @@ impl PageTaker for Rows<'_> {
     fn take(&mut self, json: &str) -> Result<PageHead, DecodeError> {
         let mut offered = Vec::new();
         let gate = &mut self.gate;
-        let mut accept = |head: &IssueHead<'_>| {
+        let mut accept = |head: &IssueHead| {
             let accepted = gate.offer(head);
             if accepted {
                 offered.push(Accepted { id: head.id, created_ms: head.created_ms, updated_ms: head.updated_ms });

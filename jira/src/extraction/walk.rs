@@ -173,8 +173,14 @@ impl<'a> Walk<'a> {
                 Err(error) => return Err(error),
             };
             match taker.take(&json) {
+                Ok(page) if page.start_at != start_at => {
+                    let detail = format!("it starts at {}, though {start_at} was asked for", page.start_at);
+                    return Err(Error::Undecodable { what: read.what(), detail });
+                }
                 Ok(page) => {
                     drop(json);
+                    // Jira lowers what is asked for without a word; asking for as much again would be in vain.
+                    self.page = self.page.min(page.max_results.max(1));
                     taker.settle(&page).await?;
                     return Ok(page);
                 }

@@ -100,7 +100,7 @@ async fn update(client: &Client, change: &ConnectionUpdate, output: Output) -> R
         "uplink": uplink,
         "url": site.as_str(),
         "username": username,
-        "credential": kind.map_or(old.credential.as_str(), Kind::as_str),
+        "credential": kind.map_or(old.credential.as_str(), |kind| kind.as_str()),
         "max_parallel": change.max_parallel.unwrap_or(old.max_parallel),
     });
     let mut agents = Vec::new();

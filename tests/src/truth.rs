@@ -119,9 +119,15 @@ pub fn issues(sim: &SimHandle) -> impl Iterator<Item = IssueRows> + '_ {
 /// A table as one JSON object a line: dates as `yyyy-MM-dd`, timestamps as microseconds since 1970 (UTC).
 #[must_use]
 pub fn ndjson(sim: &SimHandle, name: &str) -> Option<String> {
+    Some(lines(sim, name)?.collect())
+}
+
+/// The lines of [`ndjson`], one after the other.
+#[must_use]
+pub fn lines<'a>(sim: &'a SimHandle, name: &'a str) -> Option<impl Iterator<Item = String> + 'a> {
     let columns = empty(sim, name)?.columns;
-    let mut out = String::new();
-    for row in rows(sim, name)? {
+    Some(rows(sim, name)?.map(move |row| {
+        let mut out = String::new();
         out.push('{');
         for (number, ((column, _), cell)) in columns.iter().zip(&row).enumerate() {
             if number > 0 {
@@ -132,8 +138,8 @@ pub fn ndjson(sim: &SimHandle, name: &str) -> Option<String> {
             out += &cell.json().to_string();
         }
         out.push_str("}\n");
-    }
-    Some(out)
+        out
+    }))
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
 //! `/__sim/`: the control interface for a simulator that runs as a process of its own. No login.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use http::Method;
+use axum::body::Body;
+use bytes::Bytes;
+use http::{Method, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -156,35 +159,55 @@ fn read<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, Reply> {
 }
 
 /// Answers a control request.
-pub(crate) async fn answer(inner: &std::sync::Arc<Inner>, request: &Request) -> Reply {
-    let sim = SimHandle::from_inner(std::sync::Arc::clone(inner));
+pub(crate) async fn answer(inner: &Arc<Inner>, request: &Request) -> Response<Body> {
+    let sim = SimHandle::from_inner(Arc::clone(inner));
     let path = request.path.strip_prefix("/__sim/").unwrap_or("");
-    if request.method == Method::GET {
-        return look(&sim, path).await;
-    }
-    match act(&sim, path, &request.body).await {
-        Ok(value) => Reply::json(200, &value),
-        Err(reply) => reply,
-    }
+    let reply = match path.strip_prefix("truth/") {
+        Some(table) if crate::truth::TABLES.contains(&table) => return stream_truth(sim, table.to_owned()),
+        _ if request.method == Method::GET => look(&sim, path),
+        _ => match act(&sim, path, &request.body).await {
+            Ok(value) => Reply::json(200, &value),
+            Err(reply) => reply,
+        },
+    };
+    super::server::wire(reply, false)
 }
 
-async fn look(sim: &SimHandle, path: &str) -> Reply {
+/// Bytes of truth that are put together before they are sent.
+const TRUTH_PIECE: usize = 256 * 1024;
+/// Pieces of truth that may wait for the client.
+const TRUTH_AHEAD: usize = 4;
+
+/// Sends a table while it is made: it may be larger than the memory.
+fn stream_truth(sim: SimHandle, table: String) -> Response<Body> {
+    let (sender, receiver) = tokio::sync::mpsc::channel::<Bytes>(TRUTH_AHEAD);
+    let maker = tokio::task::spawn_blocking(move || {
+        let mut piece = String::new();
+        for line in crate::truth::lines(&sim, &table).into_iter().flatten() {
+            piece += &line;
+            if piece.len() >= TRUTH_PIECE && sender.blocking_send(std::mem::take(&mut piece).into()).is_err()
+            {
+                // The client went away.
+                return;
+            }
+        }
+        drop(sender.blocking_send(piece.into()));
+    });
+    let pieces = futures_util::stream::unfold((receiver, maker), |(mut receiver, maker)| async move {
+        let piece = receiver.recv().await?;
+        Some((Ok::<Bytes, std::convert::Infallible>(piece), (receiver, maker)))
+    });
+    let mut response = Response::new(Body::from_stream(pieces));
+    response.headers_mut().insert("content-type", http::HeaderValue::from_static("application/x-ndjson"));
+    response
+}
+
+fn look(sim: &SimHandle, path: &str) -> Reply {
     let as_json = |value: Result<Value, serde_json::Error>| Reply::json(200, &value.unwrap_or_default());
     match path.split_once('/').unwrap_or((path, "")) {
         ("stats", _) => as_json(serde_json::to_value(sim.stats())),
         ("script", _) => as_json(serde_json::to_value(sim.script_log())),
-        ("truth", "") => Reply::json(200, &json!(crate::truth::TABLES)),
-        ("truth", table) => {
-            let (sim, table) = (sim.clone(), table.to_owned());
-            let text =
-                tokio::task::spawn_blocking(move || crate::truth::ndjson(&sim, &table)).await.ok().flatten();
-            match text {
-                Some(text) => Reply::typed(200, "application/x-ndjson", text),
-                None => {
-                    Reply::json(404, &json!({ "error": "no such table", "tables": crate::truth::TABLES }))
-                }
-            }
-        }
+        ("truth", _) => Reply::json(200, &json!(crate::truth::TABLES)),
         ("issue", id) => match sim.issue_json(id) {
             Ok(text) => Reply::json_bytes(200, text.into_bytes()),
             Err(error) => Reply::json(404, &json!({ "error": error.to_string() })),

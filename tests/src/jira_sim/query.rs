@@ -92,7 +92,7 @@ impl Site {
     /// Finds the issues `start..start + most` of the plan's order, and counts them all.
     pub(crate) fn run(&self, plan: &Plan, start: usize, most: usize) -> Found {
         let axis = plan.sort[0].0;
-        let (candidates, rest) = self.candidates(&plan.cond, axis);
+        let (candidates, rest) = self.cheapest(&plan.cond, axis, most == 0);
         let matching: Cow<'_, [Entry]> = match rest {
             None => candidates,
             Some(cond) => {
@@ -119,6 +119,32 @@ impl Site {
         window.sort_by(|a, b| self.compare(plan, a.slot, b.slot));
         let skip = if plan.sort[0].1 { group_high - high } else { low - group_low };
         Found { total, slots: window.iter().skip(skip).take(end - start).map(|entry| entry.slot).collect() }
+    }
+
+    /// The candidates on the axis that the order asks for; from another axis where that leaves far fewer, put
+    /// in order unless they are only counted.
+    fn cheapest<'a>(
+        &'a self,
+        cond: &'a Cond,
+        axis: Axis,
+        only_count: bool,
+    ) -> (Cow<'a, [Entry]>, Option<&'a Cond>) {
+        let mut best = self.candidates(cond, axis);
+        for other in [Axis::Created, Axis::Updated, Axis::Key] {
+            let found = self.candidates(cond, other);
+            let covers = only_count && found.1.is_none() && best.1.is_some();
+            if covers || found.0.len() < best.0.len() / 8 {
+                let mut entries = found.0;
+                if !only_count {
+                    let ordered = entries.iter().map(|entry| self.entry(axis, entry.slot));
+                    let mut ordered: Vec<Entry> = ordered.collect();
+                    ordered.sort_unstable();
+                    entries = ordered.into();
+                }
+                best = (entries, found.1);
+            }
+        }
+        best
     }
 
     /// The entries of the axis that the condition's own range leaves, and the condition that is still to be
@@ -204,7 +230,14 @@ struct Checker<'a> {
 impl Checker<'_> {
     fn tree(&self, tree: &Tree, errors: &mut Vec<String>) -> Cond {
         match tree {
-            Tree::And(parts) => Cond::All(parts.iter().map(|part| self.tree(part, errors)).collect()),
+            Tree::And(parts) => {
+                // An AND inside of an AND is one: its ranges are as good for the indexes.
+                let parts = parts.iter().flat_map(|part| match self.tree(part, errors) {
+                    Cond::All(inner) => inner,
+                    other => vec![other],
+                });
+                Cond::All(parts.collect())
+            }
             Tree::Or(parts) => Cond::Any(parts.iter().map(|part| self.tree(part, errors)).collect()),
             Tree::Not(part) => Cond::Not(Box::new(self.tree(part, errors))),
             Tree::Is(clause) => self.clause(clause, errors),

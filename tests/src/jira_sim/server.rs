@@ -64,7 +64,7 @@ async fn respond(inner: Arc<Inner>, request: http::Request<Incoming>) -> Result<
     let mut request =
         Request { method: parts.method, path: full.clone(), query, headers: parts.headers, body, node: 0 };
     if full.starts_with("/__sim/") {
-        return Ok(wire(control::answer(&inner, &request).await, false));
+        return Ok(control::answer(&inner, &request).await);
     }
     let number = inner.begin();
     let _in_flight = InFlight(&inner);

@@ -13,7 +13,7 @@ pub(super) fn rows(issue: &str, custom: &[CustomColumn]) -> Option<IssueRows> {
     let whole: Members = serde_json::from_str(issue).ok()?;
     let id = number(get(&whole, "id"));
     let fields = members(get(&whole, "fields"));
-    let list = |envelope: Option<&RawValue>, name: &str| elements(get(&members(envelope), name));
+    let list = |envelope, name: &str| elements(get(&members(envelope), name));
     let comments = list(get(&fields, "comment"), "comments");
     let worklogs = list(get(&fields, "worklog"), "worklogs");
     let histories = list(get(&whole, "changelog"), "histories");
@@ -28,11 +28,11 @@ pub(super) fn rows(issue: &str, custom: &[CustomColumn]) -> Option<IssueRows> {
 }
 
 /// The value of a member of a member.
-fn inner(fields: &Members, outer: &str, name: &str, read: fn(Option<&RawValue>) -> Cell) -> Cell {
+fn inner(fields: &Members<'_>, outer: &str, name: &str, read: fn(Option<&RawValue>) -> Cell) -> Cell {
     read(get(&members(get(fields, outer)), name))
 }
 
-fn issue_row(whole: &Members, fields: &Members, custom: &[CustomColumn]) -> Row {
+fn issue_row(whole: &Members<'_>, fields: &Members<'_>, custom: &[CustomColumn]) -> Row {
     let category = members(get(&members(get(fields, "status")), "statusCategory"));
     let mut row = vec![number(get(whole, "id")), text(get(whole, "key"))];
     for (object, names) in [("project", ["id", "key"]), ("issuetype", ["id", "name"])] {
@@ -93,11 +93,11 @@ fn id_names(list: Option<&RawValue>) -> Cell {
     Cell::Text(format!("[{}]", objects.join(",")))
 }
 
-fn visibility(child: &Members) -> [Cell; 2] {
+fn visibility(child: &Members<'_>) -> [Cell; 2] {
     ["type", "value"].map(|name| inner(child, "visibility", name, text))
 }
 
-fn comment(issue: &Cell, child: &Members) -> Row {
+fn comment(issue: &Cell, child: &Members<'_>) -> Row {
     let mut row = vec![number(get(child, "id")), issue.clone()];
     row.extend(["author", "updateAuthor"].map(|name| user(get(child, name))));
     row.push(text(get(child, "body")));
@@ -106,7 +106,7 @@ fn comment(issue: &Cell, child: &Members) -> Row {
     row
 }
 
-fn worklog(issue: &Cell, child: &Members) -> Row {
+fn worklog(issue: &Cell, child: &Members<'_>) -> Row {
     let mut row = vec![number(get(child, "id")), issue.clone()];
     row.extend(["author", "updateAuthor"].map(|name| user(get(child, name))));
     row.push(text(get(child, "comment")));
@@ -117,14 +117,14 @@ fn worklog(issue: &Cell, child: &Members) -> Row {
 }
 
 /// A row per item; an entry without items gives one row with the item's columns null.
-fn history(issue: &Cell, entry: &Members) -> Vec<Row> {
+fn history(issue: &Cell, entry: &Members<'_>) -> Vec<Row> {
     let items = elements(get(entry, "items"));
-    let mut parts: Vec<Members> = items.iter().map(|raw| members(Some(raw))).collect();
+    let mut parts: Vec<Members<'_>> = items.iter().map(|raw| members(Some(raw))).collect();
     if parts.is_empty() {
         parts.push(Members::new());
     }
     let head = [number(get(entry, "id")), user(get(entry, "author")), time(get(entry, "created"))];
-    let row = |(index, item): (i64, &Members)| {
+    let row = |(index, item): (i64, &Members<'_>)| {
         let [id, author, created] = head.clone();
         let mut row = vec![issue.clone(), id, Cell::I64(index), author, created];
         row.extend(
@@ -135,7 +135,7 @@ fn history(issue: &Cell, entry: &Members) -> Vec<Row> {
     (0..).zip(&parts).map(row).collect()
 }
 
-fn link(issue: &Cell, link: &Members) -> Row {
+fn link(issue: &Cell, link: &Members<'_>) -> Row {
     let (direction, member, phrase) = match get(link, "inwardIssue") {
         Some(_) => ("inward", "inwardIssue", "inward"),
         None => ("outward", "outwardIssue", "outward"),

@@ -1,7 +1,9 @@
 //! Cells, and reading them from JSON that is otherwise left as it is.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -43,22 +45,32 @@ impl Cell {
     }
 }
 
+/// The name of a member; borrowed unless it has escapes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub(super) struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl std::borrow::Borrow<str> for Name<'_> {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 /// The members of a JSON object, each as its own text.
-pub(super) type Members = BTreeMap<String, Box<RawValue>>;
+pub(super) type Members<'a> = BTreeMap<Name<'a>, &'a RawValue>;
 
 /// Reads an object; anything else has no members.
-pub(super) fn members(raw: Option<&RawValue>) -> Members {
+pub(super) fn members(raw: Option<&RawValue>) -> Members<'_> {
     raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
 }
 
 /// Reads an array; anything else has no elements.
-pub(super) fn elements(raw: Option<&RawValue>) -> Vec<Box<RawValue>> {
+pub(super) fn elements(raw: Option<&RawValue>) -> Vec<&RawValue> {
     raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
 }
 
 /// A member that is there and not null.
-pub(super) fn get<'a>(members: &'a Members, name: &str) -> Option<&'a RawValue> {
-    members.get(name).map(AsRef::as_ref).filter(|raw| raw.get() != "null")
+pub(super) fn get<'a>(members: &Members<'a>, name: &str) -> Option<&'a RawValue> {
+    members.get(name).copied().filter(|raw| raw.get() != "null")
 }
 
 pub(super) fn string(raw: Option<&RawValue>) -> Option<String> {

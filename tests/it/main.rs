@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod bounded;
+mod engine;
 mod exactly_once;
 mod judge;
 mod login;

@@ -44,12 +44,12 @@ pub(crate) struct Board {
 impl Board {
     /// A run was handed to an agent: the pace is measured anew.
     pub(crate) fn started(&self, number: i64) {
-        self.entry(number, |live| live.since = None);
+        self.lock().entry(number).or_default().send_modify(|live| live.since = None);
     }
 
-    /// New figures.
+    /// New figures; of a run that is over they are late and dropped.
     pub(crate) fn progress(&self, number: i64, progress: Progress, now: Instant) {
-        self.entry(number, |live| {
+        self.change(number, |live| {
             if live.since.is_none() && progress.issues_total.is_some() {
                 live.since = Some((now, progress.issues_read));
             }
@@ -59,7 +59,7 @@ impl Board {
 
     /// The stored run changed.
     pub(crate) fn changed(&self, number: i64) {
-        self.entry(number, |_| {});
+        self.change(number, |_| {});
     }
 
     /// The run is over: followers read it a last time.
@@ -77,8 +77,10 @@ impl Board {
         self.lock().entry(number).or_default().subscribe()
     }
 
-    fn entry(&self, number: i64, change: impl FnOnce(&mut Live)) {
-        self.lock().entry(number).or_default().send_modify(change);
+    fn change(&self, number: i64, change: impl FnOnce(&mut Live)) {
+        if let Some(sender) = self.lock().get(&number) {
+            sender.send_modify(change);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<i64, watch::Sender<Live>>> {
@@ -97,6 +99,7 @@ mod tests {
     #[test]
     fn the_time_left_counts_only_what_this_lease_has_read() {
         let (board, start) = (Board::default(), Instant::now());
+        board.started(1);
         board.progress(1, read(500), start);
         let later = start + Duration::from_secs(10);
         board.progress(1, read(600), later);
@@ -113,5 +116,7 @@ mod tests {
         follower.mark_unchanged();
         board.over(7);
         assert!(follower.has_changed().is_err());
+        board.progress(7, read(1), Instant::now());
+        assert!(board.live(7).is_none(), "late figures leave nothing behind");
     }
 }

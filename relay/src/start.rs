@@ -118,7 +118,13 @@ impl Relay {
         let key_file = data.join("admin.key");
         let admin = AdminKey::load_or_create(&key_file)
             .map_err(|source| RelayError::Data { path: key_file, source })?;
-        let store = Store::open(&data.join("relay.db")).await?;
+        let database = data.join("relay.db");
+        if !database.exists() {
+            // SQLite gives its other files the mode of the first one.
+            private_file::write(&database, b"")
+                .map_err(|source| RelayError::Data { path: database.clone(), source })?;
+        }
+        let store = Store::open(&database).await?;
         let fresh = auth::random_text()?;
         let relay_id = store.setting("relay_id", || fresh).await?;
         let lake = Lake::open(&data.join("lake"))?;

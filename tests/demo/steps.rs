@@ -170,7 +170,8 @@ impl Scene {
     async fn look(&mut self) -> Result<(), DemoError> {
         self.tour.step("Look into a table");
         self.ctl(&["table", "list", "--pool", "sales"]).await?;
-        self.ctl(&["table", "preview", "issues", "--rows", "5"]).await
+        let columns = "issue_key,project_key,type_name,status_name,assignee_id,created,summary";
+        self.ctl(&["table", "preview", "issues", "--rows", "5", "--columns", columns]).await
     }
 
     /// Compares the rows of every table with what Jira holds.

@@ -95,11 +95,13 @@ pub(super) fn view(run: &Run, rates: Rates) -> View {
         .or_else(|| time_left(progress.issues_total?, progress.issues_read, rates.issues?));
     figures
         .extend(left.filter(|_| !run.has_ended()).map(|seconds| format!("{} left", clock(whole(seconds)))));
+    // A delta load counts late, and issues come while a load runs: a total below what was read is none.
+    let total = progress.issues_total.filter(|total| *total >= progress.issues_read && *total > 0);
     let width = progress.rows.keys().map(String::len).max().unwrap_or(0);
     View {
         head: head(run),
-        position: progress.issues_total.map(|total| (progress.issues_read.min(total), total)),
-        issues: issues(progress.issues_read, progress.issues_total),
+        position: total.map(|total| (progress.issues_read, total)),
+        issues: issues(progress.issues_read, total),
         figures: figures.join(", "),
         tables: progress
             .rows
@@ -226,6 +228,15 @@ mod tests {
         }
         let rates = meter.handle_figures(Duration::from_secs(10), &running(2_000, 15_000));
         assert_eq!(rates.rows, Some(1_000.0));
+    }
+
+    #[test]
+    fn a_total_that_is_less_than_what_was_read_is_not_shown() {
+        let mut run = running(30_000, 40_000);
+        assert_eq!(view(&run, Rates::default()).issues, "30,000 issues");
+        run.progress =
+            run.progress.map(|progress| Progress { issues_total: Some(0), issues_read: 0, ..progress });
+        assert_eq!(view(&run, Rates::default()).position, None);
     }
 
     #[test]

@@ -11,11 +11,11 @@ mod report;
 use crate::clock;
 use crate::status::Board;
 use bytes::Bytes;
-use jira::{CheckpointEntry, Credential, Event as EngineEvent, Extraction, JiraClient, Part, Site, Spec, Summary};
+use jira::{CheckpointEntry, Credential, Event as EngineEvent, Extraction, JiraClient, Part, Site, Spec, Summary, Warning};
 use ledger::Ledger;
 use protocol::control::{AgentMessage, Failure, LogLine, PartHeader, Progress};
 use protocol::ids::{Lease, PartId, RunId};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, mpsc};
@@ -152,6 +152,7 @@ struct Running {
     progress_changed: bool,
     ticks: Interval,
     log_lines: u32,
+    warned: BTreeSet<(String, String)>,
     summary: Option<Summary>,
     result_sent: bool,
 }
@@ -185,6 +186,7 @@ impl Running {
             progress_changed: true,
             ticks,
             log_lines: 0,
+            warned: BTreeSet::new(),
             summary: None,
             result_sent: false,
         })
@@ -261,15 +263,24 @@ impl Running {
                 self.ledger.handle_unit_done(&unit, entry, parts).map_err(|error| End::Failed(broken(&error.to_string())))
             }
             EngineEvent::Progress(progress) => self.handle_progress(&progress).await,
-            EngineEvent::Warning(warning) => {
-                tracing::warn!(event = "withheld", code = warning.code, count = warning.count, "{}", warning.message);
-                self.log("warn", &warning.code, &warning.message).await
-            }
+            EngineEvent::Warning(warning) => self.handle_warning(warning).await,
             EngineEvent::Finished(summary) => {
                 self.summary = Some(summary);
                 self.ledger.handle_engine_end().map_err(|error| End::Failed(broken(&error.to_string())))
             }
         }
+    }
+
+    /// Each kind is told when it is first met; the result has the counts.
+    async fn handle_warning(&mut self, warning: Warning) -> Result<(), End> {
+        let Warning { code, message, .. } = warning;
+        if self.warned.contains(&(code.clone(), message.clone())) {
+            return Ok(());
+        }
+        tracing::warn!(event = "withheld", code, "{message}");
+        self.log("warn", &code, &message).await?;
+        self.warned.insert((code, message));
+        Ok(())
     }
 
     async fn handle_progress(&mut self, progress: &jira::Progress) -> Result<(), End> {
@@ -318,7 +329,11 @@ impl Running {
         }
         let Some(summary) = self.summary.take() else { return Ok(()) };
         self.result_sent = true;
+        report::complete(&mut self.progress, &summary);
         self.send_progress().await?;
+        for warning in &summary.warnings {
+            tracing::info!(event = "withheld_total", code = warning.code, count = warning.count, "{}", warning.message);
+        }
         let result = report::result(&summary, &self.bytes_sent, &self.progress);
         tracing::info!(event = "run_read", issues_read = self.progress.issues_read, requests = summary.requests, retries = summary.retries,
             bytes_read = summary.bytes_read, bytes_sent = self.progress.bytes_sent, "everything is read and acknowledged");

@@ -48,6 +48,8 @@ struct Shared {
     login: tokio::sync::Mutex<Option<Account>>,
     /// The account as Jira's header names it, known once logged in.
     account: OnceLock<String>,
+    /// Where the client was made: the lines of its requests belong to that span, whichever task sends them.
+    span: tracing::Span,
 }
 
 /// Counts requests.
@@ -97,6 +99,7 @@ impl JiraClient {
             refused: Mutex::new(None),
             login: tokio::sync::Mutex::new(None),
             account: OnceLock::new(),
+            span: tracing::Span::current(),
         };
         Ok(Self { shared: Arc::new(shared), meter: Arc::new(Meter::default()) })
     }
@@ -226,10 +229,14 @@ impl JiraClient {
         let asked = Instant::now();
         let response = match self.request(read).send().await {
             Ok(response) => response,
-            Err(error) => return unreachable::judge_send(error, &self.shared.site).into(),
+            Err(error) => {
+                self.audit(read, None, asked.elapsed());
+                return unreachable::judge_send(error, &self.shared.site).into();
+            }
         };
         let latency = asked.elapsed();
         let (status, headers) = (response.status(), response.headers().clone());
+        self.audit(read, Some(status.as_u16()), latency);
         if matches!(status.as_u16(), 429 | 502..=504) {
             self.shared.throttle.handle_pushback();
         } else {
@@ -252,6 +259,12 @@ impl JiraClient {
             Verdict::Page(text) => Outcome::Page(Page { text, account, clustered }),
             other => other.into(),
         }
+    }
+
+    /// One line for each request, so that the premises can see what was asked of their Jira and by which run.
+    fn audit(&self, read: &Read, status: Option<u16>, latency: Duration) {
+        let latency_ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);
+        tracing::debug!(parent: &self.shared.span, event = "jira_request", method = read.method(), path = read.template(), status, latency_ms);
     }
 
     fn request(&self, read: &Read) -> reqwest::RequestBuilder {

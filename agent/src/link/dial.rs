@@ -188,7 +188,7 @@ impl Dialler<'_> {
         let host = self.relay.host().to_owned();
         match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             Some(rustls::Error::InvalidCertificate(flaw)) => {
-                DialError::Untrusted { host, reason: flaw.to_string(), next: certificate_hint(flaw) }
+                DialError::Untrusted { host, reason: flaw_in_words(flaw), next: certificate_hint(flaw) }
             }
             _ => DialError::Tls { host, port: self.relay.port(), reason: error.to_string() },
         }
@@ -208,6 +208,14 @@ impl Dialler<'_> {
             }
             other => self.handshake(other.to_string()),
         }
+    }
+}
+
+/// The common flaws in plain words.
+fn flaw_in_words(flaw: &CertificateError) -> String {
+    match flaw {
+        CertificateError::UnknownIssuer => "it is signed by an authority that is not trusted here".to_owned(),
+        other => other.to_string(),
     }
 }
 

@@ -34,6 +34,18 @@ fn phase(phase: Phase) -> &'static str {
     }
 }
 
+/// Brings the last figures up to the result: the engine leaves some out when its caller is slow.
+pub(super) fn complete(progress: &mut Progress, summary: &Summary) {
+    progress.rows.clone_from(&summary.rows);
+    progress.requests = summary.requests;
+    progress.retries = summary.retries;
+    progress.bytes_read = summary.bytes_read;
+    progress.in_flight = 0;
+    let read = summary.rows.get("issues").copied().or(progress.issues_total).unwrap_or_default();
+    progress.issues_read = progress.issues_read.max(read);
+    progress.issues_total = progress.issues_total.map(|total| total.min(progress.issues_read));
+}
+
 /// What a finished run read.
 pub(super) fn result(summary: &Summary, bytes_sent: &BTreeMap<String, u64>, last: &Progress) -> RunResult {
     let figure = |figures: &BTreeMap<String, u64>, table: &str| figures.get(table).copied().unwrap_or_default();
@@ -52,7 +64,7 @@ pub(super) fn result(summary: &Summary, bytes_sent: &BTreeMap<String, u64>, last
         watermark_ms: summary.watermark.as_ref().map(|watermark| watermark.until.timestamp_millis()),
         issues_counted: summary.issues_total,
         warnings: warnings(&summary.warnings),
-        progress: Progress { rows: summary.rows.clone(), requests: summary.requests, retries: summary.retries, bytes_read: summary.bytes_read, in_flight: 0, ..last.clone() },
+        progress: last.clone(),
     }
 }
 
@@ -116,6 +128,14 @@ mod tests {
     #[test]
     fn digests_are_lower_case_hex() {
         assert_eq!(hex(&[0, 15, 255]), "000fff");
+    }
+
+    #[test]
+    fn the_last_figures_are_those_of_the_result() {
+        let mut progress = Progress { issues_total: Some(3000), issues_read: 2504, in_flight: 2, ..Progress::default() };
+        let rows = BTreeMap::from([("issues".to_owned(), 3000_u64)]);
+        complete(&mut progress, &Summary { rows, requests: 65, ..Summary::default() });
+        assert_eq!((progress.issues_total, progress.issues_read, progress.in_flight, progress.requests), (Some(3000), 3000, 0, 65));
     }
 
     #[test]

@@ -136,6 +136,20 @@ impl Read {
         }
     }
 
+    /// The path with the ids left out, for logs.
+    pub(crate) fn template(&self) -> String {
+        match self {
+            Self::IssueComments { .. } => "/rest/api/2/issue/{id}/comment".to_owned(),
+            Self::IssueWorklogs { .. } => "/rest/api/2/issue/{id}/worklog".to_owned(),
+            fixed => fixed.path(),
+        }
+    }
+
+    /// `POST` for a search, whose condition can be longer than an address; `GET` for everything else.
+    pub(crate) fn method(&self) -> &'static str {
+        if matches!(self, Self::Search(_)) { "POST" } else { "GET" }
+    }
+
     /// Parameters of the address.
     pub(crate) fn query(&self) -> Vec<(&'static str, String)> {
         match self {

@@ -4,7 +4,6 @@
 //! any test runtime. [`SimHandle`] changes issues while they are read, injects faults, holds requests and
 //! counts; [`crate::truth`] says what an extraction must yield.
 
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -304,9 +303,6 @@ impl Drop for RunningSim {
         }
     }
 }
-
-/// Requests by template, for assertions.
-pub type RequestCounts = BTreeMap<String, u64>;
 
 #[cfg(test)]
 mod tests;

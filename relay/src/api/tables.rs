@@ -38,7 +38,8 @@ pub(super) async fn list(
         node.store.pool(pool).await?;
     }
     let tables = node.store.tables(filter.pool.as_deref()).await?;
-    Ok(Json(tables.iter().map(document).collect()))
+    // A table without columns has a watermark but no row yet, and so no files.
+    Ok(Json(tables.iter().filter(|table| table.columns > 0).map(document).collect()))
 }
 
 pub(super) async fn show(

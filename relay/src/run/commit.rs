@@ -4,7 +4,7 @@
 use super::catalogue;
 use super::drive::{self, run_id};
 use crate::clock;
-use crate::lake::{Commit, CommitPart, LakeError, TablePlace};
+use crate::lake::{Commit, CommitPart, Committed, LakeError, TablePlace};
 use crate::node::{BusyGuard, Node, Shared};
 use crate::store::{Outcome, Run, StoreError, StoredPart, TableRow};
 use protocol::control::{Failure, RunWarning};
@@ -88,35 +88,54 @@ async fn try_commit(node: &Node, number: i64) -> Result<(), CommitError> {
     let run = node.store.run(number).await?;
     let mut outcome = run.outcome.clone().ok_or(CommitError::NoResult)?;
     let mut parts = by_table(node.store.parts(number).await?);
-    let replaced = parts.remove(catalogue::REPLACED).unwrap_or_default();
-    let mut names: BTreeSet<String> = parts.keys().cloned().collect();
-    names.extend(outcome.result.tables.keys().filter(|name| catalogue::is_table(name)).cloned());
+    let replaced = commit_parts(&parts.remove(catalogue::REPLACED).unwrap_or_default());
     let mut rows = Vec::new();
-    for name in names {
+    for name in tables(&run, &outcome, &parts) {
         let own = parts.remove(&name).unwrap_or_default();
-        let is_issue_table = catalogue::is_issue_table(&name);
-        let place = place(&run, &name);
-        let commit = Commit {
-            place: place.clone(),
-            run_number: number,
-            full: !is_issue_table || run.spec.load == Load::Full,
-            parts: commit_parts(&own),
-            replaced: if is_issue_table { commit_parts(&replaced) } else { Vec::new() },
-        };
-        let committed = node.lake.commit(commit).await?;
-        tracing::info!(run = %run_id(number), table = name, version = committed.version, rows = committed.rows,
-            again = committed.already, "table committed");
-        let said = format!("table {name} holds {} rows in version {}", committed.rows, committed.version);
-        drive::note(node, number, "table_committed", said).await;
-        outcome.rows_after.insert(name.clone(), committed.rows);
-        if let Some(row) = table_row(node, &run, &outcome, place).await? {
-            rows.push(row);
+        let replaced = if catalogue::is_issue_table(&name) { replaced.clone() } else { Vec::new() };
+        if let Some(committed) = commit_table(node, &run, &name, &own, replaced).await? {
+            tracing::info!(run = %run_id(number), table = name, version = committed.version, rows = committed.rows,
+                again = committed.already, "table committed");
+            let said = format!("table {name} holds {} rows in version {}", committed.rows, committed.version);
+            drive::note(node, number, "table_committed", said).await;
         }
+        let row = table_row(node, &run, &outcome, place(&run, &name)).await?;
+        outcome.rows_after.insert(name.clone(), row.rows);
+        let result = outcome.result.tables.entry(name).or_default();
+        // The agent counts what it sent under its own lease only.
+        result.bytes_sent = own.iter().map(|part| part.bytes).sum();
+        result.columns = result.columns.max(row.columns);
+        rows.push(row);
     }
     warn_of_ghosts(&run, &mut outcome);
     sweep(node, &run, rows.iter().map(|row| row.table.clone())).await;
     node.store.succeed(number, &outcome, &rows, clock::now_ms()).await?;
     Ok(())
+}
+
+/// The tables that the run is about: those made from issues also when it read no row of them, because then a full load
+/// leaves them empty and their watermark moves all the same; those of the site only if it read them.
+fn tables(run: &Run, outcome: &Outcome, parts: &BTreeMap<String, Vec<StoredPart>>) -> BTreeSet<String> {
+    let selected = catalogue::selected(&run.spec.tables).into_iter().filter(|name| catalogue::is_issue_table(name));
+    let named = outcome.result.tables.keys().filter(|name| catalogue::is_table(name)).cloned();
+    selected.chain(named).chain(parts.keys().cloned()).collect()
+}
+
+/// Commits one table, if there is anything to change.
+async fn commit_table(
+    node: &Node,
+    run: &Run,
+    name: &str,
+    own: &[StoredPart],
+    replaced: Vec<CommitPart>,
+) -> Result<Option<Committed>, LakeError> {
+    let full = !catalogue::is_issue_table(name) || run.spec.load == Load::Full;
+    if !full && own.is_empty() && replaced.is_empty() {
+        return Ok(None);
+    }
+    let place = place(run, name);
+    let commit = Commit { place, run_number: run.number, full, parts: commit_parts(own), replaced };
+    node.lake.commit(commit).await.map(Some)
 }
 
 fn by_table(parts: Vec<StoredPart>) -> BTreeMap<String, Vec<StoredPart>> {
@@ -138,29 +157,25 @@ fn place(run: &Run, table: &str) -> TablePlace {
     TablePlace { pool: run.pool.clone(), connection: run.connection.clone(), table: table.to_owned() }
 }
 
-/// What the table holds now. `None`: it does not exist, because no run ever had a part of it.
-async fn table_row(
-    node: &Node,
-    run: &Run,
-    outcome: &Outcome,
-    place: TablePlace,
-) -> Result<Option<TableRow>, LakeError> {
-    let Some(info) = node.lake.describe(&place).await? else { return Ok(None) };
+/// What the table holds now. One that no run ever had a part of does not exist yet and has no columns; its watermark counts.
+async fn table_row(node: &Node, run: &Run, outcome: &Outcome, place: TablePlace) -> Result<TableRow, LakeError> {
+    let info = node.lake.describe(&place).await?;
     let watermark_ms = outcome.result.watermark_ms.filter(|_| catalogue::is_issue_table(&place.table));
-    Ok(Some(TableRow {
+    let columns = info.as_ref().map_or(0, |info| info.columns.len());
+    Ok(TableRow {
+        path: node.lake.path(&place),
         pool: place.pool,
         connection: place.connection,
         table: place.table,
         watermark_ms,
         run: run.number,
         updated_ms: clock::now_ms(),
-        rows: info.rows,
-        columns: u64::try_from(info.columns.len()).unwrap_or(u64::MAX),
-        files: info.files,
-        bytes: info.bytes,
-        version: info.version,
-        path: info.path,
-    }))
+        rows: info.as_ref().map_or(0, |info| info.rows),
+        columns: u64::try_from(columns).unwrap_or(u64::MAX),
+        files: info.as_ref().map_or(0, |info| info.files),
+        bytes: info.as_ref().map_or(0, |info| info.bytes),
+        version: info.as_ref().map_or(0, |info| info.version),
+    })
 }
 
 /// A delta load does not see what was deleted or moved out of sight before its watermark: the counts tell.

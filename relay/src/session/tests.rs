@@ -4,6 +4,7 @@ use crate::testing::{Bench, FakeAgent, issues_part};
 use protocol::control::{AgentMessage, Failure, RelayMessage, RunResult, TableResult, TestReport};
 use protocol::handshake::RejectCode;
 use protocol::ids::{Lease, PartId, RunId};
+use protocol::spec::Load;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -71,8 +72,33 @@ async fn a_run_goes_from_queue_to_table() {
     assert_eq!(tables[0]["watermark"], "1970-01-01T00:00:01.000Z");
     let look = bench.get("/v1/tables/sales/jira/issues?rows=2").await;
     assert_eq!(look["rows"], json!([{ "issue_id": 1 }, { "issue_id": 2 }]));
-    let delta = json!({ "connection": "jira", "mode": "delta", "tables": ["issues"] });
-    assert_eq!(bench.post("/v1/extractions", delta).await.0, 202);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delta_load_without_changes_moves_the_watermark_also_of_tables_without_rows() {
+    let bench = Bench::start().await;
+    let keys = bench.furnish().await;
+    let mut agent = bench.agent(&keys).await;
+    let ask = |mode: &str| json!({ "connection": "jira", "mode": mode, "tables": ["issues", "issue_links"] });
+    bench.post("/v1/extractions", ask("full")).await;
+    let (lease, _) = agent.started().await;
+    let part = land(&mut agent, lease, 0, &[1]).await;
+    checkpoint(&mut agent, lease, 0, vec![part]).await;
+    finish(&mut agent, lease, 1).await;
+    bench.follow_to_end("run_1").await;
+
+    let (status, run) = bench.post("/v1/extractions", ask("delta")).await;
+    assert_eq!(status, 202, "{run}");
+    let RelayMessage::StartRun { run, lease, extraction, .. } = agent.hear().await.unwrap() else { panic!() };
+    assert_eq!(extraction.load, Load::Delta { since_ms: 1000 });
+    let result = RunResult { watermark_ms: Some(2000), issues_counted: Some(1), ..RunResult::default() };
+    agent.say(&AgentMessage::RunFinished { run, lease, result }).await;
+    let run = bench.follow_to_end("run_2").await;
+    assert_eq!((&run["state"], &run["result"]["warnings"]), (&json!("succeeded"), &json!([])));
+    assert_eq!(run["result"]["tables"]["issues"]["rows_after"], 1);
+    let tables = bench.get("/v1/tables").await;
+    assert_eq!(tables.as_array().unwrap().len(), 1, "a table without columns does not exist yet");
+    assert_eq!((&tables[0]["watermark"], &tables[0]["version"]), (&json!("1970-01-01T00:00:02.000Z"), &json!(0)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

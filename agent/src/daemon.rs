@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::identity::Identity;
 use crate::link::Supervisor;
+use crate::lock;
 use crate::paths::Paths;
 use crate::policy::{self, Policy};
 use crate::private_file;
@@ -12,8 +13,6 @@ use crate::runs::Premises;
 use crate::secrets::Opener;
 use crate::status::{Board, Who};
 use crate::trust::Authority;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -23,7 +22,8 @@ use tokio_util::sync::CancellationToken;
 /// When something of the premises cannot be used: then nothing was started.
 pub(crate) async fn run(given: &Run, config: &Config, paths: &Paths) -> Result<(), Error> {
     let identity = Identity::require(paths)?;
-    let _lock = lock(paths)?;
+    private_file::ensure_folder(&paths.state)?;
+    let _lock = lock::hold(paths)?;
     forbid_core_dumps();
     let policy = Policy::new(policy::gather(config, paths, &given.premises)?, config.limits.clone(), config.requests.clone());
     let board = Board::new(who(&identity, &policy)?);
@@ -77,26 +77,6 @@ fn announce(identity: &Identity, policy: &Policy) {
     }
 }
 
-/// One agent per state folder: two would throw each other off the relay. The lock ends with the process, whatever ends it.
-fn lock(paths: &Paths) -> Result<File, Error> {
-    private_file::ensure_folder(&paths.state)?;
-    let path = paths.lock();
-    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(Error::file("open", &path))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut pid = String::new();
-            let known = file.read_to_string(&mut pid).is_ok() && !pid.trim().is_empty();
-            let pid = if known { pid.trim().to_owned() } else { "unknown".to_owned() };
-            return Err(Error::AlreadyRunning { state: paths.state.clone(), pid });
-        }
-        Err(TryLockError::Error(source)) => return Err(Error::File { action: "lock", path, source }),
-    }
-    let written = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "{}", std::process::id()));
-    written.map_err(Error::file("write", &path))?;
-    Ok(file)
-}
-
 /// A core file would hold passwords and Jira's data.
 #[cfg(unix)]
 fn forbid_core_dumps() {
@@ -139,21 +119,4 @@ fn stop_on_signal() -> Result<CancellationToken, Error> {
         }
     });
     Ok(stop)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::identity::tests::paths_in;
-
-    #[test]
-    fn one_state_folder_has_one_running_agent() {
-        let place = tempfile::tempdir().unwrap();
-        let paths = paths_in(place.path());
-        let held = lock(&paths).unwrap();
-        let error = lock(&paths).unwrap_err().to_string();
-        assert!(error.contains(&std::process::id().to_string()), "{error}");
-        drop(held);
-        lock(&paths).unwrap();
-    }
 }

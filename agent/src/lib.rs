@@ -21,6 +21,7 @@ mod trust;
 
 mod policy;
 mod secrets;
+mod lock;
 mod status;
 
 mod run;

@@ -123,31 +123,37 @@ impl Supervisor {
     fn report(&self, end: &AttemptEnd) -> Option<Duration> {
         let (code, text, hint) = match end {
             AttemptEnd::Dial(error) => (error.code().to_owned(), error.to_string(), error.retry_after()),
-            AttemptEnd::Greeting(error) => self.judge_greeting(error),
+            AttemptEnd::Greeting(error) => (error.code(), error.to_string(), hint_of(error)),
             AttemptEnd::Session(SessionEnd::Lost { end, go_away }) => judge_loss(end, *go_away),
             AttemptEnd::Session(SessionEnd::Stopped) => return None,
         };
         tracing::warn!(event = "link_down", relay = %self.relay, code, reason = text, "no link to the relay");
+        if is_refusal(end) {
+            tracing::error!(
+                event = "identity_refused",
+                relay = %self.relay,
+                agent = %self.introduction.agent_id,
+                code,
+                "the relay refuses this agent until somebody acts: have it restored there, or enrol it anew with `uplink-agent enroll --force` and an unused token"
+            );
+        }
         self.premises.board.error("link", &code, &text);
         hint
     }
+}
 
-    fn judge_greeting(&self, error: &GreetingError) -> (String, String, Option<Duration>) {
-        let (code, text) = (error.code(), error.to_string());
-        let Some(reject) = error.rejection() else { return (code, text, None) };
-        if !reject.code.is_permanent() {
-            return (code, text, reject.retry_after());
-        }
-        tracing::error!(
-            event = "identity_refused",
-            relay = %self.relay,
-            agent = %self.introduction.agent_id,
-            code,
-            "the relay refuses this agent until somebody acts: {}; enrol it anew with `uplink-agent enroll --force` and an unused token, or have it restored at the relay",
-            crate::policy::shortened_line(&text)
-        );
-        (code, text, Some(reject.retry_after().unwrap_or_default().max(RETRY_AFTER_REFUSAL)))
+/// Whether only a person can bring the link back.
+fn is_refusal(end: &AttemptEnd) -> bool {
+    match end {
+        AttemptEnd::Greeting(error) => error.rejection().is_some_and(|reject| reject.code.is_permanent()),
+        AttemptEnd::Session(SessionEnd::Lost { end, .. }) => end.close_code() == Some(CloseCode::Revoked.number()),
+        AttemptEnd::Session(SessionEnd::Stopped) | AttemptEnd::Dial(_) => false,
     }
+}
+
+fn hint_of(error: &GreetingError) -> Option<Duration> {
+    let reject = error.rejection()?;
+    if reject.code.is_permanent() { Some(reject.retry_after().unwrap_or_default().max(RETRY_AFTER_REFUSAL)) } else { reject.retry_after() }
 }
 
 fn judge_loss(end: &LinkEnd, go_away: Option<Duration>) -> (String, String, Option<Duration>) {

@@ -1,8 +1,9 @@
 //! What the running agent does, for `uplink-agent status`: one small file in the state folder, replaced whole, with names and
-//! counts only, never Jira's data. The file outlives the agent; its reader checks whether the process still lives.
+//! counts only, never Jira's data. The file outlives the agent; its reader checks by the lock whether the agent still lives.
 
 use crate::clock;
 use crate::error::Error;
+use crate::lock;
 use crate::paths::Paths;
 use crate::private_file::{self, Durability};
 use protocol::control::Progress;
@@ -219,14 +220,14 @@ pub(crate) fn read(paths: &Paths) -> Result<Reading, Error> {
     let Ok(status) = serde_json::from_slice::<Status>(&bytes) else {
         return Ok(Reading::NotRunning("its status file is of another version".to_owned()));
     };
-    Ok(judge(status, clock::now_ms(), process_lives))
+    Ok(judge(status, clock::now_ms(), lock::is_held(paths)?))
 }
 
-fn judge(status: Status, now_ms: i64, lives: impl Fn(u32) -> bool) -> Reading {
+fn judge(status: Status, now_ms: i64, lives: bool) -> Reading {
     if !status.running {
         return Reading::NotRunning(format!("it ended in good order at {}", status.written_at));
     }
-    if !lives(status.pid) {
+    if !lives {
         return Reading::NotRunning(format!(
             "process {} is gone and left a stale status of {}: it was killed or crashed",
             status.pid, status.written_at
@@ -234,23 +235,11 @@ fn judge(status: Status, now_ms: i64, lives: impl Fn(u32) -> bool) -> Reading {
     }
     if now_ms.saturating_sub(status.written_at_ms) > STALE_AFTER_MS {
         return Reading::NotRunning(format!(
-            "its status is stale: the last one is of {}, so process {} hangs or is another program",
+            "its status is stale: the last one is of {}, so process {} hangs",
             status.written_at, status.pid
         ));
     }
     Reading::Running(Box::new(status))
-}
-
-#[cfg(unix)]
-fn process_lives(pid: u32) -> bool {
-    let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else { return false };
-    // Not permitted means that it is there and belongs to somebody else.
-    !matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH))
-}
-
-#[cfg(not(unix))]
-fn process_lives(_: u32) -> bool {
-    true
 }
 
 #[cfg(test)]
@@ -279,6 +268,7 @@ mod tests {
         board.run_begins(&RunId::from("run_1"), Lease(2), "jira");
         board.run_goes_on(&RunId::from("run_1"), &Progress { issues_read: 7, ..Progress::default() });
         board.write(&paths).unwrap();
+        let _agent = lock::hold(&paths).unwrap();
         let Reading::Running(status) = read(&paths).unwrap() else { panic!("not running") };
         assert_eq!((status.link.state, status.runs[0].progress.issues_read), (LinkState::Up, 7));
     }
@@ -290,14 +280,14 @@ mod tests {
         board().write_end(&paths).unwrap();
         assert!(matches!(read(&paths).unwrap(), Reading::NotRunning(why) if why.contains("good order")));
         let left = board().status.borrow().clone();
-        assert!(matches!(judge(left, clock::now_ms(), |_| false), Reading::NotRunning(why) if why.contains("stale")));
+        assert!(matches!(judge(left, clock::now_ms(), false), Reading::NotRunning(why) if why.contains("stale")));
     }
 
     #[test]
     fn an_old_status_of_a_living_process_is_stale() {
         let left = board().status.borrow().clone();
         let later = left.written_at_ms + STALE_AFTER_MS + 1;
-        assert!(matches!(judge(left, later, |_| true), Reading::NotRunning(why) if why.contains("stale")));
+        assert!(matches!(judge(left, later, true), Reading::NotRunning(why) if why.contains("stale")));
     }
 
     #[test]

@@ -13,18 +13,20 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 /// How long a farewell may take; the peer may be long gone.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// What a killed relay or a cut line looks like.
+const CLOSED_SILENTLY: &str = "it was closed without a word";
 
 /// Why a link ended.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LinkEnd {
     #[error(transparent)]
     Protocol(#[from] LinkError),
-    #[error("the relay closed the link ({code}{})", if reason.is_empty() { String::new() } else { format!(", {reason}") })]
+    #[error("the relay closed the link ({code}{}){}", if reason.is_empty() { String::new() } else { format!(", {reason}") }, advice(*code))]
     Closed { code: u16, reason: String },
     #[error("the connection to the relay broke: {0}")]
     Broken(String),
@@ -101,8 +103,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             // The socket is read before the time is looked at: what already came is a sign of life.
             match Pin::new(&mut self.socket).poll_next(context) {
                 Poll::Ready(Some(Ok(message))) => self.handle(message)?,
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(LinkEnd::Broken(error.to_string()))),
-                Poll::Ready(None) => return Poll::Ready(Err(LinkEnd::Broken("it was closed without a word".to_owned()))),
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(broken(&error))),
+                Poll::Ready(None) => return Poll::Ready(Err(LinkEnd::Broken(CLOSED_SILENTLY.to_owned()))),
                 Poll::Pending => ready!(self.poll_time(context)?),
             }
         }
@@ -113,7 +115,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let last_words = async {
             std::future::poll_fn(|context| self.poll_write(context)).await?;
             let frame = CloseFrame { code: code.number().into(), reason: reason.into() };
-            self.socket.close(Some(frame)).await.map_err(|error| LinkEnd::Broken(error.to_string()))
+            self.socket.close(Some(frame)).await.map_err(|error| broken(&error))
         };
         match tokio::time::timeout(FAREWELL, last_words).await {
             Ok(Ok(())) => {}
@@ -150,21 +152,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Ready when everything that the link wanted to send is in the system's hands.
     fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<Result<(), LinkEnd>> {
-        let broken = |error: tokio_tungstenite::tungstenite::Error| LinkEnd::Broken(error.to_string());
         loop {
-            ready!(Pin::new(&mut self.socket).poll_ready(context)).map_err(broken)?;
+            ready!(Pin::new(&mut self.socket).poll_ready(context)).map_err(|error| broken(&error))?;
             let Some(transmit) = self.link.poll_transmit() else { break };
             let message = match transmit {
                 Transmit::Text(text) => Message::text(text),
                 Transmit::Binary(bytes) => Message::binary(bytes),
             };
-            Pin::new(&mut self.socket).start_send(message).map_err(broken)?;
+            Pin::new(&mut self.socket).start_send(message).map_err(|error| broken(&error))?;
             self.unflushed = true;
         }
         if self.unflushed {
-            ready!(Pin::new(&mut self.socket).poll_flush(context)).map_err(broken)?;
+            ready!(Pin::new(&mut self.socket).poll_flush(context)).map_err(|error| broken(&error))?;
             self.unflushed = false;
         }
         Poll::Ready(Ok(()))
     }
+}
+
+fn broken(error: &WsError) -> LinkEnd {
+    let text = match error {
+        WsError::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => CLOSED_SILENTLY.to_owned(),
+        other => other.to_string(),
+    };
+    LinkEnd::Broken(text)
+}
+
+fn advice(code: u16) -> &'static str {
+    if code == CloseCode::Replaced.number() { "; another process uses this identity: find the copy and stop it" } else { "" }
 }

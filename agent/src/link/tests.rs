@@ -175,6 +175,16 @@ fn a_replaced_session_is_not_fought_for_at_once() {
 }
 
 #[test]
+fn only_a_refused_identity_needs_a_person() {
+    let lost = |code: CloseCode| {
+        let end = LinkEnd::Closed { code: code.number(), reason: String::new() };
+        is_refusal(&AttemptEnd::Session(SessionEnd::Lost { end, go_away: None }))
+    };
+    assert!(lost(CloseCode::Revoked));
+    assert!(!lost(CloseCode::Replaced) && !lost(CloseCode::GoingAway) && !lost(CloseCode::PeerSilent));
+}
+
+#[test]
 fn a_relay_cannot_turn_heartbeats_off() {
     assert_eq!(heartbeat(0), Duration::from_millis(500));
     assert_eq!(heartbeat(u64::MAX), Duration::from_secs(60));

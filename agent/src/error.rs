@@ -213,5 +213,5 @@ impl Error {
 }
 
 fn nearest_hint(nearest: Option<&str>) -> String {
-    nearest.map(|key| format!("; did you mean `{key}`?")).unwrap_or_else(|| "; see `uplink-agent config check --help`".to_owned())
+    nearest.map(|key| format!("; did you mean `{key}`?")).unwrap_or_else(|| "; `uplink-agent config defaults` prints every key".to_owned())
 }

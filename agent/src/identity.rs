@@ -16,7 +16,6 @@ use zeroize::Zeroizing;
 
 /// The seeds of the agent's two key pairs.
 #[derive(Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct Seeds {
     #[serde(with = "seed_text")]
     signing: Zeroizing<[u8; 32]>,
@@ -26,7 +25,6 @@ pub(crate) struct Seeds {
 
 /// What the relay said at enrolment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct Enrolment {
     /// The relay's address, as it is dialled.
     pub(crate) relay: String,
@@ -46,7 +44,6 @@ pub(crate) struct Enrolment {
 
 /// An enrolled agent.
 #[derive(Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct Identity {
     pub(crate) seeds: Seeds,
     pub(crate) enrolment: Enrolment,
@@ -54,7 +51,6 @@ pub(crate) struct Identity {
 
 /// Keys that wait for an answer of one relay.
 #[derive(Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Pending {
     seeds: Seeds,
     relay: String,

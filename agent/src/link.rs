@@ -112,7 +112,7 @@ impl Supervisor {
         check_clock(established.relay_time_ms);
         let welcome = established.welcome;
         backoff.link_up(self.started.elapsed(), Duration::from_millis(welcome.reconnect_spread_ms));
-        tracing::info!(event = "link_up", relay = %self.relay, session = welcome.session, relay_version = welcome.relay_version, "linked to the relay");
+        tracing::info!(event = "link_up", relay = %self.relay, session = welcome.session, relay_version = crate::policy::shortened(&welcome.relay_version), "linked to the relay");
         self.premises.board.link(LinkState::Up, None);
         let settings = LinkConfig::new(heartbeat(welcome.heartbeat_ms), welcome.limits);
         let link = AgentLink::new(settings, Duration::ZERO);
@@ -127,6 +127,8 @@ impl Supervisor {
             AttemptEnd::Session(SessionEnd::Lost { end, go_away }) => judge_loss(end, *go_away),
             AttemptEnd::Session(SessionEnd::Stopped) => return None,
         };
+        // The relay's own words may be among them.
+        let text = crate::policy::shortened_line(&text);
         tracing::warn!(event = "link_down", relay = %self.relay, code, reason = text, "no link to the relay");
         if is_refusal(end) {
             tracing::error!(

@@ -118,7 +118,12 @@ impl Runs {
             RelayMessage::PartLanded { run, part, .. } => self.word(&run, None, ToRun::Landed(part)),
             RelayMessage::PartFailed { run, part, failure, .. } => {
                 tracing::warn!(event = "part_refused", %run, %part, code = policy::shortened(&failure.code), "the relay could not land a part");
-                self.word(&run, None, ToRun::PartFailed(failure))
+                let shown = Failure {
+                    code: policy::shortened(&failure.code),
+                    message: policy::shortened_line(&failure.message),
+                    hint: policy::shortened_line(&failure.hint),
+                };
+                self.word(&run, None, ToRun::PartFailed(shown))
             }
             RelayMessage::CheckpointStored { run, lease, sequence } => self.word(&run, Some(lease), ToRun::Stored(sequence)),
             RelayMessage::RunClosed { run, lease } => self.word(&run, Some(lease), ToRun::Closed),

@@ -33,7 +33,6 @@ pub(crate) struct LocalAccount {
 
 /// What `enroll` was told, kept in the state folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct Remembered {
     allow_jira: Vec<SiteAddress>,
     /// Whether `jira-ca.pem` is trusted for them.

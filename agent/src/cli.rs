@@ -5,7 +5,11 @@ use std::path::PathBuf;
 
 /// The agent of Uplink: reads Jira on the premises and streams tables to a relay over one outbound link.
 #[derive(Debug, Parser)]
-#[command(name = "uplink-agent", version, after_help = "Exit codes: 0 done, 1 failed (the reason is on standard error), 2 wrong use or configuration.")]
+#[command(
+    name = "uplink-agent",
+    version,
+    after_help = "Exit codes: 0 done, 1 failed (the reason is on standard error), 2 wrong use or configuration."
+)]
 pub struct Cli {
     /// Flags that every command takes.
     #[command(flatten)]
@@ -154,7 +158,12 @@ mod tests {
     fn the_token_has_no_place_on_the_command_line() {
         let enroll = ["uplink-agent", "enroll", "--relay", "https://relay"];
         assert!(Cli::try_parse_from(enroll).is_err(), "a source is required");
-        for extra in [&["--token", "upl1.secret"][..], &["upl1.secret"], &["--token-stdin", "upl1.secret"], &["--token-stdin=upl1.secret"]] {
+        for extra in [
+            &["--token", "upl1.secret"][..],
+            &["upl1.secret"],
+            &["--token-stdin", "upl1.secret"],
+            &["--token-stdin=upl1.secret"],
+        ] {
             assert!(Cli::try_parse_from(enroll.iter().chain(extra)).is_err(), "{extra:?} was accepted");
         }
         assert!(Cli::try_parse_from(enroll.iter().chain(&["--token-stdin"])).is_ok());
@@ -163,8 +172,17 @@ mod tests {
 
     #[test]
     fn every_command_takes_the_common_flags() {
-        for command in [&["run"][..], &["status"], &["config", "check"], &["enroll", "--relay", "https://r", "--token-stdin"]] {
-            let line = ["uplink-agent"].iter().chain(command).chain(&["--state", "s", "--config", "c", "--json"]).copied();
+        for command in [
+            &["run"][..],
+            &["status"],
+            &["config", "check"],
+            &["enroll", "--relay", "https://r", "--token-stdin"],
+        ] {
+            let line = ["uplink-agent"]
+                .iter()
+                .chain(command)
+                .chain(&["--state", "s", "--config", "c", "--json"])
+                .copied();
             let cli = Cli::try_parse_from(line).unwrap();
             assert!(cli.common.json && cli.common.state.is_some() && cli.common.config.is_some());
         }

@@ -38,7 +38,10 @@ pub async fn execute(cli: Cli) -> Result<u8, Error> {
 
 fn load(common: &Common, paths: &Paths) -> Result<Config, Error> {
     let config = config::load(&paths.config)?;
-    logs::start(common.log_level.unwrap_or(config.log.level), common.log_format.unwrap_or(config.log.format))?;
+    logs::start(
+        common.log_level.unwrap_or(config.log.level),
+        common.log_format.unwrap_or(config.log.format),
+    )?;
     Ok(config)
 }
 
@@ -62,8 +65,14 @@ async fn enroll(given: &Enroll, common: &Common, paths: &Paths) -> Result<u8, Er
         return Ok(EXIT_DONE);
     }
     let verb = if news { "Enrolled" } else { "Already enrolled with this token" };
-    println!("{verb}: agent {} ({}) of uplink {} at {}", enrolment.agent_id, enrolment.name, enrolment.uplink, enrolment.relay);
-    println!("Fingerprint: {fingerprint}   (the relay must show the same: `uplinkctl uplink show {}`)", enrolment.uplink);
+    println!(
+        "{verb}: agent {} ({}) of uplink {} at {}",
+        enrolment.agent_id, enrolment.name, enrolment.uplink, enrolment.relay
+    );
+    println!(
+        "Fingerprint: {fingerprint}   (the relay must show the same: `uplinkctl uplink show {}`)",
+        enrolment.uplink
+    );
     println!("Keys and settings are in {}", paths.state.display());
     match permitted.as_slice() {
         [] => println!("No Jira is permitted yet: repeat with --allow-jira URL, or give it to `run`"),
@@ -100,36 +109,62 @@ fn show_status(common: &Common, paths: &Paths) -> Result<u8, Error> {
         Reading::NotRunning(why) => {
             let enrolment = &identity.enrolment;
             if common.json {
-                println!("{}", json!({"running": false, "reason": why, "agent_id": enrolment.agent_id, "uplink": enrolment.uplink,
-                    "relay": enrolment.relay, "fingerprint": identity.seeds.fingerprint()?}));
+                println!(
+                    "{}",
+                    json!({"running": false, "reason": why, "agent_id": enrolment.agent_id, "uplink": enrolment.uplink,
+                    "relay": enrolment.relay, "fingerprint": identity.seeds.fingerprint()?})
+                );
                 return Ok(EXIT_FAILED);
             }
-            println!("Agent {} ({}) of uplink {} at {}", enrolment.agent_id, enrolment.name, enrolment.uplink, enrolment.relay);
+            println!(
+                "Agent {} ({}) of uplink {} at {}",
+                enrolment.agent_id, enrolment.name, enrolment.uplink, enrolment.relay
+            );
             println!("Fingerprint: {}", identity.seeds.fingerprint()?);
-            Err(Error::NotRunning(format!("the agent is not running: {why}; start it with `{}`", next_command(common))))
+            Err(Error::NotRunning(format!(
+                "the agent is not running: {why}; start it with `{}`",
+                next_command(common)
+            )))
         }
     }
 }
 
 fn print_status(status: &Status) {
-    println!("Agent {} ({}) of uplink {}, version {}, process {}, since {}", status.agent_id, status.name, status.uplink, status.version, status.pid, status.started_at);
+    println!(
+        "Agent {} ({}) of uplink {}, version {}, process {}, since {}",
+        status.agent_id, status.name, status.uplink, status.version, status.pid, status.started_at
+    );
     println!("Fingerprint: {}", status.fingerprint);
     let link = match status.link.state {
         LinkState::Connecting => "connecting".to_owned(),
         LinkState::Up => "up".to_owned(),
-        LinkState::Waiting => format!("down, next attempt at {}", status.link.next_attempt_at.as_deref().unwrap_or("any moment")),
+        LinkState::Waiting => format!(
+            "down, next attempt at {}",
+            status.link.next_attempt_at.as_deref().unwrap_or("any moment")
+        ),
         LinkState::Stopped => "stopped".to_owned(),
     };
     println!("Link to {}: {link} (since {})", status.relay, status.link.since);
-    println!("Permitted to read: {}", if status.permitted.is_empty() { "nothing".to_owned() } else { status.permitted.join(", ") });
+    println!(
+        "Permitted to read: {}",
+        if status.permitted.is_empty() { "nothing".to_owned() } else { status.permitted.join(", ") }
+    );
     if status.runs.is_empty() {
         println!("Runs: none");
     }
     for run in &status.runs {
         let progress = &run.progress;
         let total = progress.issues_total.map(|total| format!(" of {total}")).unwrap_or_default();
-        println!("Run {} of {} since {}: {}, {}{total} issues read, {} bytes read, {} bytes sent", run.run, run.connection, run.started_at,
-            progress.phase, progress.issues_read, progress.bytes_read, progress.bytes_sent);
+        println!(
+            "Run {} of {} since {}: {}, {}{total} issues read, {} bytes read, {} bytes sent",
+            run.run,
+            run.connection,
+            run.started_at,
+            progress.phase,
+            progress.issues_read,
+            progress.bytes_read,
+            progress.bytes_sent
+        );
     }
     if let Some(error) = &status.last_error {
         println!("Last error, {} ({}): {} [{}]", error.at, error.about, error.message, error.code);
@@ -153,14 +188,24 @@ fn check_config(common: &Common, paths: &Paths) -> Result<u8, Error> {
     }
     let file = paths.config.path();
     if common.json {
-        println!("{}", json!({"ok": true, "file": file, "file_exists": file.exists(), "state": paths.state, "enrolled": identity.is_some(),
-            "permitted": addresses(&sites), "max_runs": config.limits.max_runs, "max_parallel": config.limits.max_parallel}));
+        println!(
+            "{}",
+            json!({"ok": true, "file": file, "file_exists": file.exists(), "state": paths.state, "enrolled": identity.is_some(),
+            "permitted": addresses(&sites), "max_runs": config.limits.max_runs, "max_parallel": config.limits.max_parallel})
+        );
         return Ok(EXIT_DONE);
     }
     let found = if file.exists() { "read" } else { "not there, the defaults count" };
     println!("The configuration is right: {} ({found})", file.display());
-    println!("State folder: {} ({})", paths.state.display(), if identity.is_some() { "enrolled" } else { "not enrolled" });
-    println!("Permitted to read: {}", if sites.is_empty() { "nothing".to_owned() } else { addresses(&sites).join(", ") });
+    println!(
+        "State folder: {} ({})",
+        paths.state.display(),
+        if identity.is_some() { "enrolled" } else { "not enrolled" }
+    );
+    println!(
+        "Permitted to read: {}",
+        if sites.is_empty() { "nothing".to_owned() } else { addresses(&sites).join(", ") }
+    );
     println!("At most {} runs, {} requests at once each", config.limits.max_runs, config.limits.max_parallel);
     Ok(EXIT_DONE)
 }

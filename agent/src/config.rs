@@ -133,8 +133,8 @@ fn load_from(file: &ConfigFile, environment: HashMap<String, String>) -> Result<
         .add_source(environment_source(environment))
         .build()
         .map_err(|error| layers.bad_value("", &error))?;
-    let mut config: Config =
-        serde_path_to_error::deserialize(built).map_err(|error| layers.bad_value(&error.path().to_string(), error.inner()))?;
+    let mut config: Config = serde_path_to_error::deserialize(built)
+        .map_err(|error| layers.bad_value(&error.path().to_string(), error.inner()))?;
     config.anchor_paths(file.path().parent().unwrap_or(Path::new("")));
     config.check(&layers)?;
     Ok(config)
@@ -148,7 +148,9 @@ fn read_file(file: &ConfigFile) -> Result<Option<String>, Error> {
     match (std::fs::read_to_string(file.path()), file) {
         (Ok(text), _) => Ok(Some(text)),
         (Err(error), ConfigFile::Standard(_)) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        (Err(source), _) => Err(Error::File { action: "read the configuration", path: file.path().to_owned(), source }),
+        (Err(source), _) => {
+            Err(Error::File { action: "read the configuration", path: file.path().to_owned(), source })
+        }
     }
 }
 
@@ -178,7 +180,8 @@ impl Config {
         ];
         for (key, value, least, most) in ranges {
             if !(least..=most).contains(&value) {
-                return Err(layers.bad_value(key, &format!("{value} is out of range; it must be from {least} to {most}")));
+                return Err(layers
+                    .bad_value(key, &format!("{value} is out of range; it must be from {least} to {most}")));
             }
         }
         Ok(())

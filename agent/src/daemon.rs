@@ -25,11 +25,20 @@ pub(crate) async fn run(given: &Run, config: &Config, paths: &Paths) -> Result<(
     private_file::ensure_folder(&paths.state)?;
     let _lock = lock::hold(paths)?;
     forbid_core_dumps();
-    let policy = Policy::new(policy::gather(config, paths, &given.premises)?, config.limits.clone(), config.requests.clone());
+    let policy = Policy::new(
+        policy::gather(config, paths, &given.premises)?,
+        config.limits.clone(),
+        config.requests.clone(),
+    );
     let board = Board::new(who(&identity, &policy)?);
     let opener = Opener::new(&identity.seeds)?;
     let premises = Arc::new(Premises { policy, opener, limits: config.limits.clone(), board: board.clone() });
-    let supervisor = Supervisor::new(&identity, &authority(&identity, config, paths)?, config.link.clone(), Arc::clone(&premises))?;
+    let supervisor = Supervisor::new(
+        &identity,
+        &authority(&identity, config, paths)?,
+        config.link.clone(),
+        Arc::clone(&premises),
+    )?;
     announce(&identity, &premises.policy);
     let stop = stop_on_signal()?;
     let kept = tokio::select! {
@@ -43,7 +52,8 @@ pub(crate) async fn run(given: &Run, config: &Config, paths: &Paths) -> Result<(
 
 /// Whom the link trusts: the configuration, then what `enroll` was given, then the system.
 pub(crate) fn authority(identity: &Identity, config: &Config, paths: &Paths) -> Result<Authority, Error> {
-    let own = |path: std::path::PathBuf| policy::read_certificates(&path).map(|pem| Authority::Own { path, pem });
+    let own =
+        |path: std::path::PathBuf| policy::read_certificates(&path).map(|pem| Authority::Own { path, pem });
     match config.relay.ca_file.get() {
         Some(path) => own(path.to_owned()),
         None if identity.enrolment.own_authority => own(paths.relay_ca()),
@@ -73,7 +83,10 @@ fn announce(identity: &Identity, policy: &Policy) {
         }
     }
     if policy.sites().is_empty() {
-        tracing::warn!(event = "nothing_permitted", "no Jira is permitted, so every extraction will be refused; name one with --allow-jira or allow_jira");
+        tracing::warn!(
+            event = "nothing_permitted",
+            "no Jira is permitted, so every extraction will be refused; name one with --allow-jira or allow_jira"
+        );
     }
 }
 
@@ -93,7 +106,8 @@ fn forbid_core_dumps() {}
 #[cfg(unix)]
 fn stop_on_signal() -> Result<CancellationToken, Error> {
     use tokio::signal::unix::{SignalKind, signal};
-    let unable = |error: std::io::Error| Error::System { action: "listen for signals", reason: error.to_string() };
+    let unable =
+        |error: std::io::Error| Error::System { action: "listen for signals", reason: error.to_string() };
     let mut terminate = signal(SignalKind::terminate()).map_err(unable)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(unable)?;
     let stop = CancellationToken::new();

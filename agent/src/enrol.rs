@@ -91,8 +91,13 @@ fn authority(given: &Enroll, config: &Config) -> Result<Authority, Error> {
 
 fn read_token(source: &TokenSource) -> Result<EnrolmentToken, Error> {
     let (place, text) = match &source.token_file {
-        Some(path) => (path.display().to_string(), read_limited(std::fs::File::open(path).map_err(Error::file("read", path))?, path)?),
-        None => ("standard input".to_owned(), read_limited(std::io::stdin().lock(), Path::new("standard input"))?),
+        Some(path) => (
+            path.display().to_string(),
+            read_limited(std::fs::File::open(path).map_err(Error::file("read", path))?, path)?,
+        ),
+        None => {
+            ("standard input".to_owned(), read_limited(std::io::stdin().lock(), Path::new("standard input"))?)
+        }
     };
     if text.trim().is_empty() {
         return Err(Error::TokenMissing { place });
@@ -116,7 +121,12 @@ fn request(seeds: &Seeds, token: &EnrolmentToken, name: &str) -> Result<EnrolReq
     })
 }
 
-async fn ask(relay: &RelayAddress, authority: &Authority, config: &Config, request: &EnrolRequest) -> Result<EnrolAnswer, Error> {
+async fn ask(
+    relay: &RelayAddress,
+    authority: &Authority,
+    config: &Config,
+    request: &EnrolRequest,
+) -> Result<EnrolAnswer, Error> {
     let limit = config.link.connect_timeout();
     let unreachable = |reason: String| Error::RelayUnreachable { relay: relay.to_string(), reason };
     dial::probe(relay, authority.tls()?, limit).await.map_err(|error| unreachable(error.to_string()))?;
@@ -125,9 +135,14 @@ async fn ask(relay: &RelayAddress, authority: &Authority, config: &Config, reque
     let mut response = sent.map_err(|error| unreachable(chain(&error.without_url())))?;
     let status = response.status();
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(chain(&error.without_url())))? {
+    while let Some(chunk) =
+        response.chunk().await.map_err(|error| unreachable(chain(&error.without_url())))?
+    {
         if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-            return Err(Error::NoRelay { relay: relay.to_string(), reason: "its answer is too long".to_owned() });
+            return Err(Error::NoRelay {
+                relay: relay.to_string(),
+                reason: "its answer is too long".to_owned(),
+            });
         }
         body.extend_from_slice(&chunk);
     }
@@ -142,7 +157,8 @@ async fn ask(relay: &RelayAddress, authority: &Authority, config: &Config, reque
 
 /// One request, to one host, with the same trust as the link.
 fn client(authority: &Authority, limit: Duration) -> Result<reqwest::Client, Error> {
-    let failed = |error: reqwest::Error| Error::System { action: "make an HTTP client", reason: chain(&error) };
+    let failed =
+        |error: reqwest::Error| Error::System { action: "make an HTTP client", reason: chain(&error) };
     let builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .http1_only()
@@ -152,7 +168,9 @@ fn client(authority: &Authority, limit: Duration) -> Result<reqwest::Client, Err
         .timeout(ANSWER_TIMEOUT);
     let builder = match authority {
         Authority::System => builder,
-        Authority::Own { pem, .. } => builder.tls_certs_only(reqwest::Certificate::from_pem_bundle(pem).map_err(failed)?),
+        Authority::Own { pem, .. } => {
+            builder.tls_certs_only(reqwest::Certificate::from_pem_bundle(pem).map_err(failed)?)
+        }
     };
     builder.build().map_err(failed)
 }
@@ -171,9 +189,13 @@ struct Problem {
 
 fn refusal(relay: &RelayAddress, status: u16, body: &[u8]) -> Error {
     let Ok(problem) = serde_json::from_slice::<Problem>(body) else {
-        return Error::NoRelay { relay: relay.to_string(), reason: format!("it answered the enrolment with HTTP status {status}") };
+        return Error::NoRelay {
+            relay: relay.to_string(),
+            reason: format!("it answered the enrolment with HTTP status {status}"),
+        };
     };
-    let first = |texts: [&str; 2]| texts.into_iter().find(|text| !text.is_empty()).unwrap_or_default().to_owned();
+    let first =
+        |texts: [&str; 2]| texts.into_iter().find(|text| !text.is_empty()).unwrap_or_default().to_owned();
     Error::EnrolRefused {
         relay: relay.to_string(),
         next: first([&problem.hint, next_step(&problem.code)]),
@@ -185,9 +207,13 @@ fn refusal(relay: &RelayAddress, status: u16, body: &[u8]) -> Error {
 /// What to do about a refusal whose relay gives no hint.
 fn next_step(code: &str) -> &'static str {
     match code {
-        "token_used" => "a token works once: make a new one with `uplinkctl uplink create NAME` or for an uplink that exists, and use it on this machine only",
+        "token_used" => {
+            "a token works once: make a new one with `uplinkctl uplink create NAME` or for an uplink that exists, and use it on this machine only"
+        }
         "token_expired" => "tokens live a short time: make a new one and use it at once",
-        "token_unknown" => "the token is of another relay, or was withdrawn: check --relay, or make a new one",
+        "token_unknown" => {
+            "the token is of another relay, or was withdrawn: check --relay, or make a new one"
+        }
         "token_malformed" | "token_mistyped" => "copy the whole token again; it is not used up",
         _ => "ask the operator of the relay, whose log has the reason",
     }
@@ -219,7 +245,9 @@ mod tests {
 
     #[test]
     fn each_refusal_has_its_own_message_and_next_step() {
-        let message = |code: &str| refusal(&relay(), 403, format!(r#"{{"code":"{code}","detail":"no"}}"#).as_bytes()).to_string();
+        let message = |code: &str| {
+            refusal(&relay(), 403, format!(r#"{{"code":"{code}","detail":"no"}}"#).as_bytes()).to_string()
+        };
         let codes = ["token_used", "token_expired", "token_unknown", "token_mistyped", "something_new"];
         let messages: std::collections::BTreeSet<String> = codes.iter().map(|code| message(code)).collect();
         assert_eq!(messages.len(), codes.len());
@@ -228,7 +256,8 @@ mod tests {
 
     #[test]
     fn the_relays_own_hint_comes_first() {
-        let text = refusal(&relay(), 403, br#"{"code":"token_used","title":"used","hint":"do this"}"#).to_string();
+        let text =
+            refusal(&relay(), 403, br#"{"code":"token_used","title":"used","hint":"do this"}"#).to_string();
         assert!(text.contains("used") && text.ends_with("do this"), "{text}");
     }
 
@@ -244,7 +273,9 @@ mod tests {
         let file = place.path().join("token");
         let read = |text: &str| {
             std::fs::write(&file, text).unwrap();
-            read_token(&TokenSource { token_stdin: false, token_file: Some(file.clone()) }).unwrap_err().to_string()
+            read_token(&TokenSource { token_stdin: false, token_file: Some(file.clone()) })
+                .unwrap_err()
+                .to_string()
         };
         assert!(read("\n").contains("holds no enrolment token"));
         let wrong = read("upl1.hunter2hunter2");

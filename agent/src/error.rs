@@ -28,7 +28,9 @@ pub enum Error {
         wanted: u32,
     },
     /// No place for state or configuration could be found.
-    #[error("this user has no home folder, so there is no standard place for the {what}; name one with {flag}")]
+    #[error(
+        "this user has no home folder, so there is no standard place for the {what}; name one with {flag}"
+    )]
     NoHome {
         /// `state` or `configuration`.
         what: &'static str,
@@ -129,7 +131,9 @@ pub enum Error {
         reason: String,
     },
     /// No enrolment token came in.
-    #[error("{place} holds no enrolment token; make one with `uplinkctl uplink create NAME --token-only` and pass it with --token-stdin or --token-file")]
+    #[error(
+        "{place} holds no enrolment token; make one with `uplinkctl uplink create NAME --token-only` and pass it with --token-stdin or --token-file"
+    )]
     TokenMissing {
         /// Where it was looked for.
         place: String,
@@ -213,5 +217,7 @@ impl Error {
 }
 
 fn nearest_hint(nearest: Option<&str>) -> String {
-    nearest.map(|key| format!("; did you mean `{key}`?")).unwrap_or_else(|| "; `uplink-agent config defaults` prints every key".to_owned())
+    nearest
+        .map(|key| format!("; did you mean `{key}`?"))
+        .unwrap_or_else(|| "; `uplink-agent config defaults` prints every key".to_owned())
 }

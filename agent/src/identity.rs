@@ -72,8 +72,10 @@ impl Seeds {
     fn draw() -> Result<Self, Error> {
         let mut seeds = Self { signing: Zeroizing::new([0; 32]), sealing: Zeroizing::new([0; 32]) };
         for seed in [&mut seeds.signing, &mut seeds.sealing] {
-            aws_lc_rs::rand::fill(seed.as_mut())
-                .map_err(|_| Error::System { action: "draw random numbers for a key", reason: "the system has none".to_owned() })?;
+            aws_lc_rs::rand::fill(seed.as_mut()).map_err(|_| Error::System {
+                action: "draw random numbers for a key",
+                reason: "the system has none".to_owned(),
+            })?;
         }
         Ok(seeds)
     }
@@ -83,8 +85,10 @@ impl Seeds {
     /// # Errors
     /// When the seed makes no key.
     pub(crate) fn signing_key(&self) -> Result<SigningKey, Error> {
-        SigningKey::from_seed(&self.signing)
-            .map_err(|error| Error::System { action: "use the agent's signing key", reason: error.to_string() })
+        SigningKey::from_seed(&self.signing).map_err(|error| Error::System {
+            action: "use the agent's signing key",
+            reason: error.to_string(),
+        })
     }
 
     /// The key that opens sealed secrets.
@@ -157,14 +161,23 @@ mod seed_text {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
     use zeroize::Zeroizing;
 
-    pub(super) fn serialize<S: Serializer>(seed: &Zeroizing<[u8; 32]>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(
+        seed: &Zeroizing<[u8; 32]>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&Zeroizing::new(STANDARD.encode(seed.as_ref())))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Zeroizing<[u8; 32]>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Zeroizing<[u8; 32]>, D::Error> {
         let text = Zeroizing::new(String::deserialize(deserializer)?);
-        let bytes = Zeroizing::new(STANDARD.decode(text.as_bytes()).map_err(|_| D::Error::custom("a key is not base64"))?);
-        <[u8; 32]>::try_from(bytes.as_slice()).map(Zeroizing::new).map_err(|_| D::Error::custom("a key has the wrong length"))
+        let bytes = Zeroizing::new(
+            STANDARD.decode(text.as_bytes()).map_err(|_| D::Error::custom("a key is not base64"))?,
+        );
+        <[u8; 32]>::try_from(bytes.as_slice())
+            .map(Zeroizing::new)
+            .map_err(|_| D::Error::custom("a key has the wrong length"))
     }
 }
 
@@ -219,7 +232,12 @@ pub(crate) mod tests {
     fn a_damaged_identity_is_named_without_its_keys() {
         let place = tempfile::tempdir().unwrap();
         let paths = paths_in(place.path());
-        private_file::write(&paths.identity(), br#"{"seeds":{"signing":"c2VjcmV0","sealing":"c2VjcmV0"}}"#, Durability::Synced).unwrap();
+        private_file::write(
+            &paths.identity(),
+            br#"{"seeds":{"signing":"c2VjcmV0","sealing":"c2VjcmV0"}}"#,
+            Durability::Synced,
+        )
+        .unwrap();
         let message = Identity::load(&paths).unwrap_err().to_string();
         assert!(message.contains("identity.json") && message.contains("enroll --force"), "{message}");
         assert!(!message.contains("c2VjcmV0"), "{message}");

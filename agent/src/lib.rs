@@ -19,9 +19,9 @@ mod identity;
 mod relay_address;
 mod trust;
 
+mod lock;
 mod policy;
 mod secrets;
-mod lock;
 mod status;
 
 mod run;

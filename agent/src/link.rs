@@ -58,7 +58,12 @@ impl Supervisor {
     ///
     /// # Errors
     /// When the identity or the relay's authority cannot be used.
-    pub(crate) fn new(identity: &Identity, authority: &Authority, timeouts: config::Link, premises: Arc<Premises>) -> Result<Self, Error> {
+    pub(crate) fn new(
+        identity: &Identity,
+        authority: &Authority,
+        timeouts: config::Link,
+        premises: Arc<Premises>,
+    ) -> Result<Self, Error> {
         let relay = RelayAddress::parse(&identity.enrolment.relay)?;
         let introduction = Introduction {
             agent_id: identity.enrolment.agent_id.clone(),
@@ -90,7 +95,12 @@ impl Supervisor {
             }
             let wait = backoff.next_delay(random()?);
             self.premises.board.link(LinkState::Waiting, Some(wait));
-            tracing::info!(event = "link_retry", wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), failures = backoff.failures(), "dialling again later");
+            tracing::info!(
+                event = "link_retry",
+                wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+                failures = backoff.failures(),
+                "dialling again later"
+            );
             if stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
                 break;
             }
@@ -99,10 +109,11 @@ impl Supervisor {
     }
 
     async fn attempt(&self, backoff: &mut Backoff, stop: &CancellationToken) -> AttemptEnd {
-        let mut socket = match dial::dial(&self.relay, Arc::clone(&self.tls), self.timeouts.connect_timeout()).await {
-            Ok(socket) => socket,
-            Err(error) => return AttemptEnd::Dial(error),
-        };
+        let mut socket =
+            match dial::dial(&self.relay, Arc::clone(&self.tls), self.timeouts.connect_timeout()).await {
+                Ok(socket) => socket,
+                Err(error) => return AttemptEnd::Dial(error),
+            };
         let greeting = greeting::shake_hands(&mut socket, self.introduction.clone(), &self.key);
         let established = match tokio::time::timeout(self.timeouts.handshake_timeout(), greeting).await {
             Ok(Ok(established)) => established,
@@ -116,7 +127,9 @@ impl Supervisor {
         self.premises.board.link(LinkState::Up, None);
         let settings = LinkConfig::new(heartbeat(welcome.heartbeat_ms), welcome.limits);
         let link = AgentLink::new(settings, Duration::ZERO);
-        AttemptEnd::Session(Session::new(driver::Driver::new(socket, link), Arc::clone(&self.premises)).drive(stop).await)
+        AttemptEnd::Session(
+            Session::new(driver::Driver::new(socket, link), Arc::clone(&self.premises)).drive(stop).await,
+        )
     }
 
     /// Says what happened, and gives the time before which another attempt makes no sense.
@@ -148,14 +161,20 @@ impl Supervisor {
 fn is_refusal(end: &AttemptEnd) -> bool {
     match end {
         AttemptEnd::Greeting(error) => error.rejection().is_some_and(|reject| reject.code.is_permanent()),
-        AttemptEnd::Session(SessionEnd::Lost { end, .. }) => end.close_code() == Some(CloseCode::Revoked.number()),
+        AttemptEnd::Session(SessionEnd::Lost { end, .. }) => {
+            end.close_code() == Some(CloseCode::Revoked.number())
+        }
         AttemptEnd::Session(SessionEnd::Stopped) | AttemptEnd::Dial(_) => false,
     }
 }
 
 fn hint_of(error: &GreetingError) -> Option<Duration> {
     let reject = error.rejection()?;
-    if reject.code.is_permanent() { Some(reject.retry_after().unwrap_or_default().max(RETRY_AFTER_REFUSAL)) } else { reject.retry_after() }
+    if reject.code.is_permanent() {
+        Some(reject.retry_after().unwrap_or_default().max(RETRY_AFTER_REFUSAL))
+    } else {
+        reject.retry_after()
+    }
 }
 
 fn judge_loss(end: &LinkEnd, go_away: Option<Duration>) -> (String, String, Option<Duration>) {
@@ -175,14 +194,20 @@ fn heartbeat(asked_ms: u64) -> Duration {
 fn check_clock(relay_ms: i64) {
     let ahead_ms = crate::clock::now_ms().saturating_sub(relay_ms);
     if ahead_ms.saturating_abs() > CLOCK_TOLERANCE_MS {
-        tracing::warn!(event = "clock_differs", ahead_ms, "this machine's clock and the relay's differ; times in the logs will not match");
+        tracing::warn!(
+            event = "clock_differs",
+            ahead_ms,
+            "this machine's clock and the relay's differ; times in the logs will not match"
+        );
     }
 }
 
 fn random() -> Result<u64, Error> {
     let mut bytes = [0; 8];
-    aws_lc_rs::rand::fill(&mut bytes)
-        .map_err(|_| Error::System { action: "draw random numbers", reason: "the system has none".to_owned() })?;
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Error::System {
+        action: "draw random numbers",
+        reason: "the system has none".to_owned(),
+    })?;
     Ok(u64::from_le_bytes(bytes))
 }
 

@@ -23,11 +23,14 @@ pub(crate) fn hold(paths: &Paths) -> Result<File, Error> {
         match file.try_lock() {
             Ok(()) => break,
             Err(TryLockError::WouldBlock) if tries_left > 0 => std::thread::sleep(BETWEEN_TRIES),
-            Err(TryLockError::WouldBlock) => return Err(Error::AlreadyRunning { state: paths.state.clone(), pid: holder(&mut file) }),
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::AlreadyRunning { state: paths.state.clone(), pid: holder(&mut file) });
+            }
             Err(TryLockError::Error(source)) => return Err(Error::File { action: "lock", path, source }),
         }
     }
-    let written = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "{}", std::process::id()));
+    let written =
+        file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "{}", std::process::id()));
     written.map_err(Error::file("write", &path))?;
     Ok(file)
 }

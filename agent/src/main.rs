@@ -23,8 +23,13 @@ fn main() -> ExitCode {
 fn start(cli: Cli) -> Result<u8, Error> {
     // An error means that a provider is installed already: nothing to do.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).max_blocking_threads(2).enable_all().build();
-    let runtime = runtime.map_err(|error| Error::System { action: "start the runtime", reason: error.to_string() })?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .max_blocking_threads(2)
+        .enable_all()
+        .build();
+    let runtime =
+        runtime.map_err(|error| Error::System { action: "start the runtime", reason: error.to_string() })?;
     let outcome = runtime.block_on(agent::execute(cli));
     // A blocking read of standard input must not hold the end of the process.
     runtime.shutdown_background();

@@ -146,7 +146,8 @@ mod tests {
     use super::*;
 
     fn choose(root: bool, pairs: &[(&str, &str)]) -> Paths {
-        let variable = |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value));
+        let variable =
+            |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value));
         Paths::choose(None, None, &Surroundings { root, variable: &variable }).unwrap()
     }
 

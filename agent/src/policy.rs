@@ -37,7 +37,9 @@ pub(crate) struct Policy {
 pub(crate) enum Refusal {
     #[error("the agent may not read {site}; it may read {permitted}")]
     Site { site: SiteAddress, permitted: String },
-    #[error("the connection's account name is longer than {MAX_USERNAME_BYTES} bytes or holds a control character or a colon")]
+    #[error(
+        "the connection's account name is longer than {MAX_USERNAME_BYTES} bytes or holds a control character or a colon"
+    )]
     Username,
     #[error("the agent knows no table `{0}`")]
     Table(String),
@@ -76,8 +78,12 @@ impl Refusal {
             ),
             Refusal::Table(_) => format!("choose from {}, or update the agent", table_names()),
             Refusal::Username => "correct the connection's username".to_owned(),
-            Refusal::Project(_) | Refusal::TooManyProjects(_) => "correct the project keys of the extraction".to_owned(),
-            Refusal::Time { .. } | Refusal::JqlLength(_) | Refusal::Spec(_) => "correct the extraction".to_owned(),
+            Refusal::Project(_) | Refusal::TooManyProjects(_) => {
+                "correct the project keys of the extraction".to_owned()
+            }
+            Refusal::Time { .. } | Refusal::JqlLength(_) | Refusal::Spec(_) => {
+                "correct the extraction".to_owned()
+            }
         };
         Failure { code: self.code().to_owned(), message: self.to_string(), hint }
     }
@@ -99,9 +105,11 @@ impl Policy {
     /// # Errors
     /// When the premises do not permit it, or the account name could not be one.
     pub(crate) fn admit(&self, connection: &ConnectionSpec) -> Result<&PermittedSite, Refusal> {
-        let site = self.sites.iter().find(|permitted| permitted.address == connection.site).ok_or_else(|| {
-            Refusal::Site { site: connection.site.clone(), permitted: self.names() }
-        })?;
+        let site = self
+            .sites
+            .iter()
+            .find(|permitted| permitted.address == connection.site)
+            .ok_or_else(|| Refusal::Site { site: connection.site.clone(), permitted: self.names() })?;
         let name = &connection.username;
         if name.len() > MAX_USERNAME_BYTES || name.contains(|c: char| c.is_control() || c == ':') {
             return Err(Refusal::Username);
@@ -136,8 +144,9 @@ impl PermittedSite {
     /// # Errors
     /// When the address, which passed the grammar of addresses, is still no URL.
     pub(crate) fn engine_site(&self) -> Result<Site, Refusal> {
-        let base_url = Url::parse(self.address.as_str())
-            .map_err(|error| Refusal::Spec(format!("the permitted address {} is no URL: {error}", self.address)))?;
+        let base_url = Url::parse(self.address.as_str()).map_err(|error| {
+            Refusal::Spec(format!("the permitted address {} is no URL: {error}", self.address))
+        })?;
         Ok(Site { base_url, extra_root_pem: self.ca_pem.clone() })
     }
 }
@@ -184,7 +193,9 @@ fn table_names() -> String {
 /// Times from 1970 to 9999, which is what Jira's own date type and JQL can hold.
 fn time(what: &'static str, ms: i64) -> Result<DateTime<Utc>, Refusal> {
     const YEAR_10000_MS: i64 = 253_402_300_800_000;
-    DateTime::from_timestamp_millis(ms).filter(|_| (0..YEAR_10000_MS).contains(&ms)).ok_or(Refusal::Time { what, ms })
+    DateTime::from_timestamp_millis(ms)
+        .filter(|_| (0..YEAR_10000_MS).contains(&ms))
+        .ok_or(Refusal::Time { what, ms })
 }
 
 /// A foreign name, safe to show: short and without control characters.

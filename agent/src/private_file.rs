@@ -66,8 +66,10 @@ pub(crate) fn remove_if_there(path: &Path) -> Result<(), Error> {
 
 fn draft_name(path: &Path) -> Result<PathBuf, Error> {
     let mut random = [0_u8; 8];
-    aws_lc_rs::rand::fill(&mut random)
-        .map_err(|_| Error::System { action: "draw random numbers", reason: "the system has none".to_owned() })?;
+    aws_lc_rs::rand::fill(&mut random).map_err(|_| Error::System {
+        action: "draw random numbers",
+        reason: "the system has none".to_owned(),
+    })?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     Ok(path.with_file_name(format!(".{name}.{:016x}", u64::from_le_bytes(random))))
 }

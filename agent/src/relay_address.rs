@@ -19,7 +19,8 @@ impl RelayAddress {
     /// # Errors
     /// When it is not `https`, or holds a user name, query or fragment.
     pub(crate) fn parse(text: &str) -> Result<Self, Error> {
-        let refuse = |reason: &str| Error::RelayAddress { address: without_secrets(text), reason: reason.to_owned() };
+        let refuse =
+            |reason: &str| Error::RelayAddress { address: without_secrets(text), reason: reason.to_owned() };
         let url = Url::parse(text.trim()).map_err(|error| refuse(&error.to_string()))?;
         if url.scheme() != "https" {
             return Err(refuse("it must start with https://, the link is always encrypted"));
@@ -89,7 +90,15 @@ mod tests {
 
     #[test]
     fn what_is_no_relay_address_is_refused_without_repeating_a_password() {
-        for text in ["http://relay", "relay.example.com", "wss://relay", "https://", "https://u:hunter2@relay", "https://relay/?a=b", "https://relay/#x"] {
+        for text in [
+            "http://relay",
+            "relay.example.com",
+            "wss://relay",
+            "https://",
+            "https://u:hunter2@relay",
+            "https://relay/?a=b",
+            "https://relay/#x",
+        ] {
             let message = RelayAddress::parse(text).unwrap_err().to_string();
             assert!(!message.contains("hunter2"), "{message}");
         }

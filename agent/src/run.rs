@@ -11,7 +11,10 @@ mod report;
 use crate::clock;
 use crate::status::Board;
 use bytes::Bytes;
-use jira::{CheckpointEntry, Credential, Event as EngineEvent, Extraction, JiraClient, Part, Site, Spec, Summary, Warning};
+use jira::{
+    CheckpointEntry, Credential, Event as EngineEvent, Extraction, JiraClient, Part, Site, Spec, Summary,
+    Warning,
+};
 use ledger::Ledger;
 use protocol::control::{AgentMessage, Failure, LogLine, PartHeader, Progress};
 use protocol::ids::{Lease, PartId, RunId};
@@ -109,16 +112,29 @@ enum End {
 pub(crate) async fn execute(order: Order, inbox: mpsc::Receiver<ToRun>, shared: Shared) {
     let (run, lease) = (order.run.clone(), order.lease);
     shared.board.run_begins(&run, lease, &order.connection);
-    tracing::info!(event = "run_started", lease = lease.0, resumed_units = order.resume.len(), "the run starts");
+    tracing::info!(
+        event = "run_started",
+        lease = lease.0,
+        resumed_units = order.resume.len(),
+        "the run starts"
+    );
     let end = match Running::start(order, inbox, shared.clone()) {
         Ok(mut running) => running.drive().await,
         Err(failure) => End::Failed(failure),
     };
     match end {
         End::Closed => tracing::info!(event = "run_finished", "the relay has taken over the result"),
-        End::Unheard => tracing::info!(event = "run_dropped", "the link is gone; the run goes on from its checkpoint later"),
+        End::Unheard => tracing::info!(
+            event = "run_dropped",
+            "the link is gone; the run goes on from its checkpoint later"
+        ),
         End::Failed(failure) => {
-            tracing::warn!(event = "run_failed", code = failure.code, reason = failure.message, "the run failed");
+            tracing::warn!(
+                event = "run_failed",
+                code = failure.code,
+                reason = failure.message,
+                "the run failed"
+            );
             shared.board.error(run.as_str(), &failure.code, &failure.message);
             let message = AgentMessage::RunFailed { run: run.clone(), lease, failure };
             if shared.outgoing.send(FromRun::Message(message)).await.is_err() {
@@ -166,7 +182,8 @@ enum Event {
 
 impl Running {
     fn start(order: Order, inbox: mpsc::Receiver<ToRun>, shared: Shared) -> Result<Self, Failure> {
-        let client = JiraClient::try_new(order.site, order.credential, order.limits).map_err(|error| failure_of(&error))?;
+        let client = JiraClient::try_new(order.site, order.credential, order.limits)
+            .map_err(|error| failure_of(&error))?;
         let cancel = CancellationToken::new();
         let extraction = jira::extract(client, order.spec, order.resume, cancel.clone());
         let mut ticks = tokio::time::interval(PROGRESS_EVERY);
@@ -241,7 +258,11 @@ impl Running {
             }
             ToRun::Stored(sequence) => {
                 if !self.ledger.handle_stored(sequence) {
-                    tracing::debug!(event = "stray_acknowledgement", sequence, "no such checkpoint is on its way");
+                    tracing::debug!(
+                        event = "stray_acknowledgement",
+                        sequence,
+                        "no such checkpoint is on its way"
+                    );
                 }
                 Ok(())
             }
@@ -259,9 +280,10 @@ impl Running {
                 self.waiting = Some(WaitingPart { part, room });
                 Ok(())
             }
-            EngineEvent::UnitDone { unit, entry, parts } => {
-                self.ledger.handle_unit_done(&unit, entry, parts).map_err(|error| End::Failed(broken(&error.to_string())))
-            }
+            EngineEvent::UnitDone { unit, entry, parts } => self
+                .ledger
+                .handle_unit_done(&unit, entry, parts)
+                .map_err(|error| End::Failed(broken(&error.to_string()))),
             EngineEvent::Progress(progress) => self.handle_progress(&progress).await,
             EngineEvent::Warning(warning) => self.handle_warning(warning).await,
             EngineEvent::Finished(summary) => {
@@ -291,8 +313,14 @@ impl Running {
             return Ok(());
         }
         let phase = self.progress.phase.clone();
-        tracing::info!(event = "run_phase", phase, issues_read = self.progress.issues_read, "the run enters a phase");
-        self.log("info", "run_phase", &format!("phase {phase}, {} issues read", self.progress.issues_read)).await
+        tracing::info!(
+            event = "run_phase",
+            phase,
+            issues_read = self.progress.issues_read,
+            "the run enters a phase"
+        );
+        self.log("info", "run_phase", &format!("phase {phase}, {} issues read", self.progress.issues_read))
+            .await
     }
 
     async fn send_part(&mut self, room: OwnedSemaphorePermit) -> Result<(), End> {
@@ -322,7 +350,14 @@ impl Running {
         while let Some(due) = self.ledger.poll_checkpoint() {
             let (run, lease) = (self.run.clone(), self.lease);
             let entry = due.entry.0;
-            self.tell(AgentMessage::Checkpoint { run, lease, sequence: due.sequence, entry, parts: due.parts }).await?;
+            self.tell(AgentMessage::Checkpoint {
+                run,
+                lease,
+                sequence: due.sequence,
+                entry,
+                parts: due.parts,
+            })
+            .await?;
         }
         if !self.ledger.is_complete() || self.result_sent {
             return Ok(());
@@ -332,11 +367,24 @@ impl Running {
         report::complete(&mut self.progress, &summary);
         self.send_progress().await?;
         for warning in &summary.warnings {
-            tracing::info!(event = "withheld_total", code = warning.code, count = warning.count, "{}", warning.message);
+            tracing::info!(
+                event = "withheld_total",
+                code = warning.code,
+                count = warning.count,
+                "{}",
+                warning.message
+            );
         }
         let result = report::result(&summary, &self.bytes_sent, &self.progress);
-        tracing::info!(event = "run_read", issues_read = self.progress.issues_read, requests = summary.requests, retries = summary.retries,
-            bytes_read = summary.bytes_read, bytes_sent = self.progress.bytes_sent, "everything is read and acknowledged");
+        tracing::info!(
+            event = "run_read",
+            issues_read = self.progress.issues_read,
+            requests = summary.requests,
+            retries = summary.retries,
+            bytes_read = summary.bytes_read,
+            bytes_sent = self.progress.bytes_sent,
+            "everything is read and acknowledged"
+        );
         self.tell(AgentMessage::RunFinished { run: self.run.clone(), lease: self.lease, result }).await
     }
 
@@ -352,7 +400,12 @@ impl Running {
             return Ok(());
         }
         self.log_lines += 1;
-        let line = LogLine { at_ms: clock::now_ms(), level: level.to_owned(), event: event.to_owned(), message: message.to_owned() };
+        let line = LogLine {
+            at_ms: clock::now_ms(),
+            level: level.to_owned(),
+            event: event.to_owned(),
+            message: message.to_owned(),
+        };
         self.tell(AgentMessage::RunLog { run: self.run.clone(), lease: self.lease, line }).await
     }
 

@@ -125,7 +125,9 @@ impl Runs {
                 };
                 self.word(&run, None, ToRun::PartFailed(shown))
             }
-            RelayMessage::CheckpointStored { run, lease, sequence } => self.word(&run, Some(lease), ToRun::Stored(sequence)),
+            RelayMessage::CheckpointStored { run, lease, sequence } => {
+                self.word(&run, Some(lease), ToRun::Stored(sequence))
+            }
             RelayMessage::RunClosed { run, lease } => self.word(&run, Some(lease), ToRun::Closed),
             RelayMessage::TestConnection { request, connection } => self.test(request, connection),
             RelayMessage::Window { .. }
@@ -149,7 +151,9 @@ impl Runs {
     }
 
     fn broken(&mut self, error: &tokio::task::JoinError) -> Ended {
-        let Some((run, held)) = self.forget(error.id()).filter(|_| error.is_panic()) else { return Ended::Quietly };
+        let Some((run, held)) = self.forget(error.id()).filter(|_| error.is_panic()) else {
+            return Ended::Quietly;
+        };
         tracing::error!(event = "run_broken", %run, "the run ended by a defect of the agent; report it with this log");
         self.premises.board.run_ends(&run);
         let failure = Failure {
@@ -196,7 +200,16 @@ impl Runs {
             error.failure()
         })?;
         let limits = self.premises.policy.limits(&connection);
-        Ok(Order { run, lease, connection: policy::shortened(&connection.name), site, credential, limits, spec, resume })
+        Ok(Order {
+            run,
+            lease,
+            connection: policy::shortened(&connection.name),
+            site,
+            credential,
+            limits,
+            spec,
+            resume,
+        })
     }
 
     fn refuse(&self, id: &str, connection: &ConnectionSpec, refusal: &Refusal) -> Failure {
@@ -245,13 +258,22 @@ impl Runs {
                 let lease = held.lease;
                 self.give_up(run);
                 tracing::warn!(event = "run_flooded", %run, "the relay sent more words for this run than it had parts in flight; the run is dropped");
-                Some(AgentMessage::RunFailed { run: run.clone(), lease, failure: run::broken("the relay sent more acknowledgements than there were parts") })
+                Some(AgentMessage::RunFailed {
+                    run: run.clone(),
+                    lease,
+                    failure: run::broken("the relay sent more acknowledgements than there were parts"),
+                })
             }
         }
     }
 
     fn test(&mut self, request: RequestId, connection: ConnectionSpec) -> Option<AgentMessage> {
-        let failed = |failure| Some(AgentMessage::TestResult { request: request.clone(), report: TestReport::Failed { failure } });
+        let failed = |failure| {
+            Some(AgentMessage::TestResult {
+                request: request.clone(),
+                report: TestReport::Failed { failure },
+            })
+        };
         let Ok(turn) = Arc::clone(&self.tests).try_acquire_owned() else { return failed(too_busy()) };
         let login = match self.admit_test(&request, &connection) {
             Ok(login) => login,
@@ -271,7 +293,11 @@ impl Runs {
         None
     }
 
-    fn admit_test(&self, request: &RequestId, connection: &ConnectionSpec) -> Result<test_connection::Target, Failure> {
+    fn admit_test(
+        &self,
+        request: &RequestId,
+        connection: &ConnectionSpec,
+    ) -> Result<test_connection::Target, Failure> {
         let refuse = |refusal: Refusal| self.refuse(request.as_str(), connection, &refusal);
         let permitted = self.premises.policy.admit(connection).map_err(refuse)?;
         let site = permitted.engine_site().map_err(refuse)?;

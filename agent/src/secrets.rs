@@ -42,7 +42,11 @@ impl SecretError {
                 self.to_string(),
                 "store the connection's password again, so that it is sealed for every agent of the uplink; or keep it on the premises in a [[jira]] entry of agent.toml",
             ),
-            SecretError::Sealed(error) => (error.code(), error.to_string(), "store the connection's password again with the address and username that it belongs to"),
+            SecretError::Sealed(error) => (
+                error.code(),
+                error.to_string(),
+                "store the connection's password again with the address and username that it belongs to",
+            ),
             SecretError::File { .. } => (
                 "local_password_unusable",
                 "the password that the premises keep for this account cannot be read".to_owned(),
@@ -62,8 +66,15 @@ impl Opener {
     ///
     /// # Errors
     /// When there is none, or it cannot be opened for this very site and username.
-    pub(crate) fn credential(&self, site: &PermittedSite, connection: &ConnectionSpec) -> Result<Credential, SecretError> {
-        let local = site.accounts.iter().find(|account| connection.username.is_empty() || account.username == connection.username);
+    pub(crate) fn credential(
+        &self,
+        site: &PermittedSite,
+        connection: &ConnectionSpec,
+    ) -> Result<Credential, SecretError> {
+        let local = site
+            .accounts
+            .iter()
+            .find(|account| connection.username.is_empty() || account.username == connection.username);
         let (username, secret) = match local {
             Some(account) => (account.username.clone(), read_password(&account.password_file)?),
             None => (connection.username.clone(), self.open(site, connection)?),
@@ -105,7 +116,11 @@ pub(crate) fn read_password(path: &Path) -> Result<SecretString, SecretError> {
 #[cfg(unix)]
 fn check_private(met: &std::fs::Metadata) -> Result<(), String> {
     use std::os::unix::fs::PermissionsExt;
-    if met.permissions().mode() & 0o007 == 0 { Ok(()) } else { Err("every user of this machine can reach it; run `chmod 0600` on it".to_owned()) }
+    if met.permissions().mode() & 0o007 == 0 {
+        Ok(())
+    } else {
+        Err("every user of this machine can reach it; run `chmod 0600` on it".to_owned())
+    }
 }
 
 #[cfg(not(unix))]
@@ -154,7 +169,10 @@ mod tests {
     #[test]
     fn a_secret_sealed_for_this_agent_site_and_account_opens() {
         let seeds = identity().seeds;
-        let sealed = vec![sealed_for(&identity().seeds, "https://jira", "reader"), sealed_for(&seeds, "https://jira", "reader")];
+        let sealed = vec![
+            sealed_for(&identity().seeds, "https://jira", "reader"),
+            sealed_for(&seeds, "https://jira", "reader"),
+        ];
         let opener = Opener::new(&seeds).unwrap();
         let credential = opener.credential(&site("https://jira"), &connection("reader", sealed)).unwrap();
         assert_eq!(password_of(&credential), CANARY);
@@ -165,7 +183,12 @@ mod tests {
     fn a_secret_sealed_for_another_site_or_account_does_not_open() {
         let seeds = identity().seeds;
         let opener = Opener::new(&seeds).unwrap();
-        for (address, username) in [("https://other", "reader"), ("https://jira", "admin"), ("https://jira:8443", "reader"), ("https://jira/x", "reader")] {
+        for (address, username) in [
+            ("https://other", "reader"),
+            ("https://jira", "admin"),
+            ("https://jira:8443", "reader"),
+            ("https://jira/x", "reader"),
+        ] {
             let wire = connection("reader", vec![sealed_for(&seeds, address, username)]);
             let error = opener.credential(&site("https://jira"), &wire).unwrap_err();
             assert_eq!(error.failure().code, "secret_refused", "{address} {username}");
@@ -177,7 +200,8 @@ mod tests {
     fn a_secret_sealed_for_other_agents_only_is_missing() {
         let opener = Opener::new(&identity().seeds).unwrap();
         let foreign = sealed_for(&identity().seeds, "https://jira", "reader");
-        let error = opener.credential(&site("https://jira"), &connection("reader", vec![foreign])).unwrap_err();
+        let error =
+            opener.credential(&site("https://jira"), &connection("reader", vec![foreign])).unwrap_err();
         assert_eq!(error.failure().code, "secret_missing");
     }
 

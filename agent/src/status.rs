@@ -128,12 +128,18 @@ impl Board {
         let now = clock::now_ms();
         let wait_ms = |wait: Duration| i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
         let next_attempt_at = next_attempt_in.map(|wait| clock::text(now.saturating_add(wait_ms(wait))));
-        self.status.send_modify(|status| status.link = LinkStatus { state, since: clock::text(now), next_attempt_at });
+        self.status.send_modify(|status| {
+            status.link = LinkStatus { state, since: clock::text(now), next_attempt_at }
+        });
     }
 
     pub(crate) fn error(&self, about: &str, code: &str, message: &str) {
-        let error =
-            LastError { at: clock::text(clock::now_ms()), about: about.to_owned(), code: code.to_owned(), message: message.to_owned() };
+        let error = LastError {
+            at: clock::text(clock::now_ms()),
+            about: about.to_owned(),
+            code: code.to_owned(),
+            message: message.to_owned(),
+        };
         self.status.send_modify(|status| status.last_error = Some(error));
     }
 
@@ -185,7 +191,11 @@ impl Board {
         self.status.send_modify(|status| {
             status.running = false;
             status.runs.clear();
-            status.link = LinkStatus { state: LinkState::Stopped, since: clock::text(clock::now_ms()), next_attempt_at: None };
+            status.link = LinkStatus {
+                state: LinkState::Stopped,
+                since: clock::text(clock::now_ms()),
+                next_attempt_at: None,
+            };
         });
         self.write(paths)
     }
@@ -280,7 +290,9 @@ mod tests {
         board().write_end(&paths).unwrap();
         assert!(matches!(read(&paths).unwrap(), Reading::NotRunning(why) if why.contains("good order")));
         let left = board().status.borrow().clone();
-        assert!(matches!(judge(left, clock::now_ms(), false), Reading::NotRunning(why) if why.contains("stale")));
+        assert!(
+            matches!(judge(left, clock::now_ms(), false), Reading::NotRunning(why) if why.contains("stale"))
+        );
     }
 
     #[test]
@@ -293,6 +305,8 @@ mod tests {
     #[test]
     fn no_file_means_that_it_never_ran() {
         let place = tempfile::tempdir().unwrap();
-        assert!(matches!(read(&paths_in(place.path())).unwrap(), Reading::NotRunning(why) if why.contains("not run yet")));
+        assert!(
+            matches!(read(&paths_in(place.path())).unwrap(), Reading::NotRunning(why) if why.contains("not run yet"))
+        );
     }
 }

@@ -29,8 +29,10 @@ impl Authority {
     /// When no certificate can be used.
     pub(crate) fn tls(&self) -> Result<Arc<ClientConfig>, Error> {
         let mut config = match self {
-            Authority::System => ClientConfig::with_platform_verifier()
-                .map_err(|error| Error::System { action: "use the system's certificate authorities", reason: error.to_string() })?,
+            Authority::System => ClientConfig::with_platform_verifier().map_err(|error| Error::System {
+                action: "use the system's certificate authorities",
+                reason: error.to_string(),
+            })?,
             Authority::Own { path, pem } => {
                 let unusable = |reason: String| Error::Certificate { path: path.clone(), reason };
                 let mut roots = RootCertStore::empty();

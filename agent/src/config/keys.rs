@@ -36,14 +36,18 @@ impl Layer {
     }
 
     pub(super) fn environment(variables: HashMap<String, String>) -> Result<Self, Error> {
-        let found = super::environment_source(variables).collect().map_err(|error| syntax("in the environment", &error))?;
+        let found = super::environment_source(variables)
+            .collect()
+            .map_err(|error| syntax("in the environment", &error))?;
         Ok(Self { origin: Origin::Environment, keys: flatten(&found) })
     }
 
     fn place_of(&self, key: &str) -> String {
         match &self.origin {
             Origin::Defaults => "the defaults".to_owned(),
-            Origin::Environment => format!("environment variable UPLINK_AGENT_{}", key.to_uppercase().replace('.', "__")),
+            Origin::Environment => {
+                format!("environment variable UPLINK_AGENT_{}", key.to_uppercase().replace('.', "__"))
+            }
             Origin::File { name, text } => match line_of(text, key) {
                 Some(line) => format!("{name}, line {line}"),
                 None => name.clone(),
@@ -66,7 +70,11 @@ impl Layers {
 
     pub(super) fn add(&mut self, layer: Layer) -> Result<(), Error> {
         if let Some(key) = layer.keys.iter().find(|key| !self.known.contains(*key)) {
-            return Err(Error::UnknownKey { key: key.clone(), place: layer.place_of(key), nearest: self.nearest(key) });
+            return Err(Error::UnknownKey {
+                key: key.clone(),
+                place: layer.place_of(key),
+                nearest: self.nearest(key),
+            });
         }
         self.layers.push(layer);
         Ok(())

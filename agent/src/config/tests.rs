@@ -4,7 +4,8 @@ fn load_text(text: &str, variables: &[(&str, &str)]) -> Result<Config, Error> {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("agent.toml");
     std::fs::write(&path, text).unwrap();
-    let environment = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let environment =
+        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     load_from(&ConfigFile::Named(path), environment)
 }
 
@@ -34,7 +35,11 @@ fn the_example_of_a_local_account_in_the_defaults_is_right() {
 #[test]
 fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
     let text = "allow_jira = [\"https://a\"]\n[limits]\nmax_runs = 2\nmax_parallel = 3\n";
-    let variables = [("UPLINK_AGENT_LIMITS__MAX_RUNS", "7"), ("UPLINK_AGENT_ALLOW_JIRA", "https://b, https://c/jira"), ("PATH", "/bin")];
+    let variables = [
+        ("UPLINK_AGENT_LIMITS__MAX_RUNS", "7"),
+        ("UPLINK_AGENT_ALLOW_JIRA", "https://b, https://c/jira"),
+        ("PATH", "/bin"),
+    ];
     let config = load_text(text, &variables).unwrap();
     assert_eq!((config.limits.max_runs, config.limits.max_parallel), (7, 3));
     assert_eq!(config.allow_jira, ["https://b", "https://c/jira"]);
@@ -52,7 +57,12 @@ fn an_unknown_key_is_refused_with_its_line_and_the_nearest_right_one() {
 #[test]
 fn an_unknown_key_of_an_entry_is_refused() {
     let message = refusal("[[jira]]\nurl = \"https://a\"\nuser = \"x\"\n", &[]);
-    assert!(message.contains("`jira[].user`") && message.contains("`jira[].username`") && message.contains("line 3"), "{message}");
+    assert!(
+        message.contains("`jira[].user`")
+            && message.contains("`jira[].username`")
+            && message.contains("line 3"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -71,7 +81,12 @@ fn a_wrong_type_names_file_line_and_key() {
 #[test]
 fn a_value_out_of_range_names_the_range() {
     let message = refusal("[limits]\nmax_runs = 0\n", &[]);
-    assert!(message.contains("`limits.max_runs`") && message.contains("from 1 to 64") && message.contains("line 2"), "{message}");
+    assert!(
+        message.contains("`limits.max_runs`")
+            && message.contains("from 1 to 64")
+            && message.contains("line 2"),
+        "{message}"
+    );
     let variable = refusal("", &[("UPLINK_AGENT_LIMITS__PART_MIB", "900")]);
     assert!(variable.contains("UPLINK_AGENT_LIMITS__PART_MIB"), "{variable}");
 }
@@ -92,7 +107,8 @@ fn a_named_file_must_exist_and_a_standard_one_need_not() {
 
 #[test]
 fn paths_count_from_the_folder_of_the_file() {
-    let config = load_text("jira_ca_file = \"ca.pem\"\n[relay]\nca_file = \"/etc/relay.pem\"\n", &[]).unwrap();
+    let config =
+        load_text("jira_ca_file = \"ca.pem\"\n[relay]\nca_file = \"/etc/relay.pem\"\n", &[]).unwrap();
     let jira_ca = config.jira_ca_file.get().unwrap();
     assert!(jira_ca.is_absolute() && jira_ca.ends_with("ca.pem"));
     assert_eq!(config.relay.ca_file.get().unwrap(), Path::new("/etc/relay.pem"));

@@ -48,7 +48,9 @@ pub(crate) enum DialError {
     Tls { host: String, port: u16, reason: String },
     #[error("{host} answered the WebSocket upgrade with HTTP status {status}{}; {}", shown(detail), upgrade_hint(*status))]
     Upgrade { host: String, status: u16, detail: String, retry_after: Option<Duration> },
-    #[error("{host} does not speak {subprotocol}; check that the address is the relay's, and that agent and relay are of matching versions")]
+    #[error(
+        "{host} does not speak {subprotocol}; check that the address is the relay's, and that agent and relay are of matching versions"
+    )]
     Subprotocol { host: String, subprotocol: &'static str },
     #[error("the WebSocket upgrade at {host} failed: {reason}")]
     Handshake { host: String, reason: String },
@@ -103,7 +105,11 @@ fn upgrade_hint(status: u16) -> &'static str {
 ///
 /// # Errors
 /// The first step that failed.
-pub(crate) async fn dial(relay: &RelayAddress, tls: Arc<ClientConfig>, limit: Duration) -> Result<Socket, DialError> {
+pub(crate) async fn dial(
+    relay: &RelayAddress,
+    tls: Arc<ClientConfig>,
+    limit: Duration,
+) -> Result<Socket, DialError> {
     let dialler = Dialler { relay, limit };
     let tcp = dialler.connect().await?;
     let tls = dialler.encrypt(tcp, tls).await?;
@@ -114,7 +120,11 @@ pub(crate) async fn dial(relay: &RelayAddress, tls: Arc<ClientConfig>, limit: Du
 ///
 /// # Errors
 /// The first step that failed.
-pub(crate) async fn probe(relay: &RelayAddress, tls: Arc<ClientConfig>, limit: Duration) -> Result<(), DialError> {
+pub(crate) async fn probe(
+    relay: &RelayAddress,
+    tls: Arc<ClientConfig>,
+    limit: Duration,
+) -> Result<(), DialError> {
     let dialler = Dialler { relay, limit };
     let tcp = dialler.connect().await?;
     dialler.encrypt(tcp, tls).await.map(drop)
@@ -131,7 +141,8 @@ impl Dialler<'_> {
         let host = self.relay.bare_host();
         let unknown = |reason: String| DialError::Dns { host: host.to_owned(), reason };
         let lookup = timeout(self.limit, tokio::net::lookup_host((host, self.relay.port()))).await;
-        let addresses = lookup.map_err(|_| self.late("name resolution"))?.map_err(|error| unknown(error.to_string()))?;
+        let addresses =
+            lookup.map_err(|_| self.late("name resolution"))?.map_err(|error| unknown(error.to_string()))?;
         let mut last = unknown("it has no address".to_owned());
         for address in addresses {
             match timeout(self.limit, TcpStream::connect(address)).await {
@@ -139,7 +150,9 @@ impl Dialler<'_> {
                     tcp.set_nodelay(true).map_err(|error| self.unreachable(&error))?;
                     return Ok(tcp);
                 }
-                Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => last = DialError::Refused { address },
+                Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                    last = DialError::Refused { address }
+                }
                 Ok(Err(error)) => last = self.unreachable(&error),
                 Err(_) => last = self.late("the TCP connection"),
             }
@@ -147,9 +160,14 @@ impl Dialler<'_> {
         Err(last)
     }
 
-    async fn encrypt(&self, tcp: TcpStream, tls: Arc<ClientConfig>) -> Result<TlsStream<TcpStream>, DialError> {
-        let name = ServerName::try_from(self.relay.bare_host().to_owned())
-            .map_err(|error| DialError::Dns { host: self.relay.host().to_owned(), reason: error.to_string() })?;
+    async fn encrypt(
+        &self,
+        tcp: TcpStream,
+        tls: Arc<ClientConfig>,
+    ) -> Result<TlsStream<TcpStream>, DialError> {
+        let name = ServerName::try_from(self.relay.bare_host().to_owned()).map_err(|error| {
+            DialError::Dns { host: self.relay.host().to_owned(), reason: error.to_string() }
+        })?;
         let shaken = timeout(self.limit, TlsConnector::from(tls).connect(name, tcp)).await;
         shaken.map_err(|_| self.late("the TLS handshake"))?.map_err(|error| self.tls_error(&error))
     }
@@ -173,11 +191,20 @@ impl Dialler<'_> {
     }
 
     fn late(&self, what: &'static str) -> DialError {
-        DialError::Timeout { what, host: self.relay.host().to_owned(), port: self.relay.port(), limit: self.limit }
+        DialError::Timeout {
+            what,
+            host: self.relay.host().to_owned(),
+            port: self.relay.port(),
+            limit: self.limit,
+        }
     }
 
     fn unreachable(&self, error: &io::Error) -> DialError {
-        DialError::Connect { host: self.relay.host().to_owned(), port: self.relay.port(), reason: error.to_string() }
+        DialError::Connect {
+            host: self.relay.host().to_owned(),
+            port: self.relay.port(),
+            reason: error.to_string(),
+        }
     }
 
     fn handshake(&self, reason: String) -> DialError {
@@ -228,7 +255,9 @@ fn certificate_hint(flaw: &CertificateError) -> &'static str {
         CertificateError::Expired
         | CertificateError::ExpiredContext { .. }
         | CertificateError::NotValidYet
-        | CertificateError::NotValidYetContext { .. } => "check this machine's clock, and ask the relay's operator for a new certificate",
+        | CertificateError::NotValidYetContext { .. } => {
+            "check this machine's clock, and ask the relay's operator for a new certificate"
+        }
         _ => {
             "if the relay has its own authority, give its ca.pem with `uplink-agent enroll --relay-ca FILE` (or relay.ca_file); if a proxy \
              inspects TLS here, give that proxy's authority"

@@ -119,8 +119,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         };
         match tokio::time::timeout(FAREWELL, last_words).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(event = "farewell_unheard", %error, "the link was gone already"),
-            Err(_) => tracing::debug!(event = "farewell_unheard", "the relay did not take the farewell in time"),
+            Ok(Err(error)) => {
+                tracing::debug!(event = "farewell_unheard", %error, "the link was gone already")
+            }
+            Err(_) => {
+                tracing::debug!(event = "farewell_unheard", "the relay did not take the farewell in time")
+            }
         }
     }
 
@@ -179,5 +183,9 @@ fn broken(error: &WsError) -> LinkEnd {
 }
 
 fn advice(code: u16) -> &'static str {
-    if code == CloseCode::Replaced.number() { "; another process uses this identity: find the copy and stop it" } else { "" }
+    if code == CloseCode::Replaced.number() {
+        "; another process uses this identity: find the copy and stop it"
+    } else {
+        ""
+    }
 }

@@ -58,14 +58,17 @@ pub(super) async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
     Ok(expect_welcome.handle_text(&next_text(socket).await?)?)
 }
 
-async fn next_text<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketStream<S>) -> Result<String, GreetingError> {
+async fn next_text<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: &mut WebSocketStream<S>,
+) -> Result<String, GreetingError> {
     loop {
         match socket.next().await {
             Some(Ok(Message::Text(text))) => return Ok(text.as_str().to_owned()),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
             Some(Ok(Message::Binary(_) | Message::Frame(_))) => return Err(GreetingError::NoText),
             Some(Ok(Message::Close(frame))) => {
-                let why = frame.map(|frame| format!(" ({} {})", u16::from(frame.code), frame.reason.as_str()));
+                let why =
+                    frame.map(|frame| format!(" ({} {})", u16::from(frame.code), frame.reason.as_str()));
                 return Err(GreetingError::Closed(why.unwrap_or_default()));
             }
             Some(Err(error)) => return Err(GreetingError::Broken(error.to_string())),

@@ -59,7 +59,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             let Some(next) = stop.run_until_cancelled(next).await else {
                 return self.say_goodbye().await;
             };
-            if let Err(end) = next.and_then(|happening| self.handle(happening)).and_then(|()| self.tell_health()) {
+            if let Err(end) =
+                next.and_then(|happening| self.handle(happening)).and_then(|()| self.tell_health())
+            {
                 return self.lost(end).await;
             }
         }
@@ -105,12 +107,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             }
             RelayMessage::GoAway { retry_after_ms, reason } => {
                 self.go_away = Some(Duration::from_millis(*retry_after_ms));
-                tracing::info!(event = "go_away", retry_after_ms, reason = policy::shortened_line(reason), "the relay is about to close the link for a while");
+                tracing::info!(
+                    event = "go_away",
+                    retry_after_ms,
+                    reason = policy::shortened_line(reason),
+                    "the relay is about to close the link for a while"
+                );
             }
             RelayMessage::UnknownMessage { got } => {
-                tracing::info!(event = "unknown_message", got = policy::shortened(got), "the relay does not know a message of this agent; it is older");
+                tracing::info!(
+                    event = "unknown_message",
+                    got = policy::shortened(got),
+                    "the relay does not know a message of this agent; it is older"
+                );
             }
-            RelayMessage::StartRun { run, lease, .. } if self.runs.is_superseded(run, *lease) => self.abandon_streams(&run.clone()),
+            RelayMessage::StartRun { run, lease, .. } if self.runs.is_superseded(run, *lease) => {
+                self.abandon_streams(&run.clone())
+            }
             _ => {}
         }
         match self.runs.handle(message) {
@@ -126,7 +139,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
         match (self.driver.send(&message), run_of(&message)) {
             (Ok(()), _) => Ok(()),
-            (Err(error @ LinkError::OwnMessageTooLarge { .. }), Some((run, lease))) => self.give_up(run, lease, &error),
+            (Err(error @ LinkError::OwnMessageTooLarge { .. }), Some((run, lease))) => {
+                self.give_up(run, lease, &error)
+            }
             (Err(error), _) => Err(error.into()),
         }
     }
@@ -145,7 +160,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     fn abandon_streams(&mut self, run: &RunId) {
-        let given_up: Vec<StreamId> = self.streams.iter().filter(|(_, owner)| *owner == run).map(|(stream, _)| *stream).collect();
+        let given_up: Vec<StreamId> =
+            self.streams.iter().filter(|(_, owner)| *owner == run).map(|(stream, _)| *stream).collect();
         for stream in given_up {
             self.streams.remove(&stream);
             self.driver.abandon_stream(stream);

@@ -22,14 +22,24 @@ type Relay = WebSocketStream<DuplexStream>;
 
 async fn sockets() -> (WebSocketStream<DuplexStream>, Relay) {
     let (near, far) = tokio::io::duplex(1 << 20);
-    (WebSocketStream::from_raw_socket(near, Role::Client, None).await, WebSocketStream::from_raw_socket(far, Role::Server, None).await)
+    (
+        WebSocketStream::from_raw_socket(near, Role::Client, None).await,
+        WebSocketStream::from_raw_socket(far, Role::Server, None).await,
+    )
 }
 
 fn premises() -> Arc<Premises> {
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let defaults = config::load(&ConfigFile::Standard("/nonexistent/agent.toml".into())).unwrap();
     let text = String::new;
-    let who = Who { agent_id: text(), name: text(), uplink: text(), relay: text(), fingerprint: text(), permitted: Vec::new() };
+    let who = Who {
+        agent_id: text(),
+        name: text(),
+        uplink: text(),
+        relay: text(),
+        fingerprint: text(),
+        permitted: Vec::new(),
+    };
     Arc::new(Premises {
         policy: Policy::new(Vec::new(), defaults.limits.clone(), defaults.requests),
         opener: Opener::new(&identity().seeds).unwrap(),
@@ -77,7 +87,14 @@ fn start_at(site: &str) -> RelayMessage {
             sealed: Vec::new(),
             max_parallel: 1,
         },
-        extraction: ExtractionSpec { tables: Vec::new(), load: Load::Full, projects: Vec::new(), created_from_ms: None, created_to_ms: None, jql: None },
+        extraction: ExtractionSpec {
+            tables: Vec::new(),
+            load: Load::Full,
+            projects: Vec::new(),
+            created_from_ms: None,
+            created_to_ms: None,
+            jql: None,
+        },
         resume_entries: 0,
     }
 }
@@ -98,7 +115,9 @@ async fn an_instruction_outside_the_policy_is_answered_and_the_link_goes_on() {
     let stop = CancellationToken::new();
     let peer = async {
         say(&mut relay, &start_at("https://evil.invalid")).await;
-        let AgentMessage::RunFailed { failure, .. } = hear_past_health(&mut relay).await else { panic!("no refusal") };
+        let AgentMessage::RunFailed { failure, .. } = hear_past_health(&mut relay).await else {
+            panic!("no refusal")
+        };
         assert_eq!(failure.code, "site_not_permitted");
         relay.send(Message::text(r#"{"type":"from_the_future","x":1}"#)).await.unwrap();
         let answer = hear_past_health(&mut relay).await;
@@ -158,7 +177,12 @@ async fn a_rejection_arrives_with_its_code_and_hint() {
         relay.send(Message::text(challenge)).await.unwrap();
         let Some(Ok(Message::Text(hello))) = relay.next().await else { panic!("no hello") };
         assert!(expect.handle_text(hello.as_str()).is_ok());
-        let reject = Reject { code: RejectCode::Revoked, message: "revoked".to_owned(), hint: "enrol anew".to_owned(), retry_after_ms: None };
+        let reject = Reject {
+            code: RejectCode::Revoked,
+            message: "revoked".to_owned(),
+            hint: "enrol anew".to_owned(),
+            retry_after_ms: None,
+        };
         relay.send(Message::text(reject.to_text())).await.unwrap();
     };
     let (greeted, ()) = tokio::join!(greeting::shake_hands(&mut near, introduction(), &key), peer);

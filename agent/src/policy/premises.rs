@@ -65,7 +65,8 @@ pub(crate) fn gather(config: &Config, paths: &Paths, given: &Premises) -> Result
             site.ca_pem = own_ca;
         }
         if let Some(file) = entry.password_file.get() {
-            site.accounts.push(LocalAccount { username: entry.username.clone(), password_file: file.to_owned() });
+            site.accounts
+                .push(LocalAccount { username: entry.username.clone(), password_file: file.to_owned() });
         }
     }
     Ok(sites)
@@ -83,8 +84,10 @@ pub(crate) fn remember(paths: &Paths, given: &Premises) -> Result<(), Error> {
         private_file::write(&paths.jira_ca(), &read_certificates(path)?, Durability::Synced)?;
         kept.jira_ca = true;
     }
-    let text = serde_json::to_vec_pretty(&kept)
-        .map_err(|error| Error::System { action: "write the permitted addresses", reason: error.to_string() })?;
+    let text = serde_json::to_vec_pretty(&kept).map_err(|error| Error::System {
+        action: "write the permitted addresses",
+        reason: error.to_string(),
+    })?;
     private_file::write(&paths.permitted(), &text, Durability::Synced)
 }
 
@@ -102,7 +105,11 @@ pub(crate) fn read_certificates(path: &Path) -> Result<Vec<u8>, Error> {
 
 /// Checks the addresses of the command line.
 pub(crate) fn parse_given(given: &Premises) -> Result<Vec<SiteAddress>, Error> {
-    given.allow_jira.iter().map(|text| SiteAddress::parse(text).map_err(|error| Error::Usage(format!("--allow-jira: {error}")))).collect()
+    given
+        .allow_jira
+        .iter()
+        .map(|text| SiteAddress::parse(text).map_err(|error| Error::Usage(format!("--allow-jira: {error}"))))
+        .collect()
 }
 
 fn recall(paths: &Paths) -> Result<Remembered, Error> {
@@ -117,10 +124,18 @@ fn recall(paths: &Paths) -> Result<Remembered, Error> {
 
 fn parse(text: &str, key: &str, paths: &Paths) -> Result<SiteAddress, Error> {
     let place = paths.config.path().display().to_string();
-    SiteAddress::parse(text).map_err(|error| Error::BadValue { key: key.to_owned(), place, reason: error.to_string() })
+    SiteAddress::parse(text).map_err(|error| Error::BadValue {
+        key: key.to_owned(),
+        place,
+        reason: error.to_string(),
+    })
 }
 
-fn permit<'a>(sites: &'a mut Vec<PermittedSite>, address: SiteAddress, ca_pem: Option<&Vec<u8>>) -> &'a mut PermittedSite {
+fn permit<'a>(
+    sites: &'a mut Vec<PermittedSite>,
+    address: SiteAddress,
+    ca_pem: Option<&Vec<u8>>,
+) -> &'a mut PermittedSite {
     let place = sites.iter().position(|site| site.address == address).unwrap_or_else(|| {
         sites.push(PermittedSite { address, ca_pem: ca_pem.cloned(), accounts: Vec::new() });
         sites.len() - 1

@@ -26,7 +26,14 @@ fn connection(text: &str) -> ConnectionSpec {
 }
 
 fn extraction() -> ExtractionSpec {
-    ExtractionSpec { tables: Vec::new(), load: Load::Full, projects: Vec::new(), created_from_ms: None, created_to_ms: None, jql: None }
+    ExtractionSpec {
+        tables: Vec::new(),
+        load: Load::Full,
+        projects: Vec::new(),
+        created_from_ms: None,
+        created_to_ms: None,
+        jql: None,
+    }
 }
 
 #[test]
@@ -63,7 +70,10 @@ fn an_address_that_hides_another_one_does_not_even_parse() {
         "https://jira.corp.example/jira#@evil.example",
         "file:///etc/passwd",
     ] {
-        let wire = format!(r#"{{"name":"x","site":"{}","username":"u","credential":"password","sealed":[],"max_parallel":1}}"#, text.escape_default());
+        let wire = format!(
+            r#"{{"name":"x","site":"{}","username":"u","credential":"password","sealed":[],"max_parallel":1}}"#,
+            text.escape_default()
+        );
         assert!(serde_json::from_str::<ConnectionSpec>(&wire).is_err(), "{text} parsed");
     }
 }

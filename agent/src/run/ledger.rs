@@ -69,7 +69,9 @@ impl Ledger {
 
     /// Whether the engine may be asked for more.
     pub(crate) fn may_pull(&self) -> bool {
-        !self.engine_ended && self.in_flight.len() < MAX_PARTS_IN_FLIGHT && self.unstored.len() < MAX_CHECKPOINTS_IN_FLIGHT
+        !self.engine_ended
+            && self.in_flight.len() < MAX_PARTS_IN_FLIGHT
+            && self.unstored.len() < MAX_CHECKPOINTS_IN_FLIGHT
     }
 
     /// A part is about to be sent; gives its name.
@@ -85,7 +87,12 @@ impl Ledger {
     ///
     /// # Errors
     /// When the parts met do not agree.
-    pub(crate) fn handle_unit_done(&mut self, unit: &UnitId, entry: CheckpointEntry, announced: u32) -> Result<(), LedgerError> {
+    pub(crate) fn handle_unit_done(
+        &mut self,
+        unit: &UnitId,
+        entry: CheckpointEntry,
+        announced: u32,
+    ) -> Result<(), LedgerError> {
         let open = self.units.entry(unit.clone()).or_default();
         let counted = open.parts.len();
         if open.entry.is_some() {
@@ -137,7 +144,8 @@ impl Ledger {
     }
 
     fn close_if_landed(&mut self, unit: &UnitId) {
-        let whole = self.units.get(unit).is_some_and(|open| open.entry.is_some() && open.landed == open.parts.len());
+        let whole =
+            self.units.get(unit).is_some_and(|open| open.entry.is_some() && open.landed == open.parts.len());
         if !whole {
             return;
         }

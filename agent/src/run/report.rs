@@ -48,7 +48,8 @@ pub(super) fn complete(progress: &mut Progress, summary: &Summary) {
 
 /// What a finished run read.
 pub(super) fn result(summary: &Summary, bytes_sent: &BTreeMap<String, u64>, last: &Progress) -> RunResult {
-    let figure = |figures: &BTreeMap<String, u64>, table: &str| figures.get(table).copied().unwrap_or_default();
+    let figure =
+        |figures: &BTreeMap<String, u64>, table: &str| figures.get(table).copied().unwrap_or_default();
     let real = summary.rows.iter().filter(|(table, _)| !table.starts_with('_'));
     let tables = real.map(|(table, rows)| {
         let read = TableResult {
@@ -89,7 +90,11 @@ fn warnings(all: &[jira::Warning]) -> Vec<RunWarning> {
 
 /// The engine's error for a person: its text already says what to do; the hint adds whether trying again can help.
 pub(crate) fn failure_of(error: &jira::Error) -> Failure {
-    let hint = if error.is_retryable_later() { "the same extraction may succeed later" } else { "trying again without a change will fail again" };
+    let hint = if error.is_retryable_later() {
+        "the same extraction may succeed later"
+    } else {
+        "trying again without a change will fail again"
+    };
     Failure { code: error.code().to_owned(), message: error.to_string(), hint: hint.to_owned() }
 }
 
@@ -132,15 +137,20 @@ mod tests {
 
     #[test]
     fn the_last_figures_are_those_of_the_result() {
-        let mut progress = Progress { issues_total: Some(3000), issues_read: 2504, in_flight: 2, ..Progress::default() };
+        let mut progress =
+            Progress { issues_total: Some(3000), issues_read: 2504, in_flight: 2, ..Progress::default() };
         let rows = BTreeMap::from([("issues".to_owned(), 3000_u64)]);
         complete(&mut progress, &Summary { rows, requests: 65, ..Summary::default() });
-        assert_eq!((progress.issues_total, progress.issues_read, progress.in_flight, progress.requests), (Some(3000), 3000, 0, 65));
+        assert_eq!(
+            (progress.issues_total, progress.issues_read, progress.in_flight, progress.requests),
+            (Some(3000), 3000, 0, 65)
+        );
     }
 
     #[test]
     fn no_warning_is_lost_when_there_are_many() {
-        let warning = |n: usize| jira::Warning { code: format!("code_{n}"), message: "m".repeat(999), count: 2 };
+        let warning =
+            |n: usize| jira::Warning { code: format!("code_{n}"), message: "m".repeat(999), count: 2 };
         let told = warnings(&(0..MAX_WARNINGS + 5).map(warning).collect::<Vec<_>>());
         assert_eq!(told.len(), MAX_WARNINGS + 1);
         assert_eq!(told.last().unwrap().count, 10);

@@ -53,7 +53,12 @@ impl ResumeStore {
     ///
     /// # Errors
     /// When not as many are here as the relay has sent.
-    pub(super) fn take(&mut self, run: &RunId, lease: Lease, announced: u64) -> Result<Vec<CheckpointEntry>, Failure> {
+    pub(super) fn take(
+        &mut self,
+        run: &RunId,
+        lease: Lease,
+        announced: u64,
+    ) -> Result<Vec<CheckpointEntry>, Failure> {
         let gathered = self.runs.remove(run).filter(|gathered| gathered.lease == lease);
         let entries = gathered.map(|gathered| gathered.entries).unwrap_or_default();
         if u64::try_from(entries.len()) == Ok(announced) {
@@ -61,7 +66,10 @@ impl ResumeStore {
         }
         Err(Failure {
             code: "resume_incomplete".to_owned(),
-            message: format!("{} checkpoint entries arrived where {announced} were announced, so the run cannot go on exactly", entries.len()),
+            message: format!(
+                "{} checkpoint entries arrived where {announced} were announced, so the run cannot go on exactly",
+                entries.len()
+            ),
             hint: "start the extraction again".to_owned(),
         })
     }
@@ -79,7 +87,10 @@ mod tests {
         store.add(run.clone(), Lease(2), vec![json!(1), json!(2)]);
         store.add(run.clone(), Lease(2), vec![json!(3)]);
         let entries = store.take(&run, Lease(2), 3).unwrap();
-        assert_eq!(entries.iter().map(|entry| entry.0.clone()).collect::<Vec<_>>(), [json!(1), json!(2), json!(3)]);
+        assert_eq!(
+            entries.iter().map(|entry| entry.0.clone()).collect::<Vec<_>>(),
+            [json!(1), json!(2), json!(3)]
+        );
         assert!(store.take(&run, Lease(2), 0).unwrap().is_empty());
     }
 

@@ -26,7 +26,14 @@ fn bench() -> Bench {
     let sealed = vec![seal("secret", &identity.seeds.sealing_key().public(), context, &[1; 32]).unwrap()];
     let sites = vec![PermittedSite { address: site, ca_pem: None, accounts: Vec::new() }];
     let text = String::new;
-    let who = Who { agent_id: text(), name: text(), uplink: text(), relay: text(), fingerprint: text(), permitted: Vec::new() };
+    let who = Who {
+        agent_id: text(),
+        name: text(),
+        uplink: text(),
+        relay: text(),
+        fingerprint: text(),
+        permitted: Vec::new(),
+    };
     let premises = Premises {
         policy: Policy::new(sites, defaults.limits.clone(), defaults.requests),
         opener: Opener::new(&identity.seeds).unwrap(),
@@ -50,10 +57,22 @@ impl Bench {
     }
 
     fn start(&self, site: &str, lease: u32) -> RelayMessage {
-        let extraction =
-            ExtractionSpec { tables: Vec::new(), load: Load::Full, projects: Vec::new(), created_from_ms: None, created_to_ms: None, jql: None };
+        let extraction = ExtractionSpec {
+            tables: Vec::new(),
+            load: Load::Full,
+            projects: Vec::new(),
+            created_from_ms: None,
+            created_to_ms: None,
+            jql: None,
+        };
         let connection = self.connection(site);
-        RelayMessage::StartRun { run: RunId::from("run_1"), lease: Lease(lease), connection, extraction, resume_entries: 0 }
+        RelayMessage::StartRun {
+            run: RunId::from("run_1"),
+            lease: Lease(lease),
+            connection,
+            extraction,
+            resume_entries: 0,
+        }
     }
 
     /// The first failure that a run tells.
@@ -90,8 +109,15 @@ async fn a_run_at_an_address_that_is_not_permitted_is_refused_before_anything_st
 #[tokio::test]
 async fn a_connection_test_at_an_address_that_is_not_permitted_is_refused() {
     let mut bench = bench();
-    let question = RelayMessage::TestConnection { request: RequestId::from("r"), connection: bench.connection("http://169.254.169.254") };
-    let Some(AgentMessage::TestResult { report: TestReport::Failed { failure }, .. }) = bench.runs.handle(question) else { panic!("no refusal") };
+    let question = RelayMessage::TestConnection {
+        request: RequestId::from("r"),
+        connection: bench.connection("http://169.254.169.254"),
+    };
+    let Some(AgentMessage::TestResult { report: TestReport::Failed { failure }, .. }) =
+        bench.runs.handle(question)
+    else {
+        panic!("no refusal")
+    };
     assert_eq!(failure.code, "site_not_permitted");
 }
 
@@ -125,7 +151,9 @@ async fn an_older_lease_has_no_effect_on_a_newer_one() {
     let (first, second) = (bench.start(PERMITTED, 2), bench.start(PERMITTED, 1));
     assert!(bench.runs.handle(first).is_none());
     assert!(bench.runs.handle(second).is_none());
-    assert!(bench.runs.handle(RelayMessage::CancelRun { run: RunId::from("run_1"), lease: Lease(1) }).is_none());
+    assert!(
+        bench.runs.handle(RelayMessage::CancelRun { run: RunId::from("run_1"), lease: Lease(1) }).is_none()
+    );
     assert!(!bench.runs.is_superseded(&RunId::from("run_1"), Lease(2)));
     assert!(bench.runs.is_superseded(&RunId::from("run_1"), Lease(3)));
     assert_eq!(bench.runs.count(), 1);
@@ -134,7 +162,9 @@ async fn an_older_lease_has_no_effect_on_a_newer_one() {
 #[tokio::test]
 async fn a_run_whose_checkpoints_did_not_all_arrive_is_refused() {
     let mut bench = bench();
-    let RelayMessage::StartRun { run, lease, connection, extraction, .. } = bench.start(PERMITTED, 1) else { unreachable!() };
+    let RelayMessage::StartRun { run, lease, connection, extraction, .. } = bench.start(PERMITTED, 1) else {
+        unreachable!()
+    };
     let start = RelayMessage::StartRun { run, lease, connection, extraction, resume_entries: 3 };
     assert_eq!(code(bench.runs.handle(start)), "resume_incomplete");
 }
@@ -152,8 +182,18 @@ async fn a_relay_that_hands_out_too_much_gets_it_back() {
     let mut bench = bench();
     let mut refused = 0;
     for n in 0..MAX_HELD + 3 {
-        let RelayMessage::StartRun { lease, connection, extraction, resume_entries, .. } = bench.start(PERMITTED, 1) else { unreachable!() };
-        let start = RelayMessage::StartRun { run: RunId(format!("run_{n}")), lease, connection, extraction, resume_entries };
+        let RelayMessage::StartRun { lease, connection, extraction, resume_entries, .. } =
+            bench.start(PERMITTED, 1)
+        else {
+            unreachable!()
+        };
+        let start = RelayMessage::StartRun {
+            run: RunId(format!("run_{n}")),
+            lease,
+            connection,
+            extraction,
+            resume_entries,
+        };
         refused += usize::from(bench.runs.handle(start).is_some());
     }
     assert_eq!(refused, 3);

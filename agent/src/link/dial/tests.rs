@@ -18,16 +18,25 @@ struct Server {
 /// A TLS server for `localhost` and a client that trusts it.
 async fn server() -> Server {
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
-    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![cert.der().clone()], key).unwrap();
+    let config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)
+        .unwrap();
     let trust = Authority::Own { path: "ca.pem".into(), pem: cert.pem().into_bytes() }.tls().unwrap();
-    Server { listener: TcpListener::bind("127.0.0.1:0").await.unwrap(), acceptor: TlsAcceptor::from(Arc::new(config)), trust }
+    Server {
+        listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
+        acceptor: TlsAcceptor::from(Arc::new(config)),
+        trust,
+    }
 }
 
 impl Server {
     fn address(&self, host: &str) -> RelayAddress {
-        RelayAddress::parse(&format!("https://{host}:{}", self.listener.local_addr().unwrap().port())).unwrap()
+        RelayAddress::parse(&format!("https://{host}:{}", self.listener.local_addr().unwrap().port()))
+            .unwrap()
     }
 
     /// Accepts one TLS connection, reads the request's head and answers with `answer`.

@@ -12,8 +12,8 @@
 //! `updated` axis such an issue shows a time at or after the end of the range, and must not move the walk forward. That is recognisable
 //! because ranges never reach into the second that is still running, except for a range of that one second.
 //!
-//! A second that holds more than a page is read apart by offset ([`second::Second`]) and proven: distinct ids, count before and count
-//! after must agree, else it is read again.
+//! A second that holds more than a page is read apart by offset ([`second::Second`]): every answer's count tells how far issues that left
+//! can have pulled unread ones to the left, and a page that may have skipped one is asked again from there.
 //!
 //! Cuts between slices ([`cuts`]) come from offset probes; a wrong cut only makes a slice larger or smaller, never incomplete.
 //!

@@ -7,3 +7,4 @@ mod landing;
 mod login;
 mod resume;
 mod speed;
+mod stop;

@@ -13,7 +13,7 @@ use crate::extraction::plan::{SLICES_AHEAD, cut, cut_listed, is_complete};
 use crate::extraction::refresh;
 use crate::extraction::rows::{Gate, PassGate, Rows};
 use crate::extraction::run::Run;
-use crate::extraction::walk::{HEADS_PER_PAGE, Walk};
+use crate::extraction::walk::Walk;
 use crate::extraction::writer::UnitWriter;
 use crate::jql::Axis;
 use crate::paging::cuts::ISSUES_PER_PAGE;
@@ -129,7 +129,7 @@ async fn read_pass(run: &Arc<Run>, pass: Pass, unchanged: &HashMap<i64, i64>) ->
     let closed = Range::new(Axis::Updated, pass.from, pass.until);
     let open = Range::of_second(Axis::Updated, pass.until);
     let whole = Range { to: open.to, ..closed };
-    let listed = run.heads(run.jql(whole).by_time(Axis::Updated), 0, HEADS_PER_PAGE).await?;
+    let listed = run.listed(whole).await?;
     let cut = if is_complete(&listed) { Cut::Listed(slices_of(run, &listed, unchanged, (closed, open))) } else { Cut::ByProbes(vec![closed, open]) };
     if matches!(&cut, Cut::Listed(slices) if slices.is_empty()) {
         return Ok(Found::default());

@@ -6,7 +6,6 @@
 use crate::decode::PageHead;
 use crate::error::Error;
 use crate::extraction::run::Run;
-use crate::extraction::walk::HEADS_PER_PAGE;
 use crate::jql::Axis;
 use crate::paging::cuts::{Cuts, slice_target};
 use crate::paging::range::{Range, SECOND_MS};
@@ -18,7 +17,7 @@ pub(crate) const SLICES_AHEAD: usize = 16;
 
 /// Sends slices that cover the range, in order; nothing for a range without issues.
 pub(crate) async fn cut(run: &Run, range: Range, out: &mpsc::Sender<Range>) -> Result<(), Error> {
-    let listed = run.heads(run.jql(range).by_time(range.axis), 0, HEADS_PER_PAGE).await?;
+    let listed = run.listed(range).await?;
     run.add_issues_total(listed.total);
     if listed.total == 0 {
         return Ok(());

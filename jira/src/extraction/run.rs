@@ -22,6 +22,8 @@ use tokio::time::Instant;
 
 /// Where Jira's search window lies until an answer says otherwise.
 const SEARCH_WINDOW: u64 = 10_000;
+/// Ids and times asked for in one page; they are small.
+pub(crate) const HEADS_PER_PAGE: u64 = 1000;
 /// Progress is told no more often.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
@@ -103,6 +105,18 @@ impl Run {
         let json = self.client.read(&read).await?;
         self.count_bytes(Table::Issues, json.len());
         decode_heads(&json).map_err(|error| Error::undecodable(read.what(), &error))
+    }
+
+    /// The first ids and times of a range, as many as Jira gives at once.
+    pub(crate) async fn listed(&self, range: Range) -> Result<PageHead, Error> {
+        let mut max_results = HEADS_PER_PAGE;
+        loop {
+            match self.heads(self.jql(range).by_time(range.axis), 0, max_results).await {
+                // A window smaller than the page.
+                Err(Error::SearchWindow { .. }) if max_results > 1 => max_results /= 2,
+                other => return other,
+            }
+        }
     }
 
     /// Largest offset that Jira answers.

@@ -3,7 +3,7 @@
 use crate::client::allow::{Read, SearchAsk};
 use crate::decode::{DecodeError, PageHead, decode_heads};
 use crate::error::{Error, UnreachableCause};
-use crate::extraction::run::{Run, head_fields};
+use crate::extraction::run::{HEADS_PER_PAGE, Run, head_fields};
 use crate::jql::{Axis, Jql};
 use crate::paging::keyset::{KeySet, Seen, Step};
 use crate::paging::range::Range;
@@ -15,8 +15,6 @@ use std::collections::HashMap;
 
 /// Times that a page whose JSON ends early is asked for.
 const CUT_PAGES_MAX: u32 = 4;
-/// Ids and times asked for in one page; they are small.
-pub(crate) const HEADS_PER_PAGE: u64 = 1000;
 
 /// Issues named in one search: a page of them.
 const IDS_PER_SEARCH: usize = 100;
@@ -141,7 +139,7 @@ impl<'a> Walk<'a> {
         let mut step = SecondStep::Page(0);
         while let SecondStep::Page(offset) = step {
             step = match self.page(jql.clone(), offset, taker).await {
-                Ok(page) => reading.handle_page(page.total, page.issues.iter().map(|issue| issue.id)),
+                Ok(page) => reading.handle_page(offset, page.total, u64::try_from(page.issues.len()).unwrap_or(u64::MAX)),
                 Err(Error::SearchWindow { .. }) => {
                     self.run.lower_window(offset);
                     SecondStep::Split
@@ -152,21 +150,28 @@ impl<'a> Walk<'a> {
         Ok(step)
     }
 
-    /// One page. Smaller ones are asked for when it is too large or too slow; one whose JSON ends early is asked for again.
+    /// One page. Smaller ones are asked for when it is too large or too slow, or would reach past Jira's search window; one whose JSON
+    /// ends early is asked for again.
     async fn page(&mut self, jql: Jql, start_at: u64, taker: &mut impl PageTaker) -> Result<PageHead, Error> {
         let mut cut = 0;
+        let mut within_window = self.run.window().saturating_sub(start_at).max(1);
         loop {
+            let max_results = self.page.min(within_window);
             let read = Read::Search(SearchAsk {
                 jql: jql.clone(),
                 fields: self.fields.clone(),
                 expand_changelog: self.expand_changelog,
-                max_results: self.page,
+                max_results,
                 start_at,
             });
             let json = match self.run.client.read_shrinkable(&read).await {
                 Ok(json) => json,
-                Err(error) if asks_for_less(&error) && self.page > 1 => {
-                    self.page /= 2;
+                Err(Error::SearchWindow { .. }) if max_results > 1 => {
+                    within_window = max_results / 2;
+                    continue;
+                }
+                Err(error) if asks_for_less(&error) && max_results > 1 => {
+                    self.page = max_results / 2;
                     tracing::debug!(page = self.page, "smaller pages are asked for");
                     continue;
                 }
@@ -180,7 +185,9 @@ impl<'a> Walk<'a> {
                 Ok(page) => {
                     drop(json);
                     // Jira lowers what is asked for without a word; asking for as much again would be in vain.
-                    self.page = self.page.min(page.max_results.max(1));
+                    if page.max_results < max_results {
+                        self.page = page.max_results.max(1);
+                    }
                     taker.settle(&page).await?;
                     return Ok(page);
                 }

@@ -113,7 +113,7 @@ fn walk_second(site: &mut Site, second: Range, read: &mut BTreeSet<i64>) {
     while let SecondStep::Page(offset) = step {
         let (total, seen) = site.answer(second, false, usize::try_from(offset).unwrap());
         read.extend(seen.iter().map(|seen| seen.id));
-        step = reading.handle_page(total, seen.iter().map(|seen| seen.id));
+        step = reading.handle_page(offset, total, u64::try_from(seen.len()).unwrap());
     }
     assert_eq!(step, SecondStep::Done, "a second was given up although the site came to rest");
 }

@@ -1,76 +1,80 @@
-//! One second that holds more than a page: read by offset in key order, and proven.
+//! Issues read by offset, in key order, without losing any: one second that holds more than a page, or issues by id.
 //!
-//! By offset a deletion between two pages hides an issue, so equal counts prove nothing alone: the distinct ids of one reading, the
-//! count of its first page and the count of its last page must all be equal. Else the second is read again; what was accepted before
-//! stays accepted, and only what was missed is new.
+//! By offset an issue that leaves (edited out of the second, deleted) pulls the unread ones behind it to the left, over the boundary of
+//! the next page; equal counts prove nothing then. But each answer tells the count, so each tells how many have left since the one
+//! before: what was unread from position `p` on is now unread from `p - left` on at the earliest. An answer that starts at or before
+//! that has skipped nothing; one that starts behind it is asked again from there. That holds as long as issues only leave, and they do:
+//! nothing can be created in, or edited into, a second that is over. (Moves into a chosen project can; the proof of a full load and the
+//! next pass find those.)
 
-use std::collections::HashSet;
-
-/// Readings of one second before it is given up.
-const READINGS_MAX: u32 = 12;
+/// Answers in a row that bring the reading no further before it is given up.
+const STALLS_MAX: u32 = 40;
 
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SecondStep {
     /// Ask for the page at this offset.
     Page(u64),
-    /// Everything was read and proven.
+    /// Everything was shown.
     Done,
     /// More than Jira pages through: split it by project.
     Split,
-    /// It kept changing, or Jira counts issues that it does not show.
+    /// It changes faster than it can be read, or Jira counts issues that it does not show.
     Unproven {
-        /// Distinct issues of the last reading.
+        /// Positions that were shown without a gap.
         seen: u64,
-        /// What Jira counted at its end.
+        /// What Jira counted at last.
         total: u64,
     },
 }
 
-/// The reading of a second.
+/// The reading.
 #[derive(Debug)]
 pub(crate) struct Second {
     /// Largest offset plus page that Jira answers.
     window: u64,
-    reading: u32,
-    offset: u64,
-    total_before: Option<u64>,
-    ids: HashSet<i64>,
+    /// Everything before this position of the last answer's list was shown.
+    shown_to: u64,
+    /// The last answer's count.
+    total: Option<u64>,
+    stalls: u32,
 }
 
 impl Second {
     pub(crate) fn new(window: u64) -> Self {
-        Self { window, reading: 1, offset: 0, total_before: None, ids: HashSet::new() }
+        Self { window, shown_to: 0, total: None, stalls: 0 }
     }
 
-    /// Takes the page at the offset asked for.
-    pub(crate) fn handle_page(&mut self, total: u64, ids: impl IntoIterator<Item = i64>) -> SecondStep {
+    /// Takes an answer: the offset that was asked for, how many issues Jira counts, how many it showed.
+    pub(crate) fn handle_page(&mut self, offset: u64, total: u64, shown: u64) -> SecondStep {
         if total > self.window {
             return SecondStep::Split;
         }
-        let before = *self.total_before.get_or_insert(total);
-        let mut shown = 0;
-        for id in ids {
-            shown += 1;
-            self.ids.insert(id);
+        let left = self.total.replace(total).map_or(0, |before| before.saturating_sub(total));
+        self.shown_to = self.shown_to.saturating_sub(left);
+        let end = offset.saturating_add(shown);
+        if offset > self.shown_to {
+            // A little further back, since as many may leave again until the answer.
+            return self.stall(total, self.shown_to.saturating_sub(left));
         }
-        self.offset += shown;
-        if shown > 0 && self.offset < total {
-            return SecondStep::Page(self.offset);
-        }
-        let seen = u64::try_from(self.ids.len()).unwrap_or(u64::MAX);
-        if seen == before && seen == total {
+        if end >= total {
             return SecondStep::Done;
         }
-        self.read_again(seen, total)
+        if end <= self.shown_to {
+            return self.stall(total, self.shown_to);
+        }
+        self.stalls = 0;
+        self.shown_to = end;
+        // Where issues leave, the next page overlaps this one, though never so far that nothing new comes.
+        SecondStep::Page(end - left.saturating_mul(2).min(shown / 2))
     }
 
-    fn read_again(&mut self, seen: u64, total: u64) -> SecondStep {
-        if self.reading >= READINGS_MAX {
-            return SecondStep::Unproven { seen, total };
+    fn stall(&mut self, total: u64, offset: u64) -> SecondStep {
+        self.stalls += 1;
+        if self.stalls > STALLS_MAX {
+            return SecondStep::Unproven { seen: self.shown_to, total };
         }
-        *self = Self { reading: self.reading + 1, ..Self::new(self.window) };
-        SecondStep::Page(0)
+        SecondStep::Page(offset)
     }
 }
 
@@ -79,30 +83,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_deletion_between_pages_makes_it_read_again() {
+    fn a_deletion_between_pages_makes_it_ask_again_from_where_nothing_was_skipped() {
         let mut second = Second::new(10_000);
-        assert_eq!(second.handle_page(4, [1, 2]), SecondStep::Page(2));
-        // 1 was deleted: offset 2 now shows 4, and 3 was never seen, though two and one issues make the three that are counted.
-        assert_eq!(second.handle_page(3, [4]), SecondStep::Page(0));
-        assert_eq!(second.handle_page(3, [2, 3]), SecondStep::Page(2));
-        assert_eq!(second.handle_page(3, [4]), SecondStep::Done);
+        assert_eq!(second.handle_page(0, 4, 2), SecondStep::Page(2));
+        // One of the first two was deleted: offset 2 now skips the third, though two and one issues make the three that are counted.
+        assert_eq!(second.handle_page(2, 3, 1), SecondStep::Page(0));
+        assert_eq!(second.handle_page(0, 3, 2), SecondStep::Page(2));
+        assert_eq!(second.handle_page(2, 3, 1), SecondStep::Done);
+    }
+
+    #[test]
+    fn a_second_that_loses_an_issue_with_every_answer_is_still_read_whole() {
+        let mut second = Second::new(10_000);
+        let mut step = SecondStep::Page(0);
+        let mut answers = 0;
+        let mut total = 1_000;
+        while let SecondStep::Page(offset) = step {
+            step = second.handle_page(offset, total, 40.min(total.saturating_sub(offset)));
+            total -= 1;
+            answers += 1;
+        }
+        assert_eq!(step, SecondStep::Done);
+        assert!(answers < 40, "{answers} answers");
     }
 
     #[test]
     fn more_than_the_window_is_split_by_project() {
-        assert_eq!(Second::new(100).handle_page(101, [1]), SecondStep::Split);
+        assert_eq!(Second::new(100).handle_page(0, 101, 1), SecondStep::Split);
     }
 
     #[test]
-    fn a_second_that_is_never_shown_whole_is_given_up() {
+    fn issues_that_are_counted_but_never_shown_are_given_up() {
         let mut second = Second::new(100);
-        let mut steps = Vec::new();
-        while !matches!(steps.last(), Some(SecondStep::Unproven { .. })) {
-            steps.push(second.handle_page(2, [1]));
-            if steps.last() == Some(&SecondStep::Page(1)) {
-                steps.push(second.handle_page(2, []));
-            }
+        let mut step = second.handle_page(0, 2, 1);
+        while let SecondStep::Page(offset) = step {
+            step = second.handle_page(offset, 2, 1_u64.saturating_sub(offset));
         }
-        assert_eq!(steps.last(), Some(&SecondStep::Unproven { seen: 1, total: 2 }));
+        assert_eq!(step, SecondStep::Unproven { seen: 1, total: 2 });
     }
 }

@@ -148,7 +148,14 @@ impl Plan {
 
 impl Done {
     pub(crate) fn new(work: Work, stats: UnitStats) -> Self {
-        Self { work, stats, ids: String::new(), created: String::new(), gone: String::new(), linked: String::new() }
+        Self {
+            work,
+            stats,
+            ids: String::new(),
+            created: String::new(),
+            gone: String::new(),
+            linked: String::new(),
+        }
     }
 
     /// With the ids of a slice of the base pass.
@@ -190,7 +197,9 @@ impl Entry {
         let texts = split_text(&text);
         let of = texts.len();
         let piece = |(at, text): (usize, String)| {
-            serde_json::to_value(Self::Piece(Piece { unit: unit.clone(), at, of, text })).map(CheckpointEntry).map_err(unusable)
+            serde_json::to_value(Self::Piece(Piece { unit: unit.clone(), at, of, text }))
+                .map(CheckpointEntry)
+                .map_err(unusable)
         };
         texts.into_iter().enumerate().map(piece).collect()
     }
@@ -250,7 +259,9 @@ impl Resume {
 
     fn take(&mut self, entry: Entry, later: &mut Vec<Done>) -> Result<(), Error> {
         match entry {
-            Entry::Plan(plan) if plan.version != VERSION => return Err(unusable("it was written by another version of the agent")),
+            Entry::Plan(plan) if plan.version != VERSION => {
+                return Err(unusable("it was written by another version of the agent"));
+            }
             Entry::Plan(plan) => self.plan = Some(plan),
             Entry::Pass(pass) => self.begin_pass(pass),
             Entry::Unit(done) => {
@@ -318,7 +329,10 @@ fn generation_of(work: Work) -> u32 {
 }
 
 /// Gives an entry once all its pieces are there.
-fn assemble(entry: Entry, pieces: &mut BTreeMap<UnitId, BTreeMap<usize, String>>) -> Result<Option<Entry>, Error> {
+fn assemble(
+    entry: Entry,
+    pieces: &mut BTreeMap<UnitId, BTreeMap<usize, String>>,
+) -> Result<Option<Entry>, Error> {
     let Entry::Piece(piece) = entry else { return Ok(Some(entry)) };
     let texts = pieces.entry(piece.unit).or_default();
     texts.insert(piece.at, piece.text);
@@ -357,14 +371,18 @@ mod tests {
     }
 
     fn stored(entries: &[Entry]) -> Vec<CheckpointEntry> {
-        let named = entries.iter().enumerate().map(|(at, entry)| entry.to_checkpoint(&UnitId::new(format!("unit-{at}"))).unwrap());
+        let named = entries
+            .iter()
+            .enumerate()
+            .map(|(at, entry)| entry.to_checkpoint(&UnitId::new(format!("unit-{at}"))).unwrap());
         named.flatten().collect()
     }
 
     #[test]
     fn a_large_entry_travels_in_pieces_and_counts_only_when_whole() {
         let range = Range::new(Axis::Created, 0, 1_000);
-        let sparse: Vec<Accepted> = (0..40_000).map(|at| Accepted { id: at * 1_000, created_ms: 0, updated_ms: 0 }).collect();
+        let sparse: Vec<Accepted> =
+            (0..40_000).map(|at| Accepted { id: at * 1_000, created_ms: 0, updated_ms: 0 }).collect();
         let entries = stored(&[plan(), unit(Work::Base { range }, &sparse)]);
         assert!(entries.len() > 3);
         for entry in &entries {
@@ -383,7 +401,9 @@ mod tests {
         let again = unit(Work::CatchUp { pass: 2, generation: 3, range: slice }, &accepted(2..3));
         let first = unit(Work::CatchUp { pass: 1, generation: 1, range: slice }, &accepted(1..4));
         let pass = |number| Entry::Pass(Pass { number, from: 0, until: 1_000 });
-        let resume = Resume::parse(&stored(&[plan(), pass(1), pass(2), again, Entry::Unit(Box::new(gone)), first])).unwrap();
+        let resume =
+            Resume::parse(&stored(&[plan(), pass(1), pass(2), again, Entry::Unit(Box::new(gone)), first]))
+                .unwrap();
         assert_eq!(resume.known.count(range), 2);
         assert_eq!((resume.next_generation, resume.last_pass_done), (4, vec![slice]));
     }
@@ -393,6 +413,9 @@ mod tests {
         let range = Range::new(Axis::Created, 0, 1_000);
         let entries = stored(&[unit(Work::Base { range }, &accepted(1..4))]);
         assert_eq!(Resume::parse(&entries).unwrap_err().code(), "checkpoint_unusable");
-        assert_eq!(Resume::parse(&[CheckpointEntry(serde_json::json!({"kind": "x"}))]).unwrap_err().code(), "checkpoint_unusable");
+        assert_eq!(
+            Resume::parse(&[CheckpointEntry(serde_json::json!({"kind": "x"}))]).unwrap_err().code(),
+            "checkpoint_unusable"
+        );
     }
 }

@@ -271,7 +271,13 @@ impl JiraClient {
         let address = format!("{}{}", self.shared.site.as_str().trim_end_matches('/'), read.path());
         let query = read.query();
         let request = match read.body() {
-            Some(body) => self.shared.http.post(address).header(CONTENT_TYPE, "application/json").header("X-Atlassian-Token", "no-check").body(body),
+            Some(body) => self
+                .shared
+                .http
+                .post(address)
+                .header(CONTENT_TYPE, "application/json")
+                .header("X-Atlassian-Token", "no-check")
+                .body(body),
             None => self.shared.http.get(address),
         };
         let request = if query.is_empty() { request } else { request.query(&query) };
@@ -280,20 +286,31 @@ impl JiraClient {
             return request;
         }
         match &self.shared.credential {
-            Credential::Password { username, password } => request.basic_auth(username, Some(password.expose_secret())),
+            Credential::Password { username, password } => {
+                request.basic_auth(username, Some(password.expose_secret()))
+            }
             Credential::Token(token) => request.bearer_auth(token.expose_secret()),
         }
     }
 
     /// Counts while reading, so that neither a huge nor a packed answer fills the memory.
-    async fn body(&self, read: &Read, mut response: reqwest::Response, attempt: u32) -> Result<Vec<u8>, Outcome> {
+    async fn body(
+        &self,
+        read: &Read,
+        mut response: reqwest::Response,
+        attempt: u32,
+    ) -> Result<Vec<u8>, Outcome> {
         let limit_bytes = self.shared.limits.max_page_bytes;
         let mut body = Vec::new();
         loop {
             let chunk = match response.chunk().await {
                 Ok(Some(chunk)) => chunk,
                 Ok(None) => break,
-                Err(error) => return Err(unreachable::judge_body(error, &self.shared.site, read.what(), attempt).into()),
+                Err(error) => {
+                    return Err(
+                        unreachable::judge_body(error, &self.shared.site, read.what(), attempt).into()
+                    );
+                }
             };
             self.count(|meter| &meter.bytes_read, u64::try_from(chunk.len()).unwrap_or(u64::MAX));
             if body.len() + chunk.len() > limit_bytes {

@@ -44,15 +44,17 @@ impl ServerInfo {
     /// Reads the answer to `serverInfo`; `clustered` is whether a header named a cluster node.
     pub(crate) fn parse(json: &str, site: &str, clustered: bool) -> Result<Self, Error> {
         let not_jira = |detail: String| Error::NotJira { site: site.to_owned(), detail };
-        let raw: RawServerInfo = serde_json::from_str(json).map_err(|error| not_jira(format!("its server information is unreadable: {error}")))?;
+        let raw: RawServerInfo = serde_json::from_str(json)
+            .map_err(|error| not_jira(format!("its server information is unreadable: {error}")))?;
         if raw.deployment_type.eq_ignore_ascii_case("cloud") {
             return Err(Error::CloudUnsupported { site: site.to_owned() });
         }
         if raw.version.is_empty() {
             return Err(not_jira("its server information names no version".to_owned()));
         }
-        let server_time = parse_server_time(&raw.server_time)
-            .ok_or_else(|| not_jira(format!("its server information gives no time that can be read (`{}`)", raw.server_time)))?;
+        let server_time = parse_server_time(&raw.server_time).ok_or_else(|| {
+            not_jira(format!("its server information gives no time that can be read (`{}`)", raw.server_time))
+        })?;
         let dialect = if clustered { Dialect::DataCenter } else { Dialect::Server };
         Ok(Self { version: raw.version, dialect, server_time, major: raw.version_numbers.first().copied() })
     }
@@ -89,7 +91,12 @@ mod tests {
     #[test]
     fn jira_11_explains_why_a_password_may_be_refused() {
         let json = SERVER.replace("8,5,3", "11,0,1");
-        assert!(ServerInfo::parse(&json, "http://x", true).unwrap().password_hint().contains("personal access token"));
+        assert!(
+            ServerInfo::parse(&json, "http://x", true)
+                .unwrap()
+                .password_hint()
+                .contains("personal access token")
+        );
     }
 
     #[test]

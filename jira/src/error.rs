@@ -55,7 +55,9 @@ pub enum Error {
         detail: String,
     },
     /// Later answers came for another account than the one that logged in.
-    #[error("Jira at {site} answered as account `{got}`, but `{want}` had logged in. Check for a proxy that shares sessions.")]
+    #[error(
+        "Jira at {site} answered as account `{got}`, but `{want}` had logged in. Check for a proxy that shares sessions."
+    )]
     LoginChanged {
         /// Base address.
         site: String,
@@ -110,7 +112,9 @@ pub enum Error {
         detail: String,
     },
     /// Logged in, but not allowed.
-    #[error("Jira forbids {what} to this account ({detail}). Give the account the permission, or leave this out of the extraction.")]
+    #[error(
+        "Jira forbids {what} to this account ({detail}). Give the account the permission, or leave this out of the extraction."
+    )]
     Forbidden {
         /// The read.
         what: String,
@@ -126,7 +130,9 @@ pub enum Error {
         detail: String,
     },
     /// Jira kept saying 429.
-    #[error("Jira went on limiting the rate of {what} after {attempts} tries. Lower the connection's maximum number of parallel extractions, or run later.")]
+    #[error(
+        "Jira went on limiting the rate of {what} after {attempts} tries. Lower the connection's maximum number of parallel extractions, or run later."
+    )]
     Throttled {
         /// The read.
         what: String,
@@ -134,7 +140,9 @@ pub enum Error {
         attempts: u32,
     },
     /// Jira kept failing.
-    #[error("Jira failed {what} with status {status} after {attempts} tries ({detail}). Look at Jira's own log, then run again.")]
+    #[error(
+        "Jira failed {what} with status {status} after {attempts} tries ({detail}). Look at Jira's own log, then run again."
+    )]
     ServerFailed {
         /// The read.
         what: String,
@@ -164,7 +172,9 @@ pub enum Error {
         detail: String,
     },
     /// Jira refused a condition.
-    #[error("Jira refused the search condition: {detail}. Correct the projects or the JQL of the extraction.")]
+    #[error(
+        "Jira refused the search condition: {detail}. Correct the projects or the JQL of the extraction."
+    )]
     JqlRefused {
         /// Jira's messages.
         detail: String,
@@ -173,7 +183,9 @@ pub enum Error {
     #[error(transparent)]
     Spec(#[from] SpecError),
     /// An answer ended in the middle.
-    #[error("The answer to {what} was cut in the middle {attempts} times ({detail}). Check proxies between here and Jira.")]
+    #[error(
+        "The answer to {what} was cut in the middle {attempts} times ({detail}). Check proxies between here and Jira."
+    )]
     BodyTruncated {
         /// The read.
         what: String,
@@ -183,7 +195,9 @@ pub enum Error {
         detail: String,
     },
     /// An answer was no JSON.
-    #[error("The answer to {what} is not JSON: {detail}. Something between here and Jira answers in its place.")]
+    #[error(
+        "The answer to {what} is not JSON: {detail}. Something between here and Jira answers in its place."
+    )]
     BodyNotJson {
         /// The read.
         what: String,
@@ -191,7 +205,9 @@ pub enum Error {
         detail: String,
     },
     /// An answer was larger than a page may be.
-    #[error("The answer to {what} is larger than {limit_bytes} bytes even at the smallest page. Raise the page limit of the agent.")]
+    #[error(
+        "The answer to {what} is larger than {limit_bytes} bytes even at the smallest page. Raise the page limit of the agent."
+    )]
     BodyTooLarge {
         /// The read.
         what: String,
@@ -207,7 +223,9 @@ pub enum Error {
         detail: String,
     },
     /// What was read cannot be shown to be all.
-    #[error("The issues of {slice} could not be read completely: {detail}. Nothing was committed; run again when the site is calmer.")]
+    #[error(
+        "The issues of {slice} could not be read completely: {detail}. Nothing was committed; run again when the site is calmer."
+    )]
     Incomplete {
         /// Which range.
         slice: String,
@@ -253,7 +271,9 @@ impl UnreachableCause {
         match self {
             Self::Dns => "Check the host name, and the name server of this machine.",
             Self::Refused => "Check the port, and that Jira runs.",
-            Self::Timeout => "Check firewalls between this machine and Jira, and that Jira is not overloaded.",
+            Self::Timeout => {
+                "Check firewalls between this machine and Jira, and that Jira is not overloaded."
+            }
             Self::Broken => "Check proxies and firewalls between this machine and Jira.",
         }
     }
@@ -303,7 +323,11 @@ impl Error {
     pub fn is_retryable_later(&self) -> bool {
         matches!(
             self,
-            Self::Unreachable { .. } | Self::Throttled { .. } | Self::ServerFailed { .. } | Self::BodyTruncated { .. } | Self::Incomplete { .. }
+            Self::Unreachable { .. }
+                | Self::Throttled { .. }
+                | Self::ServerFailed { .. }
+                | Self::BodyTruncated { .. }
+                | Self::Incomplete { .. }
         )
     }
 
@@ -311,7 +335,11 @@ impl Error {
     pub(crate) fn is_login(&self) -> bool {
         matches!(
             self,
-            Self::LoginRefused { .. } | Self::LoginCaptcha { .. } | Self::LoginAnonymous { .. } | Self::LoginSso { .. } | Self::LoginChanged { .. }
+            Self::LoginRefused { .. }
+                | Self::LoginCaptcha { .. }
+                | Self::LoginAnonymous { .. }
+                | Self::LoginSso { .. }
+                | Self::LoginChanged { .. }
         )
     }
 

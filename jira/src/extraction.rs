@@ -71,7 +71,12 @@ pub struct Extraction {
 /// Starts an extraction. `resume` holds the entries stored so far, in their order; none for a new run.
 ///
 /// Must be called inside a Tokio runtime.
-pub fn extract(client: JiraClient, spec: Spec, resume: Vec<CheckpointEntry>, cancel: CancellationToken) -> Extraction {
+pub fn extract(
+    client: JiraClient,
+    spec: Spec,
+    resume: Vec<CheckpointEntry>,
+    cancel: CancellationToken,
+) -> Extraction {
     let (out, events) = mpsc::channel(EVENTS_AHEAD);
     let mut task = JoinSet::new();
     task.spawn(async move {
@@ -94,14 +99,24 @@ impl Extraction {
         if self.ended {
             return None;
         }
-        let broken = || Err(Error::Client { detail: "the extraction broke off without a reason; this is a defect, please report it".to_owned() });
+        let broken = || {
+            Err(Error::Client {
+                detail: "the extraction broke off without a reason; this is a defect, please report it"
+                    .to_owned(),
+            })
+        };
         let event = self.events.recv().await.unwrap_or_else(broken);
         self.ended = matches!(event, Err(_) | Ok(Event::Finished(_)));
         Some(event)
     }
 }
 
-async fn drive(client: &JiraClient, spec: Spec, entries: Vec<CheckpointEntry>, out: mpsc::Sender<Result<Event, Error>>) -> Result<Summary, Error> {
+async fn drive(
+    client: &JiraClient,
+    spec: Spec,
+    entries: Vec<CheckpointEntry>,
+    out: mpsc::Sender<Result<Event, Error>>,
+) -> Result<Summary, Error> {
     let mut resume = Resume::parse(&entries)?;
     drop(entries);
     let run = Arc::new(Run::try_new(client, spec, resume.entries, out)?);
@@ -121,8 +136,14 @@ async fn drive(client: &JiraClient, spec: Spec, entries: Vec<CheckpointEntry>, o
     // Jira's clock, while the lists of metadata are on their way.
     let now_ms = run.client.server_info().await?.server_time.timestamp_millis();
     let started_ms = resume.plan.as_ref().map_or(floor_second(now_ms), |plan| plan.started_ms);
-    let fields_wanted = run.spec.tables.contains(&Table::Fields) && !resume.metadata_done.contains(&Table::Fields);
-    tasks.spawn(prepare(Arc::clone(&run), resume.plan.take(), started_ms, Prepare { tables: !resume.tables_done, fields: fields_wanted }));
+    let fields_wanted =
+        run.spec.tables.contains(&Table::Fields) && !resume.metadata_done.contains(&Table::Fields);
+    tasks.spawn(prepare(
+        Arc::clone(&run),
+        resume.plan.take(),
+        started_ms,
+        Prepare { tables: !resume.tables_done, fields: fields_wanted },
+    ));
     let outcome = Arc::new(Mutex::new(Outcome::default()));
     if run.spec.reads_issues() {
         tasks.spawn(read_issues(Arc::clone(&run), resume, (started_ms, now_ms), Arc::clone(&outcome)));
@@ -155,7 +176,8 @@ async fn prepare(run: Arc<Run>, plan: Option<Plan>, started_ms: i64, todo: Prepa
         (Some(plan), _) => plan.schema,
         (None, json) => {
             let json = json.as_deref().unwrap_or_default();
-            let schema = IssueSchema::from_field_answer(json).map_err(|error| Error::undecodable(Read::Field.what(), &error))?;
+            let schema = IssueSchema::from_field_answer(json)
+                .map_err(|error| Error::undecodable(Read::Field.what(), &error))?;
             let plan = Plan::new(started_ms, schema.clone());
             run.emit_done(run.next_unit("plan"), &Entry::Plan(plan), 0).await?;
             schema
@@ -175,14 +197,25 @@ async fn prepare(run: Arc<Run>, plan: Option<Plan>, started_ms: i64, todo: Prepa
     }
 }
 
-async fn read_issues(run: Arc<Run>, resume: Resume, (started_ms, now_ms): (i64, i64), outcome: Arc<Mutex<Outcome>>) -> Result<(), Error> {
-    let begun = resume.last_pass.map(|pass| Begun { pass, done: resume.last_pass_done, linked: resume.last_pass_linked });
+async fn read_issues(
+    run: Arc<Run>,
+    resume: Resume,
+    (started_ms, now_ms): (i64, i64),
+    outcome: Arc<Mutex<Outcome>>,
+) -> Result<(), Error> {
+    let begun = resume.last_pass.map(|pass| Begun {
+        pass,
+        done: resume.last_pass_done,
+        linked: resume.last_pass_linked,
+    });
     let ended = match run.spec.mode {
         Mode::Full => {
             let known = base::read(&run, started_ms, &resume.base, resume.known).await?;
             full_end(&run, known, Start { since_ms: started_ms, begun, now_ms: None }).await?
         }
-        Mode::Delta { watermark } => delta(&run, Start { since_ms: watermark.epoch_ms(), begun, now_ms: Some(now_ms) }).await?,
+        Mode::Delta { watermark } => {
+            delta(&run, Start { since_ms: watermark.epoch_ms(), begun, now_ms: Some(now_ms) }).await?
+        }
     };
     *outcome.lock().unwrap_or_else(PoisonError::into_inner) = ended;
     Ok(())
@@ -212,7 +245,9 @@ async fn delta(run: &Arc<Run>, start: Start) -> Result<Outcome, Error> {
 
 async fn summarise(run: &Run, outcome: Outcome) -> Summary {
     let schema = run.schema().await;
-    let columns = run.spec.tables.iter().map(|table| (table.name().to_owned(), u64::try_from(schema.column_count(*table)).unwrap_or_default()));
+    let columns = run.spec.tables.iter().map(|table| {
+        (table.name().to_owned(), u64::try_from(schema.column_count(*table)).unwrap_or_default())
+    });
     let progress = run.progress();
     Summary {
         rows: progress.rows,

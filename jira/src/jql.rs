@@ -216,7 +216,9 @@ impl Scan {
             '\\' => self.escaped = true,
             '"' | '\'' => self.quote = Some(c),
             '(' => self.depth += 1,
-            ')' => self.depth = self.depth.checked_sub(1).ok_or("a parenthesis is closed that was not opened")?,
+            ')' => {
+                self.depth = self.depth.checked_sub(1).ok_or("a parenthesis is closed that was not opened")?
+            }
             _ => {}
         }
         Ok(())
@@ -246,7 +248,11 @@ mod tests {
     #[test]
     fn a_slice_is_asked_in_epoch_milliseconds_and_key_order() {
         let keys = [ProjectKey::parse("AND").unwrap(), ProjectKey::parse("HSP").unwrap()];
-        let jql = Jql::all().from(Axis::Created, 1000).before(Axis::Created, 2000).projects(&keys).user(Some(&clause("type = Bug OR x ~ \"a)\"")));
+        let jql = Jql::all()
+            .from(Axis::Created, 1000)
+            .before(Axis::Created, 2000)
+            .projects(&keys)
+            .user(Some(&clause("type = Bug OR x ~ \"a)\"")));
         assert_eq!(
             jql.by_time(Axis::Created).to_string(),
             "created >= 1000 AND created < 2000 AND project in (\"AND\", \"HSP\") AND (type = Bug OR x ~ \"a)\") ORDER BY created ASC, key ASC"
@@ -285,7 +291,13 @@ mod tests {
 
     #[test]
     fn quoted_text_may_hold_anything() {
-        for text in ["summary ~ \"order by (\"", "summary ~ 'it''s'", "text ~ \"a \\\" )\"", "component = 'order' AND b = by", "reporter in (a, b)"] {
+        for text in [
+            "summary ~ \"order by (\"",
+            "summary ~ 'it''s'",
+            "text ~ \"a \\\" )\"",
+            "component = 'order' AND b = by",
+            "reporter in (a, b)",
+        ] {
             assert!(UserClause::parse(text).is_ok(), "{text:?} was refused");
         }
         assert_eq!(UserClause::parse("  ").unwrap(), None);

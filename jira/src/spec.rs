@@ -104,7 +104,9 @@ pub struct ProjectKey(String);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
     /// Not the form of a project key.
-    #[error("`{0}` is no project key: it must start with a letter and hold only letters, digits and underscores")]
+    #[error(
+        "`{0}` is no project key: it must start with a letter and hold only letters, digits and underscores"
+    )]
     ProjectKey(String),
     /// No table chosen.
     #[error("the extraction names no table; name at least one")]

@@ -22,11 +22,18 @@ impl JiraClient {
     /// # Errors
     /// As any read.
     pub async fn visible(&self) -> Result<Visible, Error> {
-        let ask = SearchAsk { jql: Jql::all(), fields: vec!["created".to_owned()], expand_changelog: false, max_results: 0, start_at: 0 };
+        let ask = SearchAsk {
+            jql: Jql::all(),
+            fields: vec!["created".to_owned()],
+            expand_changelog: false,
+            max_results: 0,
+            start_at: 0,
+        };
         let (count, list) = (Read::Search(ask), Read::Project);
         let (counted, listed) = tokio::try_join!(self.read(&count), self.read(&list))?;
         let issues = decode_heads(&counted).map_err(|error| Error::undecodable(count.what(), &error))?.total;
-        let undecodable = |error: serde_json::Error| Error::Undecodable { what: list.what(), detail: error.to_string() };
+        let undecodable =
+            |error: serde_json::Error| Error::Undecodable { what: list.what(), detail: error.to_string() };
         let projects: Vec<IgnoredAny> = serde_json::from_str(&listed).map_err(undecodable)?;
         Ok(Visible { projects: u64::try_from(projects.len()).unwrap_or(u64::MAX), issues })
     }

@@ -100,7 +100,8 @@ pub fn permits(method: &str, path: &str, query: Option<&str>) -> bool {
     if method == "POST" {
         return path == SEARCH_PATH && query.unwrap_or_default().is_empty();
     }
-    method == "GET" && parameters_of(path).is_some_and(|allowed| names(query).all(|name| allowed.contains(&name)))
+    method == "GET"
+        && parameters_of(path).is_some_and(|allowed| names(query).all(|name| allowed.contains(&name)))
 }
 
 fn parameters_of(path: &str) -> Option<&'static [&'static str]> {
@@ -153,14 +154,18 @@ impl Read {
     /// Parameters of the address.
     pub(crate) fn query(&self) -> Vec<(&'static str, String)> {
         match self {
-            Self::Project => vec![("expand", "description,lead".to_owned()), ("includeArchived", "true".to_owned())],
+            Self::Project => {
+                vec![("expand", "description,lead".to_owned()), ("includeArchived", "true".to_owned())]
+            }
             Self::UserSearch { start_at } => vec![
                 ("username", ".".to_owned()),
                 ("startAt", start_at.to_string()),
                 ("maxResults", USERS_PER_PAGE.to_string()),
                 ("includeInactive", "true".to_owned()),
             ],
-            Self::IssueComments { start_at, .. } => vec![("startAt", start_at.to_string()), ("maxResults", COMMENTS_PER_PAGE.to_string())],
+            Self::IssueComments { start_at, .. } => {
+                vec![("startAt", start_at.to_string()), ("maxResults", COMMENTS_PER_PAGE.to_string())]
+            }
             Self::ServerInfo
             | Self::Myself
             | Self::Field
@@ -216,7 +221,13 @@ mod tests {
     use super::*;
 
     fn every_read() -> Vec<Read> {
-        let search = SearchAsk { jql: Jql::all(), fields: vec!["created".to_owned()], expand_changelog: true, max_results: 100, start_at: 0 };
+        let search = SearchAsk {
+            jql: Jql::all(),
+            fields: vec!["created".to_owned()],
+            expand_changelog: true,
+            max_results: 100,
+            start_at: 0,
+        };
         vec![
             Read::ServerInfo,
             Read::Myself,
@@ -237,7 +248,12 @@ mod tests {
     fn every_read_is_on_the_list() {
         for read in every_read() {
             let method = if read.body().is_some() { "POST" } else { "GET" };
-            let query = read.query().iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&");
+            let query = read
+                .query()
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect::<Vec<_>>()
+                .join("&");
             assert!(permits(method, &read.path(), Some(&query)), "{read:?}");
         }
     }
@@ -265,8 +281,14 @@ mod tests {
 
     #[test]
     fn a_search_asks_with_a_boolean_validate_query() {
-        let Some(Read::Search(ask)) = every_read().into_iter().find(|read| matches!(read, Read::Search(_))) else { panic!("no search") };
+        let Some(Read::Search(ask)) = every_read().into_iter().find(|read| matches!(read, Read::Search(_)))
+        else {
+            panic!("no search")
+        };
         let body = Read::Search(ask).body().unwrap();
-        assert_eq!(body, r#"{"jql":"","startAt":0,"maxResults":100,"fields":["created"],"expand":["changelog"],"validateQuery":true}"#);
+        assert_eq!(
+            body,
+            r#"{"jql":"","startAt":0,"maxResults":100,"fields":["created"],"expand":["changelog"],"validateQuery":true}"#
+        );
     }
 }

@@ -72,12 +72,17 @@ pub(crate) async fn run(client: &JiraClient) -> Result<Account, Error> {
     let raw = parse(client, &page)?;
     let name = raw.name.or(raw.key).unwrap_or_default();
     client.logged_in(page.account.unwrap_or_else(|| name.clone()));
-    Ok(Account { display_name: raw.display_name.unwrap_or_else(|| name.clone()), name, time_zone: raw.time_zone })
+    Ok(Account {
+        display_name: raw.display_name.unwrap_or_else(|| name.clone()),
+        name,
+        time_zone: raw.time_zone,
+    })
 }
 
 fn parse(client: &JiraClient, page: &Page) -> Result<RawMyself, Error> {
     let not_jira = |detail: String| Error::NotJira { site: client.site_text(), detail };
-    let raw: RawMyself = serde_json::from_str(&page.text).map_err(|error| not_jira(format!("its account information is unreadable: {error}")))?;
+    let raw: RawMyself = serde_json::from_str(&page.text)
+        .map_err(|error| not_jira(format!("its account information is unreadable: {error}")))?;
     if raw.name.is_none() && raw.key.is_none() {
         return Err(not_jira("its account information names nobody".to_owned()));
     }
@@ -88,11 +93,14 @@ fn parse(client: &JiraClient, page: &Page) -> Result<RawMyself, Error> {
 async fn explained(client: &JiraClient, error: Error) -> Error {
     match error {
         Error::LoginRefused { site, reason, .. } => {
-            let hint = client.server_info().await.map(|info| info.password_hint().to_owned()).unwrap_or_default();
+            let hint =
+                client.server_info().await.map(|info| info.password_hint().to_owned()).unwrap_or_default();
             Error::LoginRefused { site, reason, hint }
         }
         // A healthy Jira refuses /myself with 403 where a proxy or a plugin forbids this way of logging in.
-        Error::Forbidden { detail, .. } => Error::Forbidden { what: "logging in over REST".to_owned(), detail },
+        Error::Forbidden { detail, .. } => {
+            Error::Forbidden { what: "logging in over REST".to_owned(), detail }
+        }
         other => other,
     }
 }

@@ -99,7 +99,10 @@ struct Messages {
 
 impl Messages {
     fn joined(self) -> Option<String> {
-        let named = self.errors.into_iter().filter_map(|(name, value)| value.as_str().map(|text| format!("{name}: {text}")));
+        let named = self
+            .errors
+            .into_iter()
+            .filter_map(|(name, value)| value.as_str().map(|text| format!("{name}: {text}")));
         let all: Vec<String> = self.error_messages.into_iter().chain(named).chain(self.message).collect();
         (!all.is_empty()).then(|| all.join(" "))
     }
@@ -117,10 +120,16 @@ pub(crate) fn judge(answer: Answer, expect: &Expectation<'_>) -> Verdict {
         400 => Verdict::Fail(bad_request(&answer, expect)),
         403 => Verdict::Fail(Error::Forbidden { what, detail: answer.detail() }),
         404 | 410 => Verdict::Fail(not_found(&answer, expect)),
-        429 => Verdict::Again { error: Error::Throttled { what, attempts: expect.attempt }, wait: retry_after(&answer) },
-        500 if answer.text().contains("Search limit exceeded") => Verdict::Fail(Error::SearchWindow { what, detail: answer.detail() }),
+        429 => Verdict::Again {
+            error: Error::Throttled { what, attempts: expect.attempt },
+            wait: retry_after(&answer),
+        },
+        500 if answer.text().contains("Search limit exceeded") => {
+            Verdict::Fail(Error::SearchWindow { what, detail: answer.detail() })
+        }
         status @ (500 | 502 | 503 | 504) => {
-            let error = Error::ServerFailed { what, status, attempts: expect.attempt, detail: answer.detail() };
+            let error =
+                Error::ServerFailed { what, status, attempts: expect.attempt, detail: answer.detail() };
             Verdict::Again { error, wait: retry_after(&answer) }
         }
         status => Verdict::Fail(Error::Unexpected { what, status, detail: answer.detail() }),
@@ -131,16 +140,24 @@ pub(crate) fn judge(answer: Answer, expect: &Expectation<'_>) -> Verdict {
 fn login_trouble(answer: &Answer, expect: &Expectation<'_>) -> Option<Error> {
     let site = expect.site_text();
     if let Some(reason) = answer.header("x-authentication-denied-reason") {
-        let login_url = reason.split_once("login-url=").map_or_else(|| format!("{site}/login.jsp"), |(_, url)| url.trim().to_owned());
+        let login_url = reason
+            .split_once("login-url=")
+            .map_or_else(|| format!("{site}/login.jsp"), |(_, url)| url.trim().to_owned());
         return Some(Error::LoginCaptcha { site, login_url });
     }
     if !expect.read.is_authenticated() {
         return None;
     }
-    let refused = |reason: String| Some(Error::LoginRefused { site: site.clone(), reason, hint: expect.login_hint.to_owned() });
+    let refused = |reason: String| {
+        Some(Error::LoginRefused { site: site.clone(), reason, hint: expect.login_hint.to_owned() })
+    };
     match answer.header("x-seraph-loginreason") {
-        Some("AUTHENTICATION_DENIED") => return Some(Error::LoginCaptcha { login_url: format!("{site}/login.jsp"), site }),
-        Some(reason) if reason.contains("AUTHENTICATED_FAILED") || reason.contains("AUTHORISATION_FAILED") => {
+        Some("AUTHENTICATION_DENIED") => {
+            return Some(Error::LoginCaptcha { login_url: format!("{site}/login.jsp"), site });
+        }
+        Some(reason)
+            if reason.contains("AUTHENTICATED_FAILED") || reason.contains("AUTHORISATION_FAILED") =>
+        {
             return refused(reason.chars().take(64).collect());
         }
         Some(_) | None => {}
@@ -163,14 +180,19 @@ fn page(answer: Answer, expect: &Expectation<'_>) -> Verdict {
     }
     let text = match String::from_utf8(answer.body) {
         Ok(text) => text,
-        Err(error) => return Verdict::Fail(Error::BodyNotJson { what, detail: format!("it is not UTF-8: {error}") }),
+        Err(error) => {
+            return Verdict::Fail(Error::BodyNotJson { what, detail: format!("it is not UTF-8: {error}") });
+        }
     };
     let (first, last) = (text.trim_start().bytes().next(), text.trim_end().bytes().next_back());
     match (first, last) {
         (Some(b'{'), Some(b'}')) | (Some(b'['), Some(b']')) => Verdict::Page(text),
         (Some(b'{' | b'['), _) | (None, _) => {
             let detail = format!("the JSON ends after {} bytes", text.len());
-            Verdict::Again { error: Error::BodyTruncated { what, attempts: expect.attempt, detail }, wait: None }
+            Verdict::Again {
+                error: Error::BodyTruncated { what, attempts: expect.attempt, detail },
+                wait: None,
+            }
         }
         _ => Verdict::Fail(Error::BodyNotJson { what, detail: quote(&text) }),
     }
@@ -191,7 +213,18 @@ fn not_json(answer: &Answer, expect: &Expectation<'_>) -> Error {
 
 fn looks_like_login(html: &str) -> bool {
     let html = html.to_lowercase();
-    ["samlrequest", "type=\"password\"", "type='password'", "sign in", "sign on", "single sign", "log in", "login"].iter().any(|mark| html.contains(mark))
+    [
+        "samlrequest",
+        "type=\"password\"",
+        "type='password'",
+        "sign in",
+        "sign on",
+        "single sign",
+        "log in",
+        "login",
+    ]
+    .iter()
+    .any(|mark| html.contains(mark))
 }
 
 /// A redirect is never followed; where it points tells what is wrong.
@@ -207,7 +240,8 @@ fn redirected(answer: &Answer, expect: &Expectation<'_>) -> Error {
         let host = target.host_str().unwrap_or_default();
         return Error::LoginSso { site, detail: format!("status {status} sends to {host}{}", target.path()) };
     }
-    let detail = format!("status {status} sends to {}{}", target.origin().ascii_serialization(), target.path());
+    let detail =
+        format!("status {status} sends to {}{}", target.origin().ascii_serialization(), target.path());
     let suggested = suggested_base(&target, &expect.read.path()).filter(|suggested| *suggested != site);
     Error::WrongContextPath { site, detail, suggested }
 }
@@ -217,7 +251,12 @@ fn suggested_base(target: &Url, asked: &str) -> Option<String> {
     let path = target.path();
     let context = match path.find("/rest/api/").or_else(|| path.find(asked)) {
         Some(at) => path.get(..at)?,
-        None => path.trim_end_matches('/').split_inclusive('/').take(2).last().map_or("", |segment| segment.trim_end_matches('/')),
+        None => path
+            .trim_end_matches('/')
+            .split_inclusive('/')
+            .take(2)
+            .last()
+            .map_or("", |segment| segment.trim_end_matches('/')),
     };
     let context = context.trim_matches('/');
     let origin = target.origin().ascii_serialization();
@@ -236,9 +275,12 @@ fn bad_request(answer: &Answer, expect: &Expectation<'_>) -> Error {
 }
 
 fn not_found(answer: &Answer, expect: &Expectation<'_>) -> Error {
-    let (site, detail) = (expect.site_text(), format!("status {}, {}", answer.status.as_u16(), answer.detail()));
+    let (site, detail) =
+        (expect.site_text(), format!("status {}, {}", answer.status.as_u16(), answer.detail()));
     match expect.read {
-        Read::ServerInfo | Read::Myself | Read::Field => Error::WrongContextPath { site, detail, suggested: None },
+        Read::ServerInfo | Read::Myself | Read::Field => {
+            Error::WrongContextPath { site, detail, suggested: None }
+        }
         Read::Project
         | Read::Status
         | Read::Priority

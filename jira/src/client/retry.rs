@@ -38,9 +38,13 @@ impl Patience {
         }
         let unreachable = if let Error::Unreachable { cause, .. } = error { Some(*cause) } else { None };
         match self {
-            Self::Login => attempt < LOGIN_ATTEMPTS && unreachable.is_none_or(|cause| cause == UnreachableCause::Broken),
+            Self::Login => {
+                attempt < LOGIN_ATTEMPTS && unreachable.is_none_or(|cause| cause == UnreachableCause::Broken)
+            }
             Self::Run => attempt < RUN_ATTEMPTS,
-            Self::Shrinkable if unreachable == Some(UnreachableCause::Timeout) => attempt < TIMEOUTS_BEFORE_SMALLER,
+            Self::Shrinkable if unreachable == Some(UnreachableCause::Timeout) => {
+                attempt < TIMEOUTS_BEFORE_SMALLER
+            }
             Self::Shrinkable => attempt < RUN_ATTEMPTS,
         }
     }
@@ -77,7 +81,8 @@ mod tests {
 
     #[test]
     fn a_login_gives_up_at_once_where_nothing_answers() {
-        let dns = Error::Unreachable { site: String::new(), cause: UnreachableCause::Dns, detail: String::new() };
+        let dns =
+            Error::Unreachable { site: String::new(), cause: UnreachableCause::Dns, detail: String::new() };
         assert!(!Patience::Login.allows(1, Duration::ZERO, &dns));
         assert!(Patience::Run.allows(1, Duration::ZERO, &dns));
         assert!(!Patience::Run.allows(8, Duration::ZERO, &dns));
@@ -86,7 +91,11 @@ mod tests {
 
     #[test]
     fn a_page_that_times_out_twice_is_given_back_to_be_made_smaller() {
-        let timeout = Error::Unreachable { site: String::new(), cause: UnreachableCause::Timeout, detail: String::new() };
+        let timeout = Error::Unreachable {
+            site: String::new(),
+            cause: UnreachableCause::Timeout,
+            detail: String::new(),
+        };
         assert!(Patience::Shrinkable.allows(1, Duration::ZERO, &timeout));
         assert!(!Patience::Shrinkable.allows(2, Duration::ZERO, &timeout));
     }

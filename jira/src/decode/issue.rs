@@ -198,11 +198,7 @@ impl Page<'_> {
 
     /// Keeps or drops the rows of the issue that was just read.
     fn decide(&mut self, seen: &mut IssueSeen, read: &ReadIssue, marks: Marks) {
-        let head = IssueHead {
-            id: seen.id,
-            created_ms: seen.created_ms,
-            updated_ms: seen.updated_ms,
-        };
+        let head = IssueHead { id: seen.id, created_ms: seen.created_ms, updated_ms: seen.updated_ms };
         seen.accepted = (self.accept)(&head);
         if !seen.accepted {
             return self.buffers.truncate(marks);

@@ -18,7 +18,12 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 /// Reads what `done` does not cover; gives all that is known then.
-pub(crate) async fn read(run: &Arc<Run>, started_ms: i64, done: &[Range], known: Known) -> Result<Known, Error> {
+pub(crate) async fn read(
+    run: &Arc<Run>,
+    started_ms: i64,
+    done: &[Range],
+    known: Known,
+) -> Result<Known, Error> {
     let bounds = run.created_bounds();
     let whole = Range::new(Axis::Created, bounds.from, bounds.to.min(started_ms));
     let gaps = whole.without(done);

@@ -7,7 +7,12 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
 /// Reads every slice of the queue; ends at the first error.
-pub(crate) async fn read_all<F, R>(lanes: usize, mut tasks: JoinSet<Result<(), Error>>, slices: mpsc::Receiver<Range>, read: F) -> Result<(), Error>
+pub(crate) async fn read_all<F, R>(
+    lanes: usize,
+    mut tasks: JoinSet<Result<(), Error>>,
+    slices: mpsc::Receiver<Range>,
+    read: F,
+) -> Result<(), Error>
 where
     F: Fn(Range) -> R + Clone + Send + 'static,
     R: Future<Output = Result<(), Error>> + Send + 'static,

@@ -48,7 +48,10 @@ pub(crate) async fn write(run: &Run, table: Table, json: &str) -> Result<(), Err
 
 fn feed(writer: &mut UnitWriter<'_>, table: Table, json: &str) -> Result<u64, Error> {
     writer.count_bytes(table, json.len());
-    writer.sink.metadata(table, json).map_err(|error| Error::undecodable(format!("the table {table}"), &error))
+    writer
+        .sink
+        .metadata(table, json)
+        .map_err(|error| Error::undecodable(format!("the table {table}"), &error))
 }
 
 /// Users come in pages without a count. Some accounts may not search for people: then the table is empty, and said so.
@@ -81,8 +84,17 @@ async fn read_users(run: &Run) -> Result<(), Error> {
 async fn ask_users(run: &Run, start_at: u64) -> Result<String, Error> {
     match run.client.read(&Read::UserSearch { start_at }).await {
         Ok(json) => Ok(json),
-        Err(Error::Forbidden { detail, .. } | Error::Unexpected { status: 400, detail, .. } | Error::NotFound { detail, .. }) => {
-            run.warn("users_withheld", &format!("Jira does not let this account search for users: {detail}"), 1).await?;
+        Err(
+            Error::Forbidden { detail, .. }
+            | Error::Unexpected { status: 400, detail, .. }
+            | Error::NotFound { detail, .. },
+        ) => {
+            run.warn(
+                "users_withheld",
+                &format!("Jira does not let this account search for users: {detail}"),
+                1,
+            )
+            .await?;
             Ok("[]".to_owned())
         }
         Err(error) => Err(error),

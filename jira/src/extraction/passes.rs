@@ -94,11 +94,19 @@ pub(crate) async fn catch_up(run: &Arc<Run>, start: Start) -> Result<CaughtUp, E
         let until = until.max(caught.until_ms);
         let pass = Pass { number, from: caught.until_ms.saturating_sub(OVERLAP_MS), until };
         let found = read_pass(run, pass, &unchanged).await?;
-        let is_new = |issue: &Accepted| issue.updated_ms >= caught.until_ms && last_seen.get(&issue.id) != Some(&issue.updated_ms);
+        let is_new = |issue: &Accepted| {
+            issue.updated_ms >= caught.until_ms && last_seen.get(&issue.id) != Some(&issue.updated_ms)
+        };
         let rests = !found.read.iter().any(is_new);
         last_seen.extend(found.read.iter().map(|issue| (issue.id, issue.updated_ms)));
         last_seen.retain(|_, updated_ms| *updated_ms >= until);
-        unchanged.extend(found.read.iter().filter(|issue| issue.updated_ms < until).map(|issue| (issue.id, issue.updated_ms)));
+        unchanged.extend(
+            found
+                .read
+                .iter()
+                .filter(|issue| issue.updated_ms < until)
+                .map(|issue| (issue.id, issue.updated_ms)),
+        );
         unchanged.retain(|_, updated_ms| *updated_ms >= until.saturating_sub(OVERLAP_MS));
         caught.until_ms = until;
         caught.add(run, found).await?;
@@ -115,7 +123,11 @@ pub(crate) async fn catch_up(run: &Arc<Run>, start: Start) -> Result<CaughtUp, E
 }
 
 /// Reads what an earlier agent left of a pass, as a generation of its own: what it re-reads replaces what was read before.
-async fn finish_begun(run: &Arc<Run>, Begun { pass, done, linked }: Begun, caught: &mut CaughtUp) -> Result<(), Error> {
+async fn finish_begun(
+    run: &Arc<Run>,
+    Begun { pass, done, linked }: Begun,
+    caught: &mut CaughtUp,
+) -> Result<(), Error> {
     let closed = Range::new(Axis::Updated, pass.from, pass.until);
     let open = Range::of_second(Axis::Updated, pass.until);
     let gaps: Vec<Range> = closed.without(&done).into_iter().chain(open.without(&done)).collect();
@@ -130,7 +142,11 @@ async fn read_pass(run: &Arc<Run>, pass: Pass, unchanged: &HashMap<i64, i64>) ->
     let open = Range::of_second(Axis::Updated, pass.until);
     let whole = Range { to: open.to, ..closed };
     let listed = run.listed(whole).await?;
-    let cut = if is_complete(&listed) { Cut::Listed(slices_of(run, &listed, unchanged, (closed, open))) } else { Cut::ByProbes(vec![closed, open]) };
+    let cut = if is_complete(&listed) {
+        Cut::Listed(slices_of(run, &listed, unchanged, (closed, open)))
+    } else {
+        Cut::ByProbes(vec![closed, open])
+    };
     if matches!(&cut, Cut::Listed(slices) if slices.is_empty()) {
         return Ok(Found::default());
     }
@@ -140,7 +156,12 @@ async fn read_pass(run: &Arc<Run>, pass: Pass, unchanged: &HashMap<i64, i64>) ->
 }
 
 /// Slices that hold everything listed that no earlier pass read as it is.
-fn slices_of(run: &Run, listed: &PageHead, unchanged: &HashMap<i64, i64>, (closed, open): (Range, Range)) -> Vec<Range> {
+fn slices_of(
+    run: &Run,
+    listed: &PageHead,
+    unchanged: &HashMap<i64, i64>,
+    (closed, open): (Range, Range),
+) -> Vec<Range> {
     let is_fresh = |issue: &&IssueSeen| unchanged.get(&issue.id) != Some(&issue.updated_ms);
     let mut times: Vec<i64> = listed.issues.iter().filter(is_fresh).map(|issue| issue.updated_ms).collect();
     times.sort_unstable();
@@ -165,7 +186,12 @@ enum Cut {
     ByProbes(Vec<Range>),
 }
 
-async fn read_ranges(run: &Arc<Run>, pass: Pass, unchanged: HashMap<i64, i64>, cut: Cut) -> Result<Found, Error> {
+async fn read_ranges(
+    run: &Arc<Run>,
+    pass: Pass,
+    unchanged: HashMap<i64, i64>,
+    cut: Cut,
+) -> Result<Found, Error> {
     let shared = Arc::new(Shared {
         number: pass.number,
         generation: run.next_generation(),

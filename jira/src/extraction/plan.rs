@@ -23,7 +23,8 @@ pub(crate) async fn cut(run: &Run, range: Range, out: &mpsc::Sender<Range>) -> R
         return Ok(());
     }
     let times = times(&listed, range.axis);
-    let mut cutter = Cutter { run, out, cuts: Cuts::new(range), target: slice_target(listed.total, run.lanes()) };
+    let mut cutter =
+        Cutter { run, out, cuts: Cuts::new(range), target: slice_target(listed.total, run.lanes()) };
     let used = cutter.cut_listed(&times).await;
     if !is_complete(&listed) {
         cutter.cut_by_probes(listed.total - used).await?;
@@ -36,7 +37,8 @@ pub(crate) async fn cut(run: &Run, range: Range, out: &mpsc::Sender<Range>) -> R
 pub(crate) fn cut_listed(range: Range, times: &[i64], lanes: usize) -> Vec<Range> {
     let total = u64::try_from(times.len()).unwrap_or(u64::MAX);
     let mut cuts = Cuts::new(range);
-    let mut slices: Vec<Range> = every(times, slice_target(total, lanes)).filter_map(|(_, time)| cuts.cut_at(time)).collect();
+    let mut slices: Vec<Range> =
+        every(times, slice_target(total, lanes)).filter_map(|(_, time)| cuts.cut_at(time)).collect();
     slices.extend(cuts.finish());
     slices
 }
@@ -48,7 +50,11 @@ pub(crate) fn is_complete(listed: &PageHead) -> bool {
 
 /// The times of a page, in order.
 pub(crate) fn times(page: &PageHead, axis: Axis) -> Vec<i64> {
-    let mut times: Vec<i64> = page.issues.iter().map(|issue| if axis == Axis::Created { issue.created_ms } else { issue.updated_ms }).collect();
+    let mut times: Vec<i64> = page
+        .issues
+        .iter()
+        .map(|issue| if axis == Axis::Created { issue.created_ms } else { issue.updated_ms })
+        .collect();
     times.sort_unstable();
     times
 }
@@ -94,7 +100,9 @@ impl Cutter<'_> {
         let (run, range, target) = (self.run, self.cuts.left(), self.target);
         let last = left.min(run.window());
         let offsets = (1..).map(move |step: u64| step * target).take_while(move |offset| *offset < last);
-        let mut probes = futures_util::stream::iter(offsets).map(|offset| async move { (offset, probe(run, range, offset).await) }).buffered(run.lanes());
+        let mut probes = futures_util::stream::iter(offsets)
+            .map(|offset| async move { (offset, probe(run, range, offset).await) })
+            .buffered(run.lanes());
         let mut used = None;
         while let Some((offset, found)) = probes.next().await {
             match found {

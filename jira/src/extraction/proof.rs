@@ -34,7 +34,8 @@ pub(crate) struct Caught<'a> {
 pub(crate) async fn prove(run: &Run, known: &mut Known, caught: Caught<'_>) -> Result<u64, Error> {
     let bounds = run.created_bounds();
     // With the second that ran when the last pass began: the pass read it, and what it missed there is found here.
-    let whole = Range::new(Axis::Created, bounds.from, bounds.to.min(caught.until_ms.saturating_add(SECOND_MS)));
+    let whole =
+        Range::new(Axis::Created, bounds.from, bounds.to.min(caught.until_ms.saturating_add(SECOND_MS)));
     if whole.is_empty() {
         return Ok(0);
     }
@@ -46,18 +47,35 @@ pub(crate) async fn prove(run: &Run, known: &mut Known, caught: Caught<'_>) -> R
 }
 
 /// Groups whose counts differ from what is known.
-async fn suspects(run: &Run, known: &Known, groups: &[Range], caught: &Caught<'_>) -> Result<Vec<Range>, Error> {
-    let (counts, quiet) = tokio::join!(count_each(run, groups, None), count_quiet(run, groups, caught.until_ms));
+async fn suspects(
+    run: &Run,
+    known: &Known,
+    groups: &[Range],
+    caught: &Caught<'_>,
+) -> Result<Vec<Range>, Error> {
+    let (counts, quiet) =
+        tokio::join!(count_each(run, groups, None), count_quiet(run, groups, caught.until_ms));
     let (counts, quiet) = (counts?, quiet?);
     let late_in = |group: Range| {
         let late = caught.late.iter().filter(|issue| (group.from..group.to).contains(&issue.created_ms));
         u64::try_from(late.count()).unwrap_or(u64::MAX)
     };
     let quiet_known = |group: Range| known.count(group).saturating_sub(late_in(group));
-    let mut suspects: BTreeSet<Range> = groups.iter().zip(counts).filter(|(group, count)| known.count(**group) != *count).map(|(group, _)| *group).collect();
+    let mut suspects: BTreeSet<Range> = groups
+        .iter()
+        .zip(counts)
+        .filter(|(group, count)| known.count(**group) != *count)
+        .map(|(group, _)| *group)
+        .collect();
     if quiet != groups.iter().map(|group| quiet_known(*group)).sum::<u64>() {
         let quiet = count_each(run, groups, Some(caught.until_ms)).await?;
-        suspects.extend(groups.iter().zip(quiet).filter(|(group, count)| quiet_known(**group) != *count).map(|(group, _)| *group));
+        suspects.extend(
+            groups
+                .iter()
+                .zip(quiet)
+                .filter(|(group, count)| quiet_known(**group) != *count)
+                .map(|(group, _)| *group),
+        );
     }
     Ok(suspects.into_iter().collect())
 }
@@ -86,7 +104,8 @@ async fn settle(run: &Run, known: &mut Known, group: Range) -> Result<(), Error>
         Walk::over_heads(run).range(group, &mut shown).await?;
         let ids = known.ids(group);
         let gone: BTreeSet<i64> = ids.iter().copied().filter(|id| !shown.created.contains_key(id)).collect();
-        let missing: Vec<(i64, i64)> = shown.created.into_iter().filter(|(id, _)| !ids.contains(id)).collect();
+        let missing: Vec<(i64, i64)> =
+            shown.created.into_iter().filter(|(id, _)| !ids.contains(id)).collect();
         if !gone.is_empty() || !missing.is_empty() {
             tracing::debug!(gone = gone.len(), missing = missing.len(), "a group of slices is repaired");
             repair(run, known, group, (&gone, &missing)).await?;
@@ -101,12 +120,20 @@ async fn settle(run: &Run, known: &mut Known, group: Range) -> Result<(), Error>
         let message = "issues went on being deleted while they were counted; the next full load takes the last of them out";
         return run.warn("still_deleting", message, counts.0 - counts.1).await;
     }
-    let detail = format!("{} issues were read, but Jira counts {}, still after {ROUNDS_MAX} comparisons of their ids", counts.0, counts.1);
+    let detail = format!(
+        "{} issues were read, but Jira counts {}, still after {ROUNDS_MAX} comparisons of their ids",
+        counts.0, counts.1
+    );
     Err(Error::Incomplete { slice: group.to_string(), detail })
 }
 
 /// Takes out what is gone and reads what is missing (id and creation time).
-async fn repair(run: &Run, known: &mut Known, group: Range, (gone, missing): (&BTreeSet<i64>, &[(i64, i64)])) -> Result<(), Error> {
+async fn repair(
+    run: &Run,
+    known: &mut Known,
+    group: Range,
+    (gone, missing): (&BTreeSet<i64>, &[(i64, i64)]),
+) -> Result<(), Error> {
     let generation = run.next_generation();
     let fields = run.schema().await.search_fields(&run.spec.tables);
     let writer = UnitWriter::open(run, "repair", generation).await;

@@ -32,7 +32,10 @@ pub(crate) async fn read(run: &Run, ids: &BTreeSet<i64>) -> Result<Again, Error>
     Walk::over_rows(run, fields, ISSUES_PER_PAGE, i64::MAX).issues(&ids, &mut rows).await?;
     let again = rows.accepted_ids();
     let Rows { mut writer, accepted, vanished, .. } = rows;
-    writer.sink.replaced(&again).map_err(|error| Error::undecodable("the ids of issues read again", &error))?;
+    writer
+        .sink
+        .replaced(&again)
+        .map_err(|error| Error::undecodable("the ids of issues read again", &error))?;
     let work = Work::Repair { generation, range: Range::new(Axis::Created, i64::MIN, i64::MAX) };
     writer.finish(|stats| Done::new(work, stats).with_issues(&accepted)).await?;
     Ok(Again { accepted, vanished })

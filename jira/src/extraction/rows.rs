@@ -89,7 +89,15 @@ pub(crate) struct Rows<'a> {
 impl<'a> Rows<'a> {
     pub(crate) fn new(run: &'a Run, writer: UnitWriter<'a>, gate: Gate) -> Self {
         let links_matter = matches!(gate, Gate::Pass(_));
-        Self { run, writer, gate, links_matter, accepted: Vec::new(), vanished: Vec::new(), linked: Vec::new() }
+        Self {
+            run,
+            writer,
+            gate,
+            links_matter,
+            accepted: Vec::new(),
+            vanished: Vec::new(),
+            linked: Vec::new(),
+        }
     }
 
     pub(crate) fn accepted_ids(&self) -> Vec<i64> {
@@ -98,10 +106,19 @@ impl<'a> Rows<'a> {
 
     fn held_back(&self, page: &PageHead) -> Vec<ChildAsk> {
         let tables = &self.run.spec.tables;
-        let (comments, worklogs) = (tables.contains(&Table::IssueComments), tables.contains(&Table::IssueWorklogs));
+        let (comments, worklogs) =
+            (tables.contains(&Table::IssueComments), tables.contains(&Table::IssueWorklogs));
         let of_issue = |issue: &IssueSeen| {
-            let comments = (comments && issue.comments_incomplete).then_some(ChildAsk { id: issue.id, kind: Child::Comments, seen: 0 });
-            let worklogs = (worklogs && issue.worklogs_incomplete).then_some(ChildAsk { id: issue.id, kind: Child::Worklogs, seen: 0 });
+            let comments = (comments && issue.comments_incomplete).then_some(ChildAsk {
+                id: issue.id,
+                kind: Child::Comments,
+                seen: 0,
+            });
+            let worklogs = (worklogs && issue.worklogs_incomplete).then_some(ChildAsk {
+                id: issue.id,
+                kind: Child::Worklogs,
+                seen: 0,
+            });
             comments.into_iter().chain(worklogs)
         };
         page.issues.iter().filter(|issue| issue.accepted).flat_map(of_issue).collect()
@@ -111,7 +128,9 @@ impl<'a> Rows<'a> {
     async fn read_children(&mut self, mut asks: Vec<ChildAsk>) -> Result<(), Error> {
         while !asks.is_empty() {
             let run = self.run;
-            let mut answers = futures_util::stream::iter(asks).map(|ask| async move { (ask, run.client.read(&ask.read()).await) }).buffer_unordered(run.lanes());
+            let mut answers = futures_util::stream::iter(asks)
+                .map(|ask| async move { (ask, run.client.read(&ask.read()).await) })
+                .buffer_unordered(run.lanes());
             let mut more = Vec::new();
             while let Some((ask, answer)) = answers.next().await {
                 match answer {
@@ -151,7 +170,11 @@ impl PageTaker for Rows<'_> {
         let mut accept = |head: &IssueHead| {
             let accepted = gate.offer(head);
             if accepted {
-                offered.push(Accepted { id: head.id, created_ms: head.created_ms, updated_ms: head.updated_ms });
+                offered.push(Accepted {
+                    id: head.id,
+                    created_ms: head.created_ms,
+                    updated_ms: head.updated_ms,
+                });
             }
             accepted
         };
@@ -193,8 +216,12 @@ impl Child {
 
     fn withheld(self) -> (&'static str, &'static str) {
         match self {
-            Self::Comments => ("comments_withheld", "Jira counts comments that it does not show to this account"),
-            Self::Worklogs => ("worklogs_withheld", "Jira counts work logs that it does not show to this account"),
+            Self::Comments => {
+                ("comments_withheld", "Jira counts comments that it does not show to this account")
+            }
+            Self::Worklogs => {
+                ("worklogs_withheld", "Jira counts work logs that it does not show to this account")
+            }
         }
     }
 }
@@ -222,7 +249,11 @@ impl ChildAsk {
             return (None, 0);
         }
         let has_pages = self.kind == Child::Comments;
-        if has_pages && envelope.count > 0 { (Some(Self { seen, ..self }), 0) } else { (None, envelope.total - seen) }
+        if has_pages && envelope.count > 0 {
+            (Some(Self { seen, ..self }), 0)
+        } else {
+            (None, envelope.total - seen)
+        }
     }
 }
 

@@ -60,7 +60,13 @@ pub(crate) struct Walk<'a> {
 impl<'a> Walk<'a> {
     /// A walk over ids and times.
     pub(crate) fn over_heads(run: &'a Run) -> Self {
-        Self { run, fields: head_fields(), expand_changelog: false, page: HEADS_PER_PAGE, open_from: i64::MAX }
+        Self {
+            run,
+            fields: head_fields(),
+            expand_changelog: false,
+            page: HEADS_PER_PAGE,
+            open_from: i64::MAX,
+        }
     }
 
     /// A walk over all that the tables need.
@@ -86,7 +92,9 @@ impl<'a> Walk<'a> {
                 }
                 Step::Done => return Ok(()),
                 Step::Stuck => {
-                    let detail = "Jira counts issues there that it does not show (its index may need a rebuild)".to_owned();
+                    let detail =
+                        "Jira counts issues there that it does not show (its index may need a rebuild)"
+                            .to_owned();
                     return Err(Error::Incomplete { slice: range.to_string(), detail });
                 }
             };
@@ -99,7 +107,9 @@ impl<'a> Walk<'a> {
         }
         for project in project_keys(self.run).await? {
             if !self.second_of(second, std::slice::from_ref(&project), taker).await? {
-                let detail = format!("project {project} alone has more issues of that second than Jira's search window");
+                let detail = format!(
+                    "project {project} alone has more issues of that second than Jira's search window"
+                );
                 return Err(Error::Incomplete { slice: second.to_string(), detail });
             }
         }
@@ -107,7 +117,12 @@ impl<'a> Walk<'a> {
     }
 
     /// Reads one second by offset; false when Jira's search window is too small for it.
-    async fn second_of(&mut self, second: Range, projects: &[ProjectKey], taker: &mut impl PageTaker) -> Result<bool, Error> {
+    async fn second_of(
+        &mut self,
+        second: Range,
+        projects: &[ProjectKey],
+        taker: &mut impl PageTaker,
+    ) -> Result<bool, Error> {
         let jql = self.run.jql(second).projects(projects);
         match self.by_offset(jql, taker).await? {
             SecondStep::Split => Ok(false),
@@ -126,7 +141,10 @@ impl<'a> Walk<'a> {
             let ended = self.by_offset(self.run.jql(anytime).issues(some), taker).await?;
             if let SecondStep::Unproven { seen, total } = ended {
                 let detail = format!("{seen} issues were shown, but {total} are counted");
-                return Err(Error::Incomplete { slice: "the issues linked to moved ones".to_owned(), detail });
+                return Err(Error::Incomplete {
+                    slice: "the issues linked to moved ones".to_owned(),
+                    detail,
+                });
             }
         }
         Ok(())
@@ -139,7 +157,11 @@ impl<'a> Walk<'a> {
         let mut step = SecondStep::Page(0);
         while let SecondStep::Page(offset) = step {
             step = match self.page(jql.clone(), offset, taker).await {
-                Ok(page) => reading.handle_page(offset, page.total, u64::try_from(page.issues.len()).unwrap_or(u64::MAX)),
+                Ok(page) => reading.handle_page(
+                    offset,
+                    page.total,
+                    u64::try_from(page.issues.len()).unwrap_or(u64::MAX),
+                ),
                 Err(Error::SearchWindow { .. }) => {
                     self.run.lower_window(offset);
                     SecondStep::Split
@@ -223,8 +245,9 @@ async fn project_keys(run: &Run) -> Result<Vec<ProjectKey>, Error> {
     }
     let json = run.client.read(&Read::Project).await?;
     run.count_bytes(Table::Issues, json.len());
-    let projects: Vec<Project> =
-        serde_json::from_str(&json).map_err(|error| Error::Undecodable { what: Read::Project.what(), detail: error.to_string() })?;
-    let keys = projects.iter().filter(|project| !project.archived).map(|project| ProjectKey::parse(&project.key));
+    let projects: Vec<Project> = serde_json::from_str(&json)
+        .map_err(|error| Error::Undecodable { what: Read::Project.what(), detail: error.to_string() })?;
+    let keys =
+        projects.iter().filter(|project| !project.archived).map(|project| ProjectKey::parse(&project.key));
     Ok(keys.collect::<Result<_, _>>()?)
 }

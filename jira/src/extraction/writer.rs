@@ -45,7 +45,11 @@ impl<'a> UnitWriter<'a> {
     pub(crate) async fn finish(mut self, done: impl FnOnce(UnitStats) -> Done) -> Result<(), Error> {
         let sink = self.sink;
         let finished = sink.finish().map_err(|error| Error::undecodable(self.unit.to_string(), &error))?;
-        let stats = UnitStats { rows: finished.rows, bytes: std::mem::take(&mut self.bytes), warnings: finished.warnings };
+        let stats = UnitStats {
+            rows: finished.rows,
+            bytes: std::mem::take(&mut self.bytes),
+            warnings: finished.warnings,
+        };
         let mut parts = self.parts;
         for part in finished.parts {
             parts += 1;

@@ -94,7 +94,10 @@ mod tests {
 
     #[test]
     fn milliseconds_are_floored_to_the_second_of_the_index() {
-        assert_eq!(walk().handle_page(9, &seen(&[1500, 4999])), Step::Page(Range::new(Axis::Updated, 4000, 10_000)));
+        assert_eq!(
+            walk().handle_page(9, &seen(&[1500, 4999])),
+            Step::Page(Range::new(Axis::Updated, 4000, 10_000))
+        );
     }
 
     #[test]
@@ -112,7 +115,10 @@ mod tests {
 
     #[test]
     fn an_issue_edited_after_the_index_found_it_moves_nothing() {
-        assert_eq!(walk().handle_page(9, &seen(&[1500, 3000, 99_000])), Step::Page(Range::new(Axis::Updated, 3000, 10_000)));
+        assert_eq!(
+            walk().handle_page(9, &seen(&[1500, 3000, 99_000])),
+            Step::Page(Range::new(Axis::Updated, 3000, 10_000))
+        );
     }
 
     #[test]

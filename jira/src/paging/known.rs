@@ -59,14 +59,19 @@ impl Known {
     /// The known ids of the range. The range must not cut a slice.
     pub(crate) fn ids(&self, range: Range) -> HashSet<i64> {
         let base = self.base.range(range.from..range.to).flat_map(|(_, slice)| slice.ids.iter().copied());
-        let extra = self.extra.iter().filter(|(_, created)| (range.from..range.to).contains(*created)).map(|(id, _)| *id);
+        let extra = self
+            .extra
+            .iter()
+            .filter(|(_, created)| (range.from..range.to).contains(*created))
+            .map(|(id, _)| *id);
         base.chain(extra).collect()
     }
 
     /// Cuts `whole` into at least `least` ranges (where there are so many slices), none of more than `slices_max` slices, none cutting a
     /// slice. `tail_from` begins a range of its own: from there on no slice was read.
     pub(crate) fn groups(&self, whole: Range, least: usize, slices_max: usize) -> Vec<Range> {
-        let starts: Vec<i64> = self.base.keys().copied().filter(|from| (whole.from..whole.to).contains(from)).collect();
+        let starts: Vec<i64> =
+            self.base.keys().copied().filter(|from| (whole.from..whole.to).contains(from)).collect();
         let size = starts.len().div_ceil(least.max(1)).clamp(1, slices_max.max(1));
         let mut cuts: Vec<i64> = starts.iter().copied().step_by(size).collect();
         cuts.extend(self.base.values().next_back().map(|slice| slice.to));
@@ -115,7 +120,10 @@ mod tests {
     fn groups_cover_everything_and_cut_no_slice() {
         let known = known();
         let whole = range(i64::MIN, 9000);
-        assert_eq!(known.groups(whole, 3, 8), [range(i64::MIN, 1000), range(1000, 5000), range(5000, 6000), range(6000, 9000)]);
+        assert_eq!(
+            known.groups(whole, 3, 8),
+            [range(i64::MIN, 1000), range(1000, 5000), range(5000, 6000), range(6000, 9000)]
+        );
         assert_eq!(known.groups(whole, 1, 8), [range(i64::MIN, 6000), range(6000, 9000)]);
         assert_eq!(known.groups(whole, 1, 2), [range(i64::MIN, 5000), range(5000, 6000), range(6000, 9000)]);
         assert_eq!(Known::default().groups(whole, 3, 8), [whole]);

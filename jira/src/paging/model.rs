@@ -73,8 +73,14 @@ impl Site {
     /// One answer: count and issues of a range by whole seconds, in time or key order, from an offset.
     fn answer(&mut self, range: Range, by_time: bool, offset: usize) -> (u64, Vec<Seen>) {
         let during = self.change();
-        let inside = |issue: &&Issue| (range.from..range.to).contains(&floor_second(Self::time(issue, range.axis)));
-        let mut found: Vec<(i64, i64)> = self.issues.iter().filter(inside).map(|issue| (floor_second(Self::time(issue, range.axis)), issue.id)).collect();
+        let inside =
+            |issue: &&Issue| (range.from..range.to).contains(&floor_second(Self::time(issue, range.axis)));
+        let mut found: Vec<(i64, i64)> = self
+            .issues
+            .iter()
+            .filter(inside)
+            .map(|issue| (floor_second(Self::time(issue, range.axis)), issue.id))
+            .collect();
         found.sort_unstable_by_key(|(second, id)| if by_time { (*second, *id) } else { (*id, 0) });
         if let Some(at) = during {
             self.edit(at);

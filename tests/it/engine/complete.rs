@@ -26,7 +26,14 @@ async fn full_load_equals_the_truth_in_every_cell() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_with_more_issues_than_pages_and_window_hold_is_read_whole() {
     let site = GeneratedSite { issues: 900, seed: 5, tie_size: 400, ..GeneratedSite::default() };
-    let config = SimConfig { source: SiteSource::Generated(site), flavour: Flavour::V10_3, max_result_window: 150, search_cap: 60, nodes: 2, ..SimConfig::default() };
+    let config = SimConfig {
+        source: SiteSource::Generated(site),
+        flavour: Flavour::V10_3,
+        max_result_window: 150,
+        search_cap: 60,
+        nodes: 2,
+        ..SimConfig::default()
+    };
     let sim = JiraSim::start(config).unwrap();
     let mut landing = Landing::default();
     landing.finish(client(&sim), full()).await;
@@ -49,7 +56,10 @@ async fn edits_moves_creations_and_deletions_while_reading_lose_nothing() {
         let summary = landing.finish(client(&sim), full()).await;
         landing.commit(true);
         let log = sim.script_log();
-        assert!(!log.edited.is_empty() && !log.created.is_empty() && !log.deleted.is_empty(), "the script did too little: {log:?}");
+        assert!(
+            !log.edited.is_empty() && !log.created.is_empty() && !log.deleted.is_empty(),
+            "the script did too little: {log:?}"
+        );
         landing.forget_links_to_deleted(&sim);
         landing.assert_is_truth(&sim);
         assert_eq!(summary.issues_total, Some(u64::try_from(sim.issue_count()).unwrap()), "seed {seed}");
@@ -58,7 +68,8 @@ async fn edits_moves_creations_and_deletions_while_reading_lose_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_site_that_never_rests_ends_and_the_next_delta_load_is_exact() {
-    let sim = JiraSim::start(SimConfig { edit_after_each_page: Some(9), ..SimConfig::generated(400, 9) }).unwrap();
+    let sim =
+        JiraSim::start(SimConfig { edit_after_each_page: Some(9), ..SimConfig::generated(400, 9) }).unwrap();
     let mut landing = Landing::default();
     let summary = landing.finish(client(&sim), full()).await;
     sim.stop_script();
@@ -99,13 +110,20 @@ async fn delta_load_after_changes_gives_the_truth_again() {
 async fn projects_and_a_condition_narrow_the_extraction() {
     let sim = JiraSim::start(SimConfig::generated(600, 4)).unwrap();
     let project = sim.keys().first().unwrap().split('-').next().unwrap().to_owned();
-    let spec = Spec { projects: vec![ProjectKey::parse(&project).unwrap()], jql: Some("key != X-0 OR key = X-1".replace("X-0", &format!("{project}-1"))), ..full() };
+    let spec = Spec {
+        projects: vec![ProjectKey::parse(&project).unwrap()],
+        jql: Some("key != X-0 OR key = X-1".replace("X-0", &format!("{project}-1"))),
+        ..full()
+    };
     let spec = Spec { jql: spec.jql.map(|_| format!("project = {project}")), ..spec };
     let mut landing = Landing::default();
     let summary = landing.finish(client(&sim), spec).await;
     landing.commit(true);
     let expected = sim.keys().iter().filter(|key| key.starts_with(&format!("{project}-"))).count();
-    assert_eq!((landing.issue_ids().len(), summary.issues_total), (expected, Some(u64::try_from(expected).unwrap())));
+    assert_eq!(
+        (landing.issue_ids().len(), summary.issues_total),
+        (expected, Some(u64::try_from(expected).unwrap()))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -124,7 +142,8 @@ async fn only_the_chosen_tables_are_read() {
 async fn an_empty_site_gives_empty_tables() {
     let sim = JiraSim::start(SimConfig::generated(0, 4)).unwrap();
     let mut landing = Landing::default();
-    let summary = landing.finish(client_with(&sim.url(), password("reader-password"), limits(1)), full()).await;
+    let summary =
+        landing.finish(client_with(&sim.url(), password("reader-password"), limits(1)), full()).await;
     landing.commit(true);
     landing.assert_is_truth(&sim);
     assert_eq!(summary.issues_total, Some(0));

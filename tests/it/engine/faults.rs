@@ -37,12 +37,21 @@ async fn a_rate_limit_is_obeyed() {
     landing.commit(true);
     landing.assert_is_truth(&sim);
     let stats = sim.stats();
-    assert!(stats.rate_limited < 30, "{} requests of {} were refused", stats.rate_limited, stats.requests_total);
+    assert!(
+        stats.rate_limited < 30,
+        "{} requests of {} were refused",
+        stats.rate_limited,
+        stats.requests_total
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fault_that_does_not_pass_ends_the_run_with_its_name() {
-    let forbidden = FaultKind::Answer { status: 403, content_type: "application/json".into(), body: "{\"errorMessages\":[\"No browse permission\"]}".into() };
+    let forbidden = FaultKind::Answer {
+        status: 403,
+        content_type: "application/json".into(),
+        body: "{\"errorMessages\":[\"No browse permission\"]}".into(),
+    };
     let sim = JiraSim::start(SimConfig::generated(60, 2)).unwrap();
     sim.fail_next("/project", 1, forbidden);
     let error = Landing::default().run(client(&sim), full(), None).await.unwrap_err();

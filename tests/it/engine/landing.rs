@@ -1,6 +1,9 @@
 //! A relay in the small: keeps a unit's parts when the unit is done, and applies generations as a commit does.
 
-use jira::{CheckpointEntry, Credential, Error, Event, JiraClient, Limits, Mode, Part, Site, Spec, Summary, Table, UnitId, Watermark};
+use jira::{
+    CheckpointEntry, Credential, Error, Event, JiraClient, Limits, Mode, Part, Site, Spec, Summary, Table,
+    UnitId, Watermark,
+};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use tests::jira_sim::SimHandle;
@@ -39,7 +42,14 @@ pub fn client(sim: &SimHandle) -> JiraClient {
 }
 
 pub fn full() -> Spec {
-    Spec { tables: Table::all().iter().copied().collect(), mode: Mode::Full, projects: Vec::new(), created_from: None, created_to: None, jql: None }
+    Spec {
+        tables: Table::all().iter().copied().collect(),
+        mode: Mode::Full,
+        projects: Vec::new(),
+        created_from: None,
+        created_to: None,
+        jql: None,
+    }
 }
 
 pub fn delta(watermark: Watermark) -> Spec {
@@ -48,7 +58,12 @@ pub fn delta(watermark: Watermark) -> Spec {
 
 impl Landing {
     /// Runs until the end, or until `units` more units are done: then the extraction is dropped as by a crash, and `None` comes back.
-    pub async fn run(&mut self, client: JiraClient, spec: Spec, units: Option<usize>) -> Result<Option<Summary>, Error> {
+    pub async fn run(
+        &mut self,
+        client: JiraClient,
+        spec: Spec,
+        units: Option<usize>,
+    ) -> Result<Option<Summary>, Error> {
         let mut left = units;
         self.open.clear();
         let mut extraction = jira::extract(client, spec, self.entries.clone(), CancellationToken::new());
@@ -62,7 +77,11 @@ impl Landing {
                     left = left.map(|left| left - 1);
                     assert!(entry.0.to_string().len() <= jira::ENTRY_BYTES_MAX, "an entry is too large");
                     let own = self.open.remove(&unit).unwrap_or_default();
-                    assert_eq!(own.len(), usize::try_from(parts).unwrap(), "parts of {unit} came after its end");
+                    assert_eq!(
+                        own.len(),
+                        usize::try_from(parts).unwrap(),
+                        "parts of {unit} came after its end"
+                    );
                     self.parts.extend(own);
                     self.entries.push(entry);
                 }
@@ -84,7 +103,10 @@ impl Landing {
         let mut tables: BTreeMap<String, Vec<Row>> = BTreeMap::new();
         if !full {
             for (table, rows) in std::mem::take(&mut self.live) {
-                let stay = |row: &Row| !row.get("issue_id").is_some_and(|id| is_issue_table(&table) && is_replaced(&replaced, id, 0));
+                let stay = |row: &Row| {
+                    !row.get("issue_id")
+                        .is_some_and(|id| is_issue_table(&table) && is_replaced(&replaced, id, 0))
+                };
                 tables.insert(table.clone(), rows.into_iter().filter(stay).collect());
             }
             for part in self.parts.iter().filter(|part| !is_issue_table(&part.table)) {
@@ -92,7 +114,11 @@ impl Landing {
             }
         }
         for part in self.parts.iter().filter(|part| part.table != "_replaced") {
-            let stay = |row: &Row| !row.get("issue_id").is_some_and(|id| is_issue_table(&part.table) && is_replaced(&replaced, id, part.generation));
+            let stay = |row: &Row| {
+                !row.get("issue_id").is_some_and(|id| {
+                    is_issue_table(&part.table) && is_replaced(&replaced, id, part.generation)
+                })
+            };
             tables.entry(part.table.clone()).or_default().extend(rows_of(part).into_iter().filter(stay));
         }
         self.live = tables;
@@ -116,7 +142,10 @@ impl Landing {
     /// Ids in `issues`, each once.
     pub fn issue_ids(&self) -> HashSet<i64> {
         let rows = self.live.get("issues").map(Vec::as_slice).unwrap_or_default();
-        let ids: HashSet<i64> = rows.iter().filter_map(|row| if let Some(Cell::I64(id)) = row.get("issue_id") { Some(*id) } else { None }).collect();
+        let ids: HashSet<i64> = rows
+            .iter()
+            .filter_map(|row| if let Some(Cell::I64(id)) = row.get("issue_id") { Some(*id) } else { None })
+            .collect();
         assert_eq!(ids.len(), rows.len(), "an issue is there twice");
         ids
     }
@@ -131,7 +160,9 @@ impl Landing {
     pub fn forget_links_to_deleted(&mut self, sim: &SimHandle) {
         let ids: HashSet<i64> = sim.ids().into_iter().map(|id| i64::try_from(id).unwrap()).collect();
         if let Some(links) = self.live.get_mut("issue_links") {
-            links.retain(|row| matches!(row.get("other_issue_id"), Some(Cell::I64(other)) if ids.contains(other)));
+            links.retain(
+                |row| matches!(row.get("other_issue_id"), Some(Cell::I64(other)) if ids.contains(other)),
+            );
         }
     }
 
@@ -144,7 +175,13 @@ impl Landing {
             match rows {
                 None => differences.push(format!("{name}: no part landed")),
                 Some(rows) => {
-                    let landed = LandedTable { version: 0, columns, field_ids: BTreeMap::new(), rows, files: Vec::new() };
+                    let landed = LandedTable {
+                        version: 0,
+                        columns,
+                        field_ids: BTreeMap::new(),
+                        rows,
+                        files: Vec::new(),
+                    };
                     differences.extend(lake_oracle::differences(&name, &truth, &landed));
                 }
             }

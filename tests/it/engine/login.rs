@@ -24,7 +24,10 @@ async fn a_wrong_password_makes_exactly_one_attempt() {
     let client = client_with(&sim.url(), password("wrong-canary"), limits(4));
     let error = refused(client.clone()).await;
     assert_eq!(error.code(), "login_refused");
-    assert!(!error.to_string().contains("wrong-canary") && !format!("{client:?}{error:?}").contains("wrong-canary"));
+    assert!(
+        !error.to_string().contains("wrong-canary")
+            && !format!("{client:?}{error:?}").contains("wrong-canary")
+    );
     only_the_login_was_tried(&sim);
     // Nothing else is tried with this client either.
     assert_eq!(client.login().await.unwrap_err().code(), "login_refused");
@@ -47,7 +50,8 @@ async fn a_captcha_names_the_login_page_and_refuses_the_right_password_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn single_sign_on_is_recognised_at_the_login_and_in_the_middle_of_a_run() {
-    for kind in [FaultKind::SsoPage, FaultKind::Redirect { location: "https://idp.example/saml?id=1".into() }] {
+    for kind in [FaultKind::SsoPage, FaultKind::Redirect { location: "https://idp.example/saml?id=1".into() }]
+    {
         let sim = sim();
         sim.fail_next("/rest/api/2", 1000, kind.clone());
         assert_eq!(refused(client(&sim)).await.code(), "login_sso", "{kind:?}");
@@ -69,7 +73,8 @@ async fn an_anonymous_answer_in_the_middle_of_a_run_ends_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_context_path_suggests_the_right_address() {
-    let sim = JiraSim::start(SimConfig { context_path: "/jira".into(), ..SimConfig::generated(10, 1) }).unwrap();
+    let sim =
+        JiraSim::start(SimConfig { context_path: "/jira".into(), ..SimConfig::generated(10, 1) }).unwrap();
     let without = sim.url().trim_end_matches("/jira").to_owned();
     let error = refused(client_with(&without, password("reader-password"), limits(1))).await;
     assert_eq!(error.code(), "wrong_context_path", "{error}");
@@ -80,7 +85,11 @@ async fn a_missing_context_path_suggests_the_right_address() {
 async fn jira_11_says_that_passwords_are_off() {
     let sim = sim();
     let body = r#"{"version":"11.0.1","versionNumbers":[11,0,1],"deploymentType":"Server","serverTime":"2026-03-11T19:18:34.876+0300"}"#;
-    sim.fail_next("/serverInfo", 1, FaultKind::Answer { status: 200, content_type: "application/json".into(), body: body.into() });
+    sim.fail_next(
+        "/serverInfo",
+        1,
+        FaultKind::Answer { status: 200, content_type: "application/json".into(), body: body.into() },
+    );
     let error = refused(client_with(&sim.url(), password("wrong"), limits(1))).await;
     assert!(error.to_string().contains("personal access token"), "{error}");
 }
@@ -106,7 +115,11 @@ async fn a_jira_that_never_answers_times_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_jira_is_called_so() {
     let sim = sim();
-    let kind = FaultKind::Answer { status: 200, content_type: "text/html".into(), body: "<h1>It works!</h1>".into() };
+    let kind = FaultKind::Answer {
+        status: 200,
+        content_type: "text/html".into(),
+        body: "<h1>It works!</h1>".into(),
+    };
     sim.fail_next("/rest/api/2", 1000, kind);
     assert_eq!(refused(client(&sim)).await.code(), "not_jira");
 }

@@ -6,9 +6,12 @@ use tests::jira_sim::{GeneratedSite, JiraSim, SimConfig, SiteSource};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_issues_behind_a_slow_network_take_few_requests_and_two_seconds() {
-    let site = GeneratedSite { issues: 1_000, seed: 1, large_description_every: 0, ..GeneratedSite::default() };
+    let site =
+        GeneratedSite { issues: 1_000, seed: 1, large_description_every: 0, ..GeneratedSite::default() };
     let latency = Duration::from_millis(100);
-    let sim = JiraSim::start(SimConfig { source: SiteSource::Generated(site), latency, ..SimConfig::default() }).unwrap();
+    let sim =
+        JiraSim::start(SimConfig { source: SiteSource::Generated(site), latency, ..SimConfig::default() })
+            .unwrap();
     let mut landing = Landing::default();
     let started = Instant::now();
     let summary = landing.finish(client(&sim), full()).await;

@@ -18,7 +18,13 @@ fn judged(read: &Read, base: &str, answer: Answer) -> Verdict {
 }
 
 fn search() -> Read {
-    Read::Search(SearchAsk { jql: Jql::all(), fields: Vec::new(), expand_changelog: false, max_results: 1, start_at: 0 })
+    Read::Search(SearchAsk {
+        jql: Jql::all(),
+        fields: Vec::new(),
+        expand_changelog: false,
+        max_results: 1,
+        start_at: 0,
+    })
 }
 
 fn failure(read: &Read, status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Error {
@@ -34,22 +40,30 @@ const HTML: (&str, &str) = ("content-type", "text/html");
 #[test]
 fn a_refused_password_is_a_refused_login_under_any_status() {
     let reason = ("x-seraph-loginreason", "AUTHENTICATED_FAILED");
-    assert_eq!(failure(&Read::Myself, 401, &[HTML, reason], "<p>Basic Authentication Failure</p>").code(), "login_refused");
+    assert_eq!(
+        failure(&Read::Myself, 401, &[HTML, reason], "<p>Basic Authentication Failure</p>").code(),
+        "login_refused"
+    );
     assert_eq!(failure(&search(), 200, &[JSON, reason], "{}").code(), "login_refused");
     assert_eq!(failure(&search(), 401, &[], "").code(), "login_refused");
 }
 
 #[test]
 fn a_captcha_names_the_login_page() {
-    let denied = ("x-authentication-denied-reason", "CAPTCHA_CHALLENGE; login-url=http://jira.example/login.jsp");
-    let error = failure(&Read::Myself, 403, &[HTML, ("x-seraph-loginreason", "AUTHENTICATION_DENIED"), denied], "");
+    let denied =
+        ("x-authentication-denied-reason", "CAPTCHA_CHALLENGE; login-url=http://jira.example/login.jsp");
+    let error =
+        failure(&Read::Myself, 403, &[HTML, ("x-seraph-loginreason", "AUTHENTICATION_DENIED"), denied], "");
     assert_eq!(error.code(), "login_captcha");
     assert!(error.to_string().contains("http://jira.example/login.jsp"), "{error}");
 }
 
 #[test]
 fn an_anonymous_answer_is_a_failed_login() {
-    assert_eq!(failure(&search(), 200, &[JSON, ("x-ausername", "anonymous")], "{}").code(), "login_anonymous");
+    assert_eq!(
+        failure(&search(), 200, &[JSON, ("x-ausername", "anonymous")], "{}").code(),
+        "login_anonymous"
+    );
     let body = r#"{"errorMessages":["Field 'issuetype' does not exist or this field cannot be viewed by anonymous users."],"errors":{}}"#;
     assert_eq!(failure(&search(), 400, &[JSON], body).code(), "login_anonymous");
     assert_eq!(failure(&search(), 200, &[JSON, ("x-ausername", "eve")], "{}").code(), "login_changed");
@@ -59,17 +73,29 @@ fn an_anonymous_answer_is_a_failed_login() {
 fn single_sign_on_is_recognised_as_redirect_and_as_page() {
     let to_idp = ("location", "https://idp.example/saml?x=1");
     assert_eq!(failure(&Read::ServerInfo, 302, &[to_idp], "").code(), "login_sso");
-    assert_eq!(failure(&search(), 302, &[("location", "/login.jsp?os_destination=x")], "").code(), "login_sso");
-    assert_eq!(failure(&search(), 200, &[HTML], "<html><title>Sign in to your account</title>").code(), "login_sso");
+    assert_eq!(
+        failure(&search(), 302, &[("location", "/login.jsp?os_destination=x")], "").code(),
+        "login_sso"
+    );
+    assert_eq!(
+        failure(&search(), 200, &[HTML], "<html><title>Sign in to your account</title>").code(),
+        "login_sso"
+    );
 }
 
 #[test]
 fn a_missing_context_path_suggests_the_right_address() {
-    let error = failure(&Read::ServerInfo, 301, &[HTML, ("location", "http://jira.example/jira/rest/api/2/serverInfo")], "");
+    let error = failure(
+        &Read::ServerInfo,
+        301,
+        &[HTML, ("location", "http://jira.example/jira/rest/api/2/serverInfo")],
+        "",
+    );
     assert!(error.to_string().contains("http://jira.example/jira:"), "{error}");
     let error = failure(&Read::ServerInfo, 301, &[HTML, ("location", "/jira/")], "");
     assert!(error.to_string().contains("http://jira.example/jira:"), "{error}");
-    let error = failure(&Read::ServerInfo, 301, &[("location", "https://jira.example/rest/api/2/serverInfo")], "");
+    let error =
+        failure(&Read::ServerInfo, 301, &[("location", "https://jira.example/rest/api/2/serverInfo")], "");
     assert!(error.to_string().contains("https://jira.example:"), "{error}");
     assert_eq!(failure(&Read::ServerInfo, 404, &[HTML], "<h1>Not found</h1>").code(), "wrong_context_path");
     assert_eq!(failure(&Read::ServerInfo, 200, &[HTML], "<h1>It works!</h1>").code(), "not_jira");
@@ -77,20 +103,33 @@ fn a_missing_context_path_suggests_the_right_address() {
 
 #[test]
 fn trouble_on_the_way_is_tried_again_and_the_search_window_is_not() {
-    let wait = match judged(&search(), "http://h/", answer(429, &[HTML, ("retry-after", "7")], "<h1>Rate limit exceeded.</h1>")) {
+    let wait = match judged(
+        &search(),
+        "http://h/",
+        answer(429, &[HTML, ("retry-after", "7")], "<h1>Rate limit exceeded.</h1>"),
+    ) {
         Verdict::Again { wait, .. } => wait,
         other => panic!("not tried again: {other:?}"),
     };
     assert_eq!(wait, Some(Duration::from_secs(7)));
     for status in [500, 502, 503, 504] {
-        assert!(matches!(judged(&search(), "http://h/", answer(status, &[HTML], "")), Verdict::Again { .. }), "{status}");
+        assert!(
+            matches!(judged(&search(), "http://h/", answer(status, &[HTML], "")), Verdict::Again { .. }),
+            "{status}"
+        );
     }
-    assert_eq!(failure(&search(), 500, &[], "<status><message>Search limit exceeded</message></status>").code(), "search_window");
+    assert_eq!(
+        failure(&search(), 500, &[], "<status><message>Search limit exceeded</message></status>").code(),
+        "search_window"
+    );
 }
 
 #[test]
 fn a_body_that_ends_early_is_tried_again_and_a_stranger_is_not() {
-    assert!(matches!(judged(&search(), "http://h/", answer(200, &[JSON], "{\"issues\":[")), Verdict::Again { .. }));
+    assert!(matches!(
+        judged(&search(), "http://h/", answer(200, &[JSON], "{\"issues\":[")),
+        Verdict::Again { .. }
+    ));
     assert!(matches!(judged(&search(), "http://h/", answer(200, &[JSON], "[1, 2]\n")), Verdict::Page(_)));
     assert_eq!(failure(&search(), 200, &[JSON], "hello").code(), "body_not_json");
     assert_eq!(failure(&search(), 200, &[("content-type", "text/plain")], "hello").code(), "body_not_json");

@@ -61,6 +61,9 @@ impl DemoError {
 
 fn end_of(path: &PathBuf) -> String {
     let text = std::fs::read_to_string(path).unwrap_or_default();
+    if text.trim().is_empty() {
+        return String::new();
+    }
     let lines: Vec<&str> = text.lines().collect();
     let last = lines.get(lines.len().saturating_sub(LOG_LINES)..).unwrap_or_default();
     format!("\nThe end of {}:\n{}\n", path.display(), last.join("\n"))

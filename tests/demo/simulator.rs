@@ -27,7 +27,7 @@ impl Simulator {
     pub(crate) async fn change_issues(&self) -> Result<Vec<String>, DemoError> {
         let keys = self.keys().await?;
         let place = |part: usize| keys.get(keys.len() * part / 4).cloned().unwrap_or_default();
-        let (edited, commented, moved) = (place(1), place(2), place(3));
+        let (edited, commented) = (place(1), place(2));
         self.change(json!({ "do": "create_many", "count": 3 })).await?;
         self.change(json!({ "do": "edit", "issue": edited, "summary": "Edited while you were watching", "fields": {} })).await?;
         self.change(json!({ "do": "add_comment", "issue": commented, "body": "A comment from the demo", "author": null })).await?;
@@ -36,7 +36,7 @@ impl Simulator {
             format!("{edited} edited"),
             format!("a comment added to {commented}"),
         ];
-        if let Some(project) = self.other_project(&moved).await? {
+        if let Some((moved, project)) = self.movable(&keys).await? {
             let answer = self.change(json!({ "do": "move", "issue": moved, "project": project })).await?;
             let key = answer.pointer("/issues/0/key").and_then(Value::as_str).unwrap_or(&project).to_owned();
             said.push(format!("{moved} moved to {key}"));
@@ -59,11 +59,17 @@ impl Simulator {
         self.get("say its issues", "keys").await
     }
 
-    async fn other_project(&self, issue: &str) -> Result<Option<String>, DemoError> {
-        let own = issue.rsplit_once('-').map_or("", |(project, _)| project);
-        let keys = self.keys().await?;
-        let projects = keys.iter().filter_map(|key| key.rsplit_once('-').map(|(project, _)| project));
-        Ok(projects.into_iter().find(|project| *project != own).map(str::to_owned))
+    /// An issue that may be moved alone (no sub-task), and a project that it may be moved to.
+    async fn movable(&self, keys: &[String]) -> Result<Option<(String, String)>, DemoError> {
+        for key in keys.get(keys.len() * 3 / 4..).unwrap_or_default() {
+            let issue: Value = self.get("show an issue", &format!("issue/{key}")).await?;
+            if issue.pointer("/fields/issuetype/subtask").and_then(Value::as_bool) == Some(false) {
+                let project =
+                    keys.iter().map(|key| project_of(key)).find(|project| *project != project_of(key));
+                return Ok(project.map(|project| (key.clone(), project.to_owned())));
+            }
+        }
+        Ok(None)
     }
 
     async fn change(&self, change: Value) -> Result<Value, DemoError> {
@@ -98,4 +104,8 @@ impl Simulator {
     fn fault(&self, action: &str, reason: String) -> DemoError {
         DemoError::Simulator { action: action.to_owned(), reason, log: self.log.clone() }
     }
+}
+
+fn project_of(key: &str) -> &str {
+    key.rsplit_once('-').map_or("", |(project, _)| project)
 }

@@ -45,15 +45,15 @@ impl Output {
 
 /// Head of one column.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Head {
+pub(crate) enum Head<'a> {
     /// Words, to the left.
-    Text(&'static str),
+    Text(&'a str),
     /// Numbers, to the right.
-    Number(&'static str),
+    Number(&'a str),
 }
 
 /// A table with a heading and no borders; `empty` stands there when it has no row.
-pub(crate) fn table(heads: &[Head], rows: &[Vec<String>], empty: &str) -> String {
+pub(crate) fn table(heads: &[Head<'_>], rows: &[Vec<String>], empty: &str) -> String {
     if rows.is_empty() {
         return empty.to_owned();
     }
@@ -128,6 +128,14 @@ mod tests {
         let text = table(&[Head::Text("TABLE"), Head::Number("ROWS")], &rows, "none");
         let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
         assert_eq!(lines, [" TABLE     ROWS", " issues  20,000", " users        7"]);
+    }
+
+    #[test]
+    fn wide_characters_do_not_push_the_next_column() {
+        let rows = [vec!["已完成".to_owned(), "x".to_owned()], vec!["Open".to_owned(), "x".to_owned()]];
+        let text = table(&[Head::Text("STATUS"), Head::Text("X")], &rows, "none");
+        let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+        assert_eq!(lines, [" STATUS  X", " 已完成  x", " Open    x"]);
     }
 
     #[test]

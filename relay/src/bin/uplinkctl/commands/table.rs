@@ -129,7 +129,8 @@ fn rows(preview: &documents::Preview, wanted: &[String], from: &Table, width: us
     let columns = chosen(preview, wanted, width);
     let cells: Vec<Vec<String>> =
         preview.rows.iter().map(|row| columns.iter().map(|name| cell(row, name)).collect()).collect();
-    let mut text = grid(&columns, &cells);
+    let heads: Vec<Head<'_>> = columns.iter().map(|name| Head::Text(name)).collect();
+    let mut text = table(&heads, &cells, "The table has no row.");
     let all = preview.schema.len();
     text.push_str(&format!("\n\n{} of {} rows", preview.rows.len(), count(from.rows)));
     if columns.len() < all {
@@ -168,25 +169,6 @@ fn cell(row: &serde_json::Map<String, Value>, name: &str) -> String {
         Some(Value::String(text)) => shorten(&clean(text), CELL_WIDTH_MAX),
         Some(other) => shorten(&other.to_string(), CELL_WIDTH_MAX),
     }
-}
-
-fn grid(columns: &[&str], cells: &[Vec<String>]) -> String {
-    let mut widths: Vec<usize> = columns.iter().map(|name| name.chars().count()).collect();
-    for row in cells {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let line = |cells: &mut dyn Iterator<Item = &str>| {
-        let padded: Vec<String> = cells.zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        padded.join("  ").trim_end().to_owned()
-    };
-    let mut lines = vec![line(&mut columns.iter().copied())];
-    lines.push(line(
-        &mut widths.iter().map(|width| "-".repeat(*width)).collect::<Vec<_>>().iter().map(String::as_str),
-    ));
-    lines.extend(cells.iter().map(|row| line(&mut row.iter().map(String::as_str))));
-    lines.join("\n")
 }
 
 #[cfg(test)]
@@ -238,15 +220,15 @@ mod tests {
             "rows": [{"issue_id": 10000, "empty": null, "summary": "a\u{1b}[31m b"}, {"issue_id": 9, "summary": null}],
         }));
         let text = rows(&preview, &[], &named("a", "x", "issues"), 80);
-        let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[..4], ["issue_id  summary", "--------  --------", "10000     a [31m b", "9"]);
+        let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+        assert_eq!(lines[..3], [" issue_id  summary", " 10000     a [31m b", " 9"]);
         assert_eq!(
-            lines[5],
+            lines[4],
             "2 of 1,200 rows, 2 of 3 columns (--columns A,B picks others, --json shows all)"
         );
         let narrow = rows(&preview, &[], &named("a", "x", "issues"), 12);
-        assert!(narrow.starts_with("issue_id\n"), "{narrow}");
+        assert!(narrow.trim_start().starts_with("issue_id") && !narrow.contains("summary"), "{narrow}");
         let picked = rows(&preview, &["summary".to_owned()], &named("a", "x", "issues"), 80);
-        assert!(picked.starts_with("summary\n"), "{picked}");
+        assert!(picked.trim_start().starts_with("summary") && !picked.contains("issue_id"), "{picked}");
     }
 }

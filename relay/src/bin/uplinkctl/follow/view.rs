@@ -97,6 +97,9 @@ pub(super) fn view(run: &Run, rates: Rates) -> View {
         .extend(left.filter(|_| !run.has_ended()).map(|seconds| format!("{} left", clock(whole(seconds)))));
     // A delta load counts late, and issues come while a load runs: a total below what was read is none.
     let total = progress.issues_total.filter(|total| *total >= progress.issues_read && *total > 0);
+    let left = progress.eta_seconds.or_else(|| time_left(total?, progress.issues_read, rates.issues?));
+    let is_reading = !run.has_ended() && total.is_some_and(|total| total > progress.issues_read);
+    figures.extend(left.filter(|_| is_reading).map(|seconds| format!("{} left", clock(whole(seconds)))));
     let width = progress.rows.keys().map(String::len).max().unwrap_or(0);
     View {
         head: head(run),

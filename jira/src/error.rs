@@ -344,6 +344,12 @@ impl Error {
     }
 
     pub(crate) fn undecodable(what: impl Into<String>, error: &DecodeError) -> Self {
-        Self::Undecodable { what: what.into(), detail: error.to_string() }
+        let (what, detail) = (what.into(), error.to_string());
+        match error {
+            DecodeError::NotJson { .. } => Self::BodyNotJson { what, detail },
+            DecodeError::Truncated { .. } | DecodeError::Shape { .. } | DecodeError::Encode { .. } => {
+                Self::Undecodable { what, detail }
+            }
+        }
     }
 }

@@ -80,15 +80,19 @@ async fn authorise(State(node): State<Shared>, request: Request, next: Next) -> 
 
 async fn health(State(node): State<Shared>) -> Json<Value> {
     let status = if node.stop.is_cancelled() { "draining" } else { "ok" };
-    Json(json!({ "status": status, "version": env!("CARGO_PKG_VERSION"), "time": clock::text(clock::now_ms()) }))
+    Json(
+        json!({ "status": status, "version": env!("CARGO_PKG_VERSION"), "time": clock::text(clock::now_ms()) }),
+    )
 }
 
 async fn nothing_here(request: Request) -> Problem {
     let detail = format!("there is nothing at {}", request.uri().path());
-    Problem::new(StatusCode::NOT_FOUND, "no_such_path", detail).hint("the API lies under /v1; check the address")
+    Problem::new(StatusCode::NOT_FOUND, "no_such_path", detail)
+        .hint("the API lies under /v1; check the address")
 }
 
 async fn wrong_method(request: Request) -> Problem {
     let detail = format!("{} does not take {}", request.uri().path(), request.method());
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", detail).hint("check the method of the request")
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", detail)
+        .hint("check the method of the request")
 }

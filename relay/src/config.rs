@@ -133,8 +133,8 @@ impl Config {
             .list_separator(",")
             .with_list_parse_key("names")
             .source(environment);
-        let mut layers = config::Config::builder()
-            .add_source(config::File::from_str(DEFAULTS, config::FileFormat::Toml));
+        let mut layers =
+            config::Config::builder().add_source(config::File::from_str(DEFAULTS, config::FileFormat::Toml));
         if let Some(path) = file {
             let text = std::fs::read_to_string(path)
                 .map_err(|source| ConfigError::Read { file: path.to_owned(), source })?;
@@ -225,7 +225,8 @@ mod tests {
 
     #[test]
     fn the_environment_wins_over_the_file_and_a_flag_over_both() {
-        let variables = [("UPLINK_RELAY_LISTEN", "127.0.0.1:1"), ("UPLINK_RELAY_NAMES", "a.example,b.example")];
+        let variables =
+            [("UPLINK_RELAY_LISTEN", "127.0.0.1:1"), ("UPLINK_RELAY_NAMES", "a.example,b.example")];
         let config = load("listen = '127.0.0.1:2'", &variables).unwrap();
         assert_eq!(config.listen.port(), 1);
         assert_eq!(config.names, ["a.example", "b.example"]);

@@ -150,6 +150,9 @@ mod tests {
     #[tokio::test]
     async fn a_token_needs_its_uplink() {
         let (_folder, store) = store().await;
-        assert!(matches!(issue(&store, "nowhere", 1).await, Err(EnrolError::Store(StoreError::Missing { .. }))));
+        assert!(matches!(
+            issue(&store, "nowhere", 1).await,
+            Err(EnrolError::Store(StoreError::Missing { .. }))
+        ));
     }
 }

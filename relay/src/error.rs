@@ -28,7 +28,9 @@ pub enum RelayError {
     #[error("{0} is in use by another relay; stop it, or give this one another folder with --data")]
     DataInUse(PathBuf),
     /// The port is taken or not allowed.
-    #[error("cannot listen on {address}: {source}; choose another address with --listen (port 0 takes a free one)")]
+    #[error(
+        "cannot listen on {address}: {source}; choose another address with --listen (port 0 takes a free one)"
+    )]
     Listen {
         /// Where.
         address: SocketAddr,

@@ -23,9 +23,8 @@ use tokio_tungstenite::tungstenite;
 const LANDINGS_WAIT: Duration = Duration::from_secs(30);
 
 /// The WebSocket under a link.
-pub(crate) type Socket = tokio_tungstenite::WebSocketStream<
-    hyper_util::rt::TokioIo<hyper::upgrade::Upgraded>,
->;
+pub(crate) type Socket =
+    tokio_tungstenite::WebSocketStream<hyper_util::rt::TokioIo<hyper::upgrade::Upgraded>>;
 
 /// Why a session ended.
 #[derive(Debug, thiserror::Error)]
@@ -70,15 +69,21 @@ impl Ending {
 
 /// Drives the link of a welcomed agent to its end and cleans up.
 pub(crate) async fn run(node: Shared, agent: Agent, mut seat: Seat, socket: Socket) {
-    tracing::info!(agent = agent.agent_id, name = agent.name, uplink = agent.uplink, session = seat.session,
-        "agent online");
+    tracing::info!(
+        event = "agent_online",
+        agent = agent.agent_id,
+        name = agent.name,
+        uplink = agent.uplink,
+        session = seat.session,
+        "agent online"
+    );
     node.wake.notify_one();
     let mut driver = driver::Driver::new(node.clone(), &agent, seat.session, socket);
     let ending = driver.run(&mut seat).await;
     driver.close(&ending).await;
     node.uplinks.leave(&agent.agent_id, seat.session);
     let (bytes_received, bytes_sent) = driver.bytes();
-    tracing::info!(agent = agent.agent_id, session = seat.session, reason = %ending, bytes_received, bytes_sent,
+    tracing::info!(event = "agent_offline", agent = agent.agent_id, session = seat.session, reason = %ending, bytes_received, bytes_sent,
         "agent offline");
     let mut runs = driver.settle(LANDINGS_WAIT).await;
     let reason = format!("the link to agent {} ended: {ending}", agent.name);

@@ -1,6 +1,10 @@
 //! Start, serve, stop: the story of a relay process.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "what a user sees at start and on failure is printed here")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "what a user sees at start and on failure is printed here"
+)]
 
 use crate::auth::{self, AdminKey};
 use crate::cli::{Cli, Command, ConfigCommand, Run, Settings};
@@ -77,18 +81,17 @@ async fn run_relay(config: Config, json: bool) -> Result<(), RelayError> {
     let (node, listener, identity, _lock) = relay.into_parts();
     schedule::recover(&node).await?;
     node.tasks.spawn(schedule::run(node.clone()));
-    let serving = node.tasks.spawn(server::serve(
-        node.clone(),
-        listener,
-        identity.acceptor,
-        config.limits.sockets,
-    ));
+    let serving =
+        node.tasks.spawn(server::serve(node.clone(), listener, identity.acceptor, config.limits.sockets));
     signals.wait().await;
     tracing::info!("stopping");
     node.stop.cancel();
     node.tasks.close();
     if tokio::time::timeout(STOP_WAIT, node.tasks.wait()).await.is_err() {
-        tracing::warn!(tasks = node.tasks.len(), "stopping with work under way; the next start goes on with it");
+        tracing::warn!(
+            tasks = node.tasks.len(),
+            "stopping with work under way; the next start goes on with it"
+        );
     }
     serving.abort();
     node.store.close().await;
@@ -111,7 +114,8 @@ impl Relay {
     /// Opens the data folder and the port.
     pub(crate) async fn open(config: &Config) -> Result<Self, RelayError> {
         let data = config.data.clone();
-        private_file::create_folder(&data).map_err(|source| RelayError::Data { path: data.clone(), source })?;
+        private_file::create_folder(&data)
+            .map_err(|source| RelayError::Data { path: data.clone(), source })?;
         let lock = lock(&data)?;
         let names = tls::names(config.listen.ip(), &config.names);
         let identity = tls::identity(&data, &config.tls, &names)?;
@@ -182,7 +186,9 @@ impl Relay {
         println!("To talk to it from another shell:");
         println!("  export UPLINK_RELAY={url}");
         match &ca {
-            Some(ca) => println!("  export UPLINK_KEY_FILE={} UPLINK_CA={}", key_file.display(), ca.display()),
+            Some(ca) => {
+                println!("  export UPLINK_KEY_FILE={} UPLINK_CA={}", key_file.display(), ca.display())
+            }
             None => println!("  export UPLINK_KEY_FILE={}", key_file.display()),
         }
     }

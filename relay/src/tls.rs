@@ -85,8 +85,11 @@ pub(crate) fn identity(data: &Path, own: &Tls, names: &[String]) -> Result<Ident
         (own.cert.clone(), own.key.clone(), None)
     };
     let chain = read_chain(&cert_file)?;
-    let key = PrivateKeyDer::from_pem_file(&key_file)
-        .map_err(|error| TlsError::Pem { file: key_file, what: "private key", why: error.to_string() })?;
+    let key = PrivateKeyDer::from_pem_file(&key_file).map_err(|error| TlsError::Pem {
+        file: key_file,
+        what: "private key",
+        why: error.to_string(),
+    })?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?

@@ -129,7 +129,8 @@ impl Uplinks {
         runs_max: usize,
     ) -> Option<(String, mpsc::Sender<Order>)> {
         let inner = self.lock();
-        let fits = |live: &Live| live.serves(uplink, sealed) && live.paused.is_none() && live.load() < runs_max;
+        let fits =
+            |live: &Live| live.serves(uplink, sealed) && live.paused.is_none() && live.load() < runs_max;
         inner
             .live
             .iter()
@@ -186,10 +187,7 @@ impl Uplinks {
 
     /// What is known of an agent, if it is here.
     pub(crate) fn presence(&self, agent_id: &str) -> Option<Presence> {
-        self.lock()
-            .live
-            .get(agent_id)
-            .map(|live| Presence { runs: live.runs, paused: live.paused.clone() })
+        self.lock().live.get(agent_id).map(|live| Presence { runs: live.runs, paused: live.paused.clone() })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -222,7 +220,8 @@ mod tests {
         ["0000-0000-0000-0000-0000-0000-0000-0001", "0000-0000-0000-0000-0000-0000-0000-0002"];
 
     fn sealed(keys: &[&str]) -> Vec<SealedSecret> {
-        let secret = |key: &&str| SealedSecret { agent: Fingerprint::parse(key).unwrap(), sealed: String::new() };
+        let secret =
+            |key: &&str| SealedSecret { agent: Fingerprint::parse(key).unwrap(), sealed: String::new() };
         keys.iter().map(secret).collect()
     }
 

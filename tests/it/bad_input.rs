@@ -8,7 +8,11 @@ use tests::jira_sim::{FaultKind, JiraSim};
 fn assert_refused(printed: &Printed, words: &[&str]) {
     assert_eq!(printed.code, 1, "{printed:?}");
     for word in words {
-        assert!(printed.stderr.to_lowercase().contains(&word.to_lowercase()), "`{word}` is not in: {}", printed.stderr);
+        assert!(
+            printed.stderr.to_lowercase().contains(&word.to_lowercase()),
+            "`{word}` is not in: {}",
+            printed.stderr
+        );
     }
 }
 
@@ -84,15 +88,30 @@ async fn an_address_without_its_context_path_is_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn html_in_place_of_json_and_cut_bodies_fail_without_a_commit() {
     let faults = [
-        (FaultKind::Answer { status: 200, content_type: "text/html".into(), body: "<html>maintenance</html>".into() }, "not"),
+        (
+            FaultKind::Answer {
+                status: 200,
+                content_type: "text/html".into(),
+                body: "<html>maintenance</html>".into(),
+            },
+            "not",
+        ),
+        (
+            FaultKind::Answer {
+                status: 200,
+                content_type: "application/json".into(),
+                body: "{not json}".into(),
+            },
+            "json",
+        ),
         (FaultKind::Truncated, "body_truncated"),
-        (FaultKind::InvalidJson, "body_not_json"),
+        (FaultKind::InvalidJson, "body_truncated"),
     ];
     for (fault, code) in faults {
         let sim = JiraSim::start(generated(200, 72)).unwrap();
         let cluster = Cluster::start(&sim.url()).await;
         cluster.connect(&sim.url(), PASSWORD, 2).await;
-        sim.fail_next("/search", 10_000, fault.clone());
+        sim.fail_next("/api/2/search", 10_000, fault.clone());
         let error = failed(&cluster).await;
         let met = error["code"].as_str().unwrap();
         assert!(met.contains(code) || met.starts_with("login_sso"), "{fault:?} gave {error:#}");
@@ -115,7 +134,10 @@ async fn passing_faults_cost_no_row() {
         sim.fail_next("/search", 1, fault);
     }
     let run = cluster.extracted(&["--full"]).await;
-    assert!(run["result"]["progress"]["retries"].as_u64().or(run["progress"]["retries"].as_u64()) >= Some(4), "{run:#}");
+    assert!(
+        run["result"]["progress"]["retries"].as_u64().or(run["progress"]["retries"].as_u64()) >= Some(4),
+        "{run:#}"
+    );
     crate::site::assert_landed_equals_truth(&cluster, &sim);
 }
 

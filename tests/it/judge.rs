@@ -29,9 +29,18 @@ async fn pyarrow_reads_the_same_rows() {
         if name == "issues" {
             let summary = truth.columns.iter().position(|(column, _)| column == "summary").unwrap();
             let id = truth.columns.iter().position(|(column, _)| column == "issue_id").unwrap();
-            let mut expected: Vec<String> = truth.rows.iter().map(|row| format!("{}={}", plain(&row[id]), plain(&row[summary]))).collect();
+            let mut expected: Vec<String> = truth
+                .rows
+                .iter()
+                .map(|row| format!("{}={}", plain(&row[id]), plain(&row[summary])))
+                .collect();
             expected.sort();
-            let landed: Vec<String> = judged["summaries"].as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect();
+            let landed: Vec<String> = judged["summaries"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|text| text.as_str().unwrap().to_owned())
+                .collect();
             assert_eq!(landed, expected, "pyarrow reads other summaries");
         }
     }

@@ -23,7 +23,11 @@ async fn failed_run(cluster: &Cluster) -> Value {
 fn assert_error(document: &Value, code: &str, words: &[&str]) {
     let error = &document["error"];
     assert_eq!(error["code"], code, "{error:#}");
-    let said = format!("{} {}", error["message"].as_str().unwrap_or_default(), error["hint"].as_str().unwrap_or_default());
+    let said = format!(
+        "{} {}",
+        error["message"].as_str().unwrap_or_default(),
+        error["hint"].as_str().unwrap_or_default()
+    );
     for word in words {
         assert!(said.to_lowercase().contains(&word.to_lowercase()), "`{word}` is not in: {said}");
     }

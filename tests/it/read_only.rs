@@ -40,9 +40,20 @@ impl Premises {
     }
 
     /// Sends a run and gives the failure that the agent answers.
-    async fn failure_of(&mut self, number: u32, connection: ConnectionSpec, extraction: ExtractionSpec) -> Failure {
+    async fn failure_of(
+        &mut self,
+        number: u32,
+        connection: ConnectionSpec,
+        extraction: ExtractionSpec,
+    ) -> Failure {
         let run = RunId(format!("run_{number}"));
-        let start = RelayMessage::StartRun { run: run.clone(), lease: Lease(1), connection, extraction, resume_entries: 0 };
+        let start = RelayMessage::StartRun {
+            run: run.clone(),
+            lease: Lease(1),
+            connection,
+            extraction,
+            resume_entries: 0,
+        };
         self.link.send(&start).await;
         self.link
             .expect(|message| match message {
@@ -80,7 +91,14 @@ fn enrol(
 }
 
 fn everything() -> ExtractionSpec {
-    ExtractionSpec { tables: Vec::new(), load: Load::Full, projects: Vec::new(), created_from_ms: None, created_to_ms: None, jql: None }
+    ExtractionSpec {
+        tables: Vec::new(),
+        load: Load::Full,
+        projects: Vec::new(),
+        created_from_ms: None,
+        created_to_ms: None,
+        jql: None,
+    }
 }
 
 fn sim() -> RunningSim {
@@ -180,7 +198,8 @@ async fn a_generic_request_is_no_message_and_the_link_survives_it() {
         .await;
     let stats = permitted.stats();
     assert!(stats.requests_total > 0);
-    let only_reads = |template: &String| template.starts_with("GET ") || template == "POST /rest/api/2/search";
+    let only_reads =
+        |template: &String| template.starts_with("GET ") || template == "POST /rest/api/2/search";
     assert!(stats.requests.keys().all(only_reads), "{:?}", stats.requests);
 }
 
@@ -188,7 +207,11 @@ async fn a_generic_request_is_no_message_and_the_link_survives_it() {
 async fn malformed_frames_end_the_link_and_the_agent_dials_again() {
     let permitted = sim();
     let mut premises = Premises::new(&permitted.url()).await;
-    for (text, bytes) in [(Some("{not json"), None), (None, Some(&b"\xff\xff\xff\xff\xff\xff\xff\xffgarbage"[..])), (None, Some(&b"\x00"[..]))] {
+    for (text, bytes) in [
+        (Some("{not json"), None),
+        (None, Some(&b"\xff\xff\xff\xff\xff\xff\xff\xffgarbage"[..])),
+        (None, Some(&b"\x00"[..])),
+    ] {
         let mut link = premises.link;
         match (text, bytes) {
             (Some(text), _) => link.send_raw(text).await,

@@ -6,22 +6,24 @@ use tests::jira_sim::{Account, GeneratedSite, SimConfig, SiteSource};
 use tests::{lake_oracle, truth};
 
 /// The tables that follow an issue.
-pub const ISSUE_TABLES: [&str; 5] = ["issues", "issue_comments", "issue_worklogs", "issue_changelog", "issue_links"];
+pub(crate) const ISSUE_TABLES: [&str; 5] =
+    ["issues", "issue_comments", "issue_worklogs", "issue_changelog", "issue_links"];
 
 /// A generated site behind a context path, read by an account far from UTC.
-pub fn generated(issues: u32, seed: u64) -> SimConfig {
+pub(crate) fn generated(issues: u32, seed: u64) -> SimConfig {
     let site = GeneratedSite { issues, seed, large_description_every: 400, ..GeneratedSite::default() };
     config(SiteSource::Generated(site))
 }
 
 /// A simulator with the test account over a site.
-pub fn config(source: SiteSource) -> SimConfig {
-    let account = Account::new(USERNAME, PASSWORD).in_zone("Asia/Kolkata").with_token("canary-personal-token-77");
+pub(crate) fn config(source: SiteSource) -> SimConfig {
+    let account =
+        Account::new(USERNAME, PASSWORD).in_zone("Asia/Kolkata").with_token("canary-personal-token-77");
     SimConfig { context_path: "/jira".into(), accounts: vec![account], source, ..SimConfig::default() }
 }
 
 /// Recorded issues beside the checkout (or where `UPLINK_JIRA_SAMPLES` says); `None`, said aloud, when there are none.
-pub fn recorded_issues() -> Option<PathBuf> {
+pub(crate) fn recorded_issues() -> Option<PathBuf> {
     let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/jira-samples");
     let samples = std::env::var_os("UPLINK_JIRA_SAMPLES").map_or(beside, PathBuf::from);
     let file = samples.join("server/tidev-appcelerator/issues-curated.ndjson.gz");
@@ -33,7 +35,7 @@ pub fn recorded_issues() -> Option<PathBuf> {
 }
 
 /// Asserts that every table of the connection `jira` equals the simulator's truth, cell by cell.
-pub fn assert_landed_equals_truth(cluster: &Cluster, sim: &tests::jira_sim::SimHandle) {
+pub(crate) fn assert_landed_equals_truth(cluster: &Cluster, sim: &tests::jira_sim::SimHandle) {
     let mut differences = Vec::new();
     for (name, truth) in truth::tables(sim) {
         match lake_oracle::read(&cluster.table_dir(&name)) {

@@ -18,16 +18,24 @@ async fn tls(cluster: &Cluster) -> TlsStream<TcpStream> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(cluster.relay_data().join("ca.pem")).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let builder =
+        rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let config = builder.with_root_certificates(roots).with_no_client_auth();
     let address = cluster.relay_url.trim_start_matches("https://");
     let tcp = TcpStream::connect(address).await.unwrap();
-    TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("127.0.0.1").unwrap(), tcp).await.unwrap()
+    TlsConnector::from(Arc::new(config))
+        .connect(ServerName::try_from("127.0.0.1").unwrap(), tcp)
+        .await
+        .unwrap()
 }
 
-async fn upgrade(cluster: &Cluster, subprotocol: Option<&str>) -> Result<WebSocketStream<TlsStream<TcpStream>>, Error> {
+async fn upgrade(
+    cluster: &Cluster,
+    subprotocol: Option<&str>,
+) -> Result<WebSocketStream<TlsStream<TcpStream>>, Error> {
     let stream = tls(cluster).await;
-    let mut request = format!("{}/v1/link", cluster.relay_url.replace("https", "wss")).into_client_request().unwrap();
+    let mut request =
+        format!("{}/v1/link", cluster.relay_url.replace("https", "wss")).into_client_request().unwrap();
     if let Some(name) = subprotocol {
         request.headers_mut().insert("sec-websocket-protocol", name.parse().unwrap());
     }
@@ -62,7 +70,9 @@ async fn an_unknown_protocol_version_is_refused_by_name() {
         Err(error) => panic!("refused without an answer: {error}"),
         Ok(socket) => assert!(said(socket).await.contains("unknown_protocol")),
     }
-    let Err(Error::Http(response)) = upgrade(&cluster, None).await else { panic!("no subprotocol was accepted") };
+    let Err(Error::Http(response)) = upgrade(&cluster, None).await else {
+        panic!("no subprotocol was accepted")
+    };
     assert!(response.status().is_client_error());
 }
 

@@ -102,7 +102,10 @@ impl Cluster {
     pub async fn start_relay(&mut self) {
         let listen = self.relay_url.strip_prefix("https://").unwrap_or("127.0.0.1:0").to_owned();
         let mut command = Command::new(Binaries::built().path("uplink-relay"));
-        command.args(["run", "--json", "--log-format", "json", "--listen", &listen, "--data"]).arg(self.relay_data());
+        command
+            .args(["run", "--json", "--log-format", "json", "--listen", &listen, "--data"])
+            .arg(self.relay_data());
+        command.env("UPLINK_RELAY_LOG__FILTER", "info,relay=debug,delta_kernel=warn");
         let mut relay = Process::spawn("relay", command);
         let line = relay.stdout_line(|line| line.contains("\"url\"")).await;
         let ready: Value = serde_json::from_str(&line).expect("the relay's start line is JSON");
@@ -113,7 +116,9 @@ impl Cluster {
     /// Starts (or starts again) the agent.
     pub async fn start_agent(&mut self) {
         let mut command = Command::new(Binaries::built().path("uplink-agent"));
-        command.args(["run", "--log-format", "json", "--log-level", "debug", "--state"]).arg(self.agent_state());
+        command
+            .args(["run", "--log-format", "json", "--log-level", "debug", "--state"])
+            .arg(self.agent_state());
         self.agent = Some(Process::spawn("agent", command));
     }
 
@@ -154,7 +159,11 @@ impl Cluster {
     /// Makes the uplink if it is not there, and a fresh enrolment token of it.
     pub async fn new_token(&self, uplink: &str) -> String {
         let created = self.ctl(&["uplink", "create", uplink, "--token-only"], "").await;
-        let printed = if created.code == 0 { created } else { self.ctl(&["uplink", "token", uplink, "--token-only"], "").await };
+        let printed = if created.code == 0 {
+            created
+        } else {
+            self.ctl(&["uplink", "token", uplink, "--token-only"], "").await
+        };
         assert_eq!(printed.code, 0, "no token: {printed:?}");
         printed.stdout.trim().to_owned()
     }
@@ -168,7 +177,14 @@ impl Cluster {
     /// Runs `uplink-agent enroll` with arguments and an authority of the test's own.
     pub async fn enrol_with(&self, token: &str, args: &[&str], ca: &Path) -> Printed {
         let mut command = Command::new(Binaries::built().path("uplink-agent"));
-        command.arg("enroll").args(args).arg("--token-stdin").arg("--relay-ca").arg(ca).arg("--state").arg(self.agent_state());
+        command
+            .arg("enroll")
+            .args(args)
+            .arg("--token-stdin")
+            .arg("--relay-ca")
+            .arg(ca)
+            .arg("--state")
+            .arg(self.agent_state());
         run(command, token).await
     }
 
@@ -192,8 +208,20 @@ impl Cluster {
     pub async fn connect(&self, jira_url: &str, password: &str, max_parallel: u32) {
         let parallel = max_parallel.to_string();
         let args = [
-            "connection", "create", "jira", "--pool", "sales", "--uplink", "hq", "--url", jira_url, "--username", USERNAME,
-            "--password-stdin", "--max-parallel", &parallel,
+            "connection",
+            "create",
+            "jira",
+            "--pool",
+            "sales",
+            "--uplink",
+            "hq",
+            "--url",
+            jira_url,
+            "--username",
+            USERNAME,
+            "--password-stdin",
+            "--max-parallel",
+            &parallel,
         ];
         let printed = self.ctl(&args, password).await;
         assert_eq!(printed.code, 0, "the connection was not made: {printed:?}");
@@ -214,7 +242,13 @@ impl Cluster {
     pub async fn extracted(&self, args: &[&str]) -> Value {
         let run = self.extract(args).await;
         let document = self.ended(&run).await;
-        assert_eq!(document["state"], "succeeded", "{document:#}\nagent: {}\nrelay: {}", self.agent_log(), self.relay_log());
+        assert_eq!(
+            document["state"],
+            "succeeded",
+            "{document:#}\nagent: {}\nrelay: {}",
+            self.agent_log(),
+            self.relay_log()
+        );
         document
     }
 

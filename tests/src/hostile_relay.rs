@@ -56,16 +56,17 @@ impl HostileRelay {
 
     /// Answers one enrolment.
     pub async fn enrol_one(&mut self) {
-        let mut stream = self.accept().await;
-        let (head, mut body) = read_head(&mut stream).await;
-        let length = header(&head, "content-length").and_then(|text| text.parse::<usize>().ok()).unwrap_or_default();
+        let (mut stream, head, mut body) = self.request().await;
+        let length =
+            header(&head, "content-length").and_then(|text| text.parse::<usize>().ok()).unwrap_or_default();
         while body.len() < length {
             let mut buffer = [0; 4096];
             let read = stream.read(&mut buffer).await.expect("the agent sends its request");
             body.extend_from_slice(&buffer[..read]);
         }
         self.enrolled = Some(serde_json::from_slice(&body).expect("an enrolment request"));
-        let answer = EnrolAnswer { agent_id: "agent_1".into(), uplink: "hq".into(), relay_id: "hostile".into() };
+        let answer =
+            EnrolAnswer { agent_id: "agent_1".into(), uplink: "hq".into(), relay_id: "hostile".into() };
         let json = serde_json::to_string(&answer).expect("JSON");
         let text = format!(
             "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{json}",
@@ -81,8 +82,7 @@ impl HostileRelay {
     }
 
     async fn link(&mut self) -> HostileLink {
-        let mut stream = self.accept().await;
-        let (head, _) = read_head(&mut stream).await;
+        let (mut stream, head, _) = self.request().await;
         let accept = derive_accept_key(header(&head, "sec-websocket-key").expect("a key").as_bytes());
         let answer = format!(
             "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
@@ -95,7 +95,8 @@ impl HostileRelay {
         let hello = next_text(&mut socket).await;
         let enrolled = self.enrolled.clone().expect("the agent enrolled before");
         let claimed = expect.handle_text(&hello).expect("a hello");
-        let agent = claimed.verify(&enrolled.signing_key, &["127.0.0.1".to_owned()]).expect("a good signature");
+        let agent =
+            claimed.verify(&enrolled.signing_key, &["127.0.0.1".to_owned()]).expect("a good signature");
         let welcome = Welcome {
             session: 1,
             heartbeat_ms: 5_000,
@@ -107,9 +108,15 @@ impl HostileRelay {
         HostileLink { socket, enrolled }
     }
 
-    async fn accept(&self) -> TlsStream<TcpStream> {
-        let (tcp, _) = self.listener.accept().await.expect("a connection");
-        self.acceptor.accept(tcp).await.expect("the agent trusts this authority")
+    /// The next connection that brings a request; agents also look whether anybody is there, and hang up.
+    async fn request(&self) -> (TlsStream<TcpStream>, String, Vec<u8>) {
+        loop {
+            let (tcp, _) = self.listener.accept().await.expect("a connection");
+            let mut stream = self.acceptor.accept(tcp).await.expect("the agent trusts this authority");
+            if let Some((head, body)) = read_head(&mut stream).await {
+                return (stream, head, body);
+            }
+        }
     }
 }
 
@@ -178,16 +185,19 @@ async fn next_text(socket: &mut WebSocketStream<TlsStream<TcpStream>>) -> Utf8By
     }
 }
 
-async fn read_head(stream: &mut TlsStream<TcpStream>) -> (String, Vec<u8>) {
+/// The head of a request and what came of its body; nothing when the peer hangs up before.
+async fn read_head(stream: &mut TlsStream<TcpStream>) -> Option<(String, Vec<u8>)> {
     let mut bytes = Vec::new();
     loop {
         let mut buffer = [0; 1024];
-        let read = stream.read(&mut buffer).await.expect("a request");
-        assert!(read > 0, "the request ended early");
+        let read = stream.read(&mut buffer).await.unwrap_or_default();
+        if read == 0 {
+            return None;
+        }
         bytes.extend_from_slice(&buffer[..read]);
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
             let body = bytes.split_off(end + 4);
-            return (String::from_utf8(bytes).expect("ASCII"), body);
+            return Some((String::from_utf8(bytes).expect("ASCII"), body));
         }
     }
 }
@@ -201,9 +211,13 @@ fn tls() -> (String, TlsAcceptor) {
     let mut authority = CertificateParams::new(Vec::new()).expect("parameters");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     authority.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-    let issuer = CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("a key")).expect("an authority");
+    let issuer =
+        CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("a key")).expect("an authority");
     let key = KeyPair::generate().expect("a key");
-    let leaf = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("parameters").signed_by(&key, &issuer).expect("a leaf");
+    let leaf = CertificateParams::new(vec!["127.0.0.1".to_owned()])
+        .expect("parameters")
+        .signed_by(&key, &issuer)
+        .expect("a leaf");
     let key_der = rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).expect("a key in DER");
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)

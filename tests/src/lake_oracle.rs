@@ -53,7 +53,10 @@ fn replay(dir: &Path) -> Option<Log> {
     let mut log = Log { version: 0, columns: Vec::new(), field_ids: BTreeMap::new(), files: BTreeSet::new() };
     let mut found = false;
     for version in 0.. {
-        let Ok(text) = std::fs::read_to_string(dir.join("_delta_log").join(format!("{version:020}.json"))) else { break };
+        let Ok(text) = std::fs::read_to_string(dir.join("_delta_log").join(format!("{version:020}.json")))
+        else {
+            break;
+        };
         found = true;
         log.version = version;
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
@@ -84,7 +87,8 @@ fn apply(log: &mut Log, action: &Value) {
 }
 
 fn read_file(path: &Path, rows: &mut Vec<BTreeMap<String, Cell>>) {
-    let file = File::open(path).unwrap_or_else(|error| panic!("a live file is missing: {}: {error}", path.display()));
+    let file = File::open(path)
+        .unwrap_or_else(|error| panic!("a live file is missing: {}: {error}", path.display()));
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).expect("a footer").build().expect("a reader");
     for batch in reader {
         read_batch(&batch.expect("a batch"), rows);
@@ -124,7 +128,10 @@ pub fn differences(name: &str, truth: &TruthTable, landed: &LandedTable) -> Vec<
     let landed_names: BTreeSet<&str> = landed.columns.iter().map(String::as_str).collect();
     let expected_names: BTreeSet<&str> = names.iter().copied().collect();
     if landed_names != expected_names {
-        found.push(format!("{name}: columns differ: {:?}", landed_names.symmetric_difference(&expected_names).collect::<Vec<_>>()));
+        found.push(format!(
+            "{name}: columns differ: {:?}",
+            landed_names.symmetric_difference(&expected_names).collect::<Vec<_>>()
+        ));
     }
     let mut by_key: BTreeMap<String, &BTreeMap<String, Cell>> = BTreeMap::new();
     for row in &landed.rows {
@@ -158,9 +165,16 @@ fn cell_differences(
     expected: &[Cell],
     landed: &BTreeMap<String, Cell>,
 ) -> Vec<String> {
-    let differing = names.iter().zip(expected).filter(|(name, cell)| landed.get(**name).unwrap_or(&Cell::Null) != *cell);
+    let differing =
+        names.iter().zip(expected).filter(|(name, cell)| landed.get(**name).unwrap_or(&Cell::Null) != *cell);
     differing
-        .map(|(name, cell)| format!("{table} {key} {name}: expected {}, landed {}", short(cell), short(landed.get(*name).unwrap_or(&Cell::Null))))
+        .map(|(name, cell)| {
+            format!(
+                "{table} {key} {name}: expected {}, landed {}",
+                short(cell),
+                short(landed.get(*name).unwrap_or(&Cell::Null))
+            )
+        })
         .collect()
 }
 

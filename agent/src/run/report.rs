@@ -88,14 +88,30 @@ fn warnings(all: &[jira::Warning]) -> Vec<RunWarning> {
     told
 }
 
-/// The engine's error for a person: its text already says what to do; the hint adds whether trying again can help.
+/// The engine's error for a person: what failed and why is its text, the hint is the next step.
 pub(crate) fn failure_of(error: &jira::Error) -> Failure {
-    let hint = if error.is_retryable_later() {
-        "the same extraction may succeed later"
-    } else {
-        "trying again without a change will fail again"
-    };
-    Failure { code: error.code().to_owned(), message: error.to_string(), hint: hint.to_owned() }
+    Failure { code: error.code().to_owned(), message: error.to_string(), hint: hint(error).to_owned() }
+}
+
+fn hint(error: &jira::Error) -> &'static str {
+    match error.code() {
+        "login_refused" | "login_changed" => {
+            "check the account in a browser, then give the right password with `uplinkctl connection update NAME --password-stdin`"
+        }
+        "login_captcha" => {
+            "log in once as this account in a browser and answer the CAPTCHA, then extract again; a personal access token is not subject to it"
+        }
+        "login_anonymous" | "login_sso" => {
+            "use an address of Jira that the single sign-on leaves to REST, or a personal access token (`uplinkctl connection update NAME --api-token-stdin`)"
+        }
+        "wrong_context_path" => {
+            "give the whole address with `uplinkctl connection update NAME --url` and permit it on the premises with --allow-jira"
+        }
+        "tls_untrusted" => "name the authority of Jira's certificate on the premises with `--jira-ca FILE`",
+        "unreachable" => "check from the agent's machine that this address answers, then extract again",
+        _ if error.is_retryable_later() => "the same extraction may succeed later",
+        _ => "trying again without a change will fail again",
+    }
 }
 
 /// A run that was stopped on request.

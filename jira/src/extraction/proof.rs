@@ -41,7 +41,7 @@ pub(crate) async fn prove(run: &Run, known: &mut Known, caught: Caught<'_>) -> R
     }
     let groups = known.groups(whole, run.lanes().saturating_sub(1).max(1), SLICES_PER_COUNT);
     for group in suspects(run, known, &groups, &caught).await? {
-        settle(run, known, group).await?;
+        settle(run, known, group, caught.until_ms).await?;
     }
     Ok(known.count(whole))
 }
@@ -96,8 +96,9 @@ async fn count_quiet(run: &Run, groups: &[Range], until: i64) -> Result<u64, Err
     run.count(run.jql(Range { to: last.to, ..*first }).before(Axis::Updated, until)).await
 }
 
-/// Compares ids, repairs, and counts again until both agree.
-async fn settle(run: &Run, known: &mut Known, group: Range) -> Result<(), Error> {
+/// Compares ids, repairs, and counts again until both agree. What came into the second of `until_ms` meanwhile need not: the next
+/// delta load starts before it.
+async fn settle(run: &Run, known: &mut Known, group: Range, until_ms: i64) -> Result<(), Error> {
     let mut counts = (0, 0);
     for _ in 0..ROUNDS_MAX {
         let mut shown = Heads::default();
@@ -119,6 +120,12 @@ async fn settle(run: &Run, known: &mut Known, group: Range) -> Result<(), Error>
         // What was deleted after its id was shown again is as if deleted after the end; the next full load takes it out.
         let message = "issues went on being deleted while they were counted; the next full load takes the last of them out";
         return run.warn("still_deleting", message, counts.0 - counts.1).await;
+    }
+    let vouched = Range { to: group.to.min(until_ms), ..group };
+    if vouched.to < group.to
+        && (vouched.is_empty() || known.count(vouched) >= run.count(run.jql(vouched)).await?)
+    {
+        return Ok(());
     }
     let detail = format!(
         "{} issues were read, but Jira counts {}, still after {ROUNDS_MAX} comparisons of their ids",

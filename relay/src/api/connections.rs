@@ -84,11 +84,19 @@ pub(super) async fn replace(
     let old = node.store.connection(&name).await?;
     if new.name.as_ref().is_some_and(|new| *new != name) {
         let hint = "leave `name` out, or create a new connection";
-        return Err(Problem::input("name_fixed", "a connection cannot be renamed: its tables carry its name", hint));
+        return Err(Problem::input(
+            "name_fixed",
+            "a connection cannot be renamed: its tables carry its name",
+            hint,
+        ));
     }
     if new.pool != old.pool {
         let hint = "create a new connection in the other pool";
-        return Err(Problem::input("pool_fixed", "a connection cannot change its pool: its tables lie there", hint));
+        return Err(Problem::input(
+            "pool_fixed",
+            "a connection cannot change its pool: its tables lie there",
+            hint,
+        ));
     }
     let connection = settle(&node, name, new, Some(&old)).await?;
     node.store.replace_connection(&connection).await?;
@@ -113,8 +121,9 @@ async fn settle(
     old: Option<&Connection>,
 ) -> Result<Connection, Problem> {
     let uplink = check_mode(&new)?;
-    let site = SiteAddress::parse(&new.url)
-        .map_err(|error| Problem::input("bad_url", error.to_string(), "give Jira's base address as its users type it"))?;
+    let site = SiteAddress::parse(&new.url).map_err(|error| {
+        Problem::input("bad_url", error.to_string(), "give Jira's base address as its users type it")
+    })?;
     let max_parallel = new.max_parallel.unwrap_or(PARALLEL);
     if max_parallel == 0 || max_parallel > PARALLEL_MAX {
         let detail = format!("`max_parallel` is {max_parallel}");
@@ -126,7 +135,11 @@ async fn settle(
         (None, Some(old)) if old.url == site.as_str() && old.username == new.username => old.sealed.clone(),
         (None, Some(_)) => {
             let detail = "the secret is sealed for the old address and account";
-            return Err(Problem::input("secret_needed", detail, "give the secret again with the new address or account"));
+            return Err(Problem::input(
+                "secret_needed",
+                detail,
+                "give the secret again with the new address or account",
+            ));
         }
         (None, None) => Vec::new(),
     };
@@ -167,7 +180,11 @@ fn check_username(new: &NewConnection) -> Result<(), Problem> {
     let printable = new.username.len() <= USERNAME_MAX && !new.username.chars().any(char::is_control);
     if !printable || (new.username.is_empty() && new.credential == CredentialKind::Password) {
         let detail = "`username` must be the account's name in Jira";
-        return Err(Problem::input("bad_username", detail, "only a personal access token goes without a user name"));
+        return Err(Problem::input(
+            "bad_username",
+            detail,
+            "only a personal access token goes without a user name",
+        ));
     }
     Ok(())
 }
@@ -194,8 +211,12 @@ pub(super) async fn test(
     let (answer, report) = oneshot::channel();
     let order = Order::Test { connection: Box::new(connection.spec()?), answer };
     if orders.try_send(order).is_err() {
-        return Err(Problem::new(StatusCode::CONFLICT, "agent_busy", "the agent takes no more orders at the moment")
-            .hint("try again in a few seconds"));
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "agent_busy",
+            "the agent takes no more orders at the moment",
+        )
+        .hint("try again in a few seconds"));
     }
     match tokio::time::timeout(TEST_WAIT, report).await {
         Ok(Ok(report)) => Ok(Json(report)),

@@ -39,7 +39,10 @@ pub(super) async fn token(
 }
 
 /// `POST /v1/enrol`: the token is the proof.
-pub(super) async fn enrol(State(node): State<Shared>, request: Request) -> Result<Json<EnrolAnswer>, Problem> {
+pub(super) async fn enrol(
+    State(node): State<Shared>,
+    request: Request,
+) -> Result<Json<EnrolAnswer>, Problem> {
     let bytes = read(request, &()).await?;
     let request: EnrolRequest = serde_json::from_slice(&bytes).map_err(|_| {
         Problem::new(StatusCode::BAD_REQUEST, "bad_enrolment", "the body is no enrolment request")

@@ -75,9 +75,14 @@ fn spec(new: &NewExtraction) -> Result<ExtractionSpec, Problem> {
     check_projects(&projects)?;
     let jql = new.jql.clone().filter(|jql| !jql.trim().is_empty());
     if jql.as_ref().is_some_and(|jql| jql.len() > JQL_BYTES_MAX) {
-        return Err(Problem::input("bad_jql", "`jql` is too long", format!("give at most {JQL_BYTES_MAX} bytes")));
+        return Err(Problem::input(
+            "bad_jql",
+            "`jql` is too long",
+            format!("give at most {JQL_BYTES_MAX} bytes"),
+        ));
     }
-    let created_from_ms = new.created_from.as_deref().map(|text| time_ms("created_from", text)).transpose()?;
+    let created_from_ms =
+        new.created_from.as_deref().map(|text| time_ms("created_from", text)).transpose()?;
     let created_to_ms = new.created_to.as_deref().map(|text| time_ms("created_to", text)).transpose()?;
     if created_from_ms.zip(created_to_ms).is_some_and(|(from, to)| from >= to) {
         let detail = "`created_from` is not before `created_to`";
@@ -105,11 +110,19 @@ fn check_projects(projects: &[String]) -> Result<(), Problem> {
     let wrong = projects.iter().find(|key| !plain(key));
     if let Some(key) = wrong {
         let detail = format!("`{}` is no project key", key.escape_debug());
-        return Err(Problem::input("bad_project", detail, "give keys as they stand before the dash of an issue key"));
+        return Err(Problem::input(
+            "bad_project",
+            detail,
+            "give keys as they stand before the dash of an issue key",
+        ));
     }
     if projects.len() > PROJECTS_MAX {
         let detail = format!("{} projects are named", projects.len());
-        return Err(Problem::input("too_many_projects", detail, format!("name at most {PROJECTS_MAX}, or none for all")));
+        return Err(Problem::input(
+            "too_many_projects",
+            detail,
+            format!("name at most {PROJECTS_MAX}, or none for all"),
+        ));
     }
     Ok(())
 }

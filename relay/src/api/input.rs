@@ -49,7 +49,11 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
         let place = if path == "." { String::new() } else { format!(" at `{path}`") };
-        Problem::input("bad_member", format!("the body is wrong{place}: {}", error.inner()), "send the members that the API names")
+        Problem::input(
+            "bad_member",
+            format!("the body is wrong{place}: {}", error.inner()),
+            "send the members that the API names",
+        )
     })
 }
 

@@ -71,12 +71,18 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         let detail = error.to_string();
         match error {
-            StoreError::Missing { kind, .. } => Self::new(StatusCode::NOT_FOUND, format!("{kind}_not_found"), detail)
-                .hint(format!("check the name; `uplinkctl {kind} list` shows what exists")),
-            StoreError::Exists { kind, .. } => Self::new(StatusCode::CONFLICT, format!("{kind}_exists"), detail)
-                .hint("choose another name, or delete the old one first"),
-            StoreError::InUse { kind, .. } => Self::new(StatusCode::CONFLICT, format!("{kind}_in_use"), detail)
-                .hint("delete or end what uses it first"),
+            StoreError::Missing { kind, .. } => {
+                Self::new(StatusCode::NOT_FOUND, format!("{kind}_not_found"), detail)
+                    .hint(format!("check the name; `uplinkctl {kind} list` shows what exists"))
+            }
+            StoreError::Exists { kind, .. } => {
+                Self::new(StatusCode::CONFLICT, format!("{kind}_exists"), detail)
+                    .hint("choose another name, or delete the old one first")
+            }
+            StoreError::InUse { kind, .. } => {
+                Self::new(StatusCode::CONFLICT, format!("{kind}_in_use"), detail)
+                    .hint("delete or end what uses it first")
+            }
             StoreError::Step(_) => Self::new(StatusCode::CONFLICT, "run_state", detail)
                 .hint("look at the run with `uplinkctl run show`"),
             StoreError::StaleLease { .. } => {
@@ -102,7 +108,9 @@ impl From<EnrolError> for Problem {
         let detail = error.to_string();
         let again = "make a new one with `uplinkctl uplink token` on the relay's side";
         match error {
-            EnrolError::Token(error) => Self::input(error.code(), detail, "copy the whole token, from `upl1.` on"),
+            EnrolError::Token(error) => {
+                Self::input(error.code(), detail, "copy the whole token, from `upl1.` on")
+            }
             EnrolError::Unknown => Self::new(StatusCode::FORBIDDEN, "token_unknown", detail)
                 .hint(format!("check the relay's address, or {again}")),
             EnrolError::Expired(_) => Self::new(StatusCode::FORBIDDEN, "token_expired", detail).hint(again),
@@ -110,7 +118,9 @@ impl From<EnrolError> for Problem {
                 .hint(format!("if you did not use it, revoke the agent that did; then {again}")),
             EnrolError::KeyKnown(_) => Self::new(StatusCode::CONFLICT, "key_enrolled", detail)
                 .hint("the agent can run as it is; to enrol anew, use an empty state directory"),
-            EnrolError::Text(_) => Self::input("agent_text", detail, "set a shorter name in the agent's configuration"),
+            EnrolError::Text(_) => {
+                Self::input("agent_text", detail, "set a shorter name in the agent's configuration")
+            }
             EnrolError::Random => Self::internal(&detail),
             EnrolError::Store(error) => error.into(),
         }

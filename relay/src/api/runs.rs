@@ -4,10 +4,10 @@ use super::input::{Params, Place};
 use super::problem::Problem;
 use crate::clock;
 use crate::node::{Node, Shared};
+use crate::run::RunState;
 use crate::run::board::Live;
 use crate::run::document::RunDocument;
 use crate::run::drive::{self, run_number};
-use crate::run::RunState;
 use crate::store::{CancelAnswer, Run, StoreError};
 use crate::uplinks::Order;
 use axum::Json;
@@ -73,8 +73,12 @@ pub(super) async fn cancel(
             if let Some(orders) = orders
                 && orders.try_send(Order::Cancel { number }).is_err()
             {
-                return Err(Problem::new(StatusCode::CONFLICT, "agent_busy", "the agent takes no order at the moment")
-                    .hint("cancel again in a few seconds"));
+                return Err(Problem::new(
+                    StatusCode::CONFLICT,
+                    "agent_busy",
+                    "the agent takes no order at the moment",
+                )
+                .hint("cancel again in a few seconds"));
             }
             node.board.changed(number);
         }
@@ -85,7 +89,10 @@ pub(super) async fn cancel(
 }
 
 /// One document at once and one at every change, a line each, until the run is over.
-pub(super) async fn follow(State(node): State<Shared>, Place(id): Place<String>) -> Result<Response, Problem> {
+pub(super) async fn follow(
+    State(node): State<Shared>,
+    Place(id): Place<String>,
+) -> Result<Response, Problem> {
     let number = number(&id)?;
     node.store.run(number).await?;
     let changes = node.board.watch(number);
@@ -165,7 +172,8 @@ pub(super) async fn document(node: &Node, run: &Run) -> Result<RunDocument, Stor
 fn number(id: &str) -> Result<i64, Problem> {
     run_number(id).ok_or_else(|| {
         let detail = format!("`{}` is no run", id.escape_debug());
-        Problem::new(StatusCode::NOT_FOUND, "run_not_found", detail).hint("`uplinkctl run list` shows the runs")
+        Problem::new(StatusCode::NOT_FOUND, "run_not_found", detail)
+            .hint("`uplinkctl run list` shows the runs")
     })
 }
 

@@ -54,7 +54,8 @@ pub(super) async fn show(
     let rows = look.rows.unwrap_or(ROWS).min(ROWS_MAX);
     let preview = if known { node.lake.preview(&place, rows).await? } else { None };
     let Some(preview) = preview else {
-        let detail = format!("{}/{} has no table `{}`", place.pool, place.connection, place.table.escape_debug());
+        let detail =
+            format!("{}/{} has no table `{}`", place.pool, place.connection, place.table.escape_debug());
         return Err(Problem::new(StatusCode::NOT_FOUND, "table_not_found", detail)
             .hint("`uplinkctl table list` shows the tables; an extraction fills them"));
     };

@@ -34,7 +34,7 @@ pub(crate) async fn commit(node: Shared, number: i64) {
     for attempt in 1_u32.. {
         match try_commit(&node, number).await {
             Ok(()) => {
-                tracing::info!(run = %run_id(number), "run succeeded");
+                tracing::info!(event = "run_succeeded", run = %run_id(number), "run succeeded");
                 break;
             }
             Err(error) if attempt >= TRIES || !error.may_pass() => {
@@ -94,7 +94,7 @@ async fn try_commit(node: &Node, number: i64) -> Result<(), CommitError> {
         let own = parts.remove(&name).unwrap_or_default();
         let replaced = if catalogue::is_issue_table(&name) { replaced.clone() } else { Vec::new() };
         if let Some(committed) = commit_table(node, &run, &name, &own, replaced).await? {
-            tracing::info!(run = %run_id(number), table = name, version = committed.version, rows = committed.rows,
+            tracing::info!(event = "table_committed", run = %run_id(number), table = name, version = committed.version, rows = committed.rows,
                 again = committed.already, "table committed");
             let said = format!("table {name} holds {} rows in version {}", committed.rows, committed.version);
             drive::note(node, number, "table_committed", said).await;
@@ -116,7 +116,8 @@ async fn try_commit(node: &Node, number: i64) -> Result<(), CommitError> {
 /// The tables that the run is about: those made from issues also when it read no row of them, because then a full load
 /// leaves them empty and their watermark moves all the same; those of the site only if it read them.
 fn tables(run: &Run, outcome: &Outcome, parts: &BTreeMap<String, Vec<StoredPart>>) -> BTreeSet<String> {
-    let selected = catalogue::selected(&run.spec.tables).into_iter().filter(|name| catalogue::is_issue_table(name));
+    let selected =
+        catalogue::selected(&run.spec.tables).into_iter().filter(|name| catalogue::is_issue_table(name));
     let named = outcome.result.tables.keys().filter(|name| catalogue::is_table(name)).cloned();
     selected.chain(named).chain(parts.keys().cloned()).collect()
 }
@@ -158,7 +159,12 @@ fn place(run: &Run, table: &str) -> TablePlace {
 }
 
 /// What the table holds now. One that no run ever had a part of does not exist yet and has no columns; its watermark counts.
-async fn table_row(node: &Node, run: &Run, outcome: &Outcome, place: TablePlace) -> Result<TableRow, LakeError> {
+async fn table_row(
+    node: &Node,
+    run: &Run,
+    outcome: &Outcome,
+    place: TablePlace,
+) -> Result<TableRow, LakeError> {
     let info = node.lake.describe(&place).await?;
     let watermark_ms = outcome.result.watermark_ms.filter(|_| catalogue::is_issue_table(&place.table));
     let columns = info.as_ref().map_or(0, |info| info.columns.len());
@@ -193,12 +199,22 @@ fn warn_of_ghosts(run: &Run, outcome: &mut Outcome) {
     }
     let (code, message) = if rows > counted {
         let more = rows - counted;
-        ("issues_count_above", format!("{more} issues were deleted in Jira or moved out of sight; a full load removes them"))
+        (
+            "issues_count_above",
+            format!("{more} issues were deleted in Jira or moved out of sight; a full load removes them"),
+        )
     } else {
         let fewer = counted - rows;
-        ("issues_count_below", format!("Jira counted {fewer} issues more than the table holds; a full load brings them in"))
+        (
+            "issues_count_below",
+            format!("Jira counted {fewer} issues more than the table holds; a full load brings them in"),
+        )
     };
-    outcome.result.warnings.push(RunWarning { code: code.to_owned(), message, count: rows.abs_diff(counted) });
+    outcome.result.warnings.push(RunWarning {
+        code: code.to_owned(),
+        message,
+        count: rows.abs_diff(counted),
+    });
 }
 
 /// Removes what the run's lost leases left. What cannot be removed now goes with the next run.

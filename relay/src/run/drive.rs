@@ -112,7 +112,10 @@ impl ActiveRun {
     /// Whether a part may land; the lease and the table come from outside.
     pub(crate) fn accepts(&self, header: &PartHeader) -> Result<(), Failure> {
         if header.lease != self.lease {
-            return Err(refused("stale_lease", format!("lease {} of {} is over", header.lease.0, header.run)));
+            return Err(refused(
+                "stale_lease",
+                format!("lease {} of {} is over", header.lease.0, header.run),
+            ));
         }
         if !crate::run::catalogue::is_landable(&header.table) {
             return Err(refused("unknown_table", format!("this relay has no table `{}`", header.table)));
@@ -133,12 +136,8 @@ impl ActiveRun {
 
 /// Adds a line of the relay's own to the run's log. A log line is not worth a failure.
 pub(crate) async fn note(node: &Node, number: i64, event: &str, message: String) {
-    let line = LogLine {
-        at_ms: crate::clock::now_ms(),
-        level: "info".to_owned(),
-        event: event.to_owned(),
-        message,
-    };
+    let line =
+        LogLine { at_ms: crate::clock::now_ms(), level: "info".to_owned(), event: event.to_owned(), message };
     if let Err(error) = node.store.log(number, &line).await {
         tracing::warn!(run = %run_id(number), %error, "cannot keep a log line");
     }
@@ -161,7 +160,9 @@ pub(crate) async fn lose(node: &Node, number: i64, lease: u32, reason: &str, pro
         match node.store.lose(number, lease, reason, progress, now).await {
             Ok(state) => return lost(node, number, state, reason).await,
             Err(StoreError::StaleLease { .. } | StoreError::Step(_) | StoreError::Missing { .. }) => return,
-            Err(error) => tracing::error!(run = %run_id(number), %error, "cannot take a run back; trying again"),
+            Err(error) => {
+                tracing::error!(run = %run_id(number), %error, "cannot take a run back; trying again")
+            }
         }
         tokio::select! {
             () = node.stop.cancelled() => return,

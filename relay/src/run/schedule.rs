@@ -74,14 +74,19 @@ async fn start(node: &Node, run: &Run) -> Result<bool, StoreError> {
     let assignment = drive::assign(node, run, spec, &agent_id).await?;
     node.board.started(run.number);
     let (lease, entries) = (assignment.lease, assignment.messages.len().saturating_sub(1));
-    tracing::info!(run = %drive::run_id(run.number), connection = run.connection, agent = agent_id, lease, entries,
+    tracing::info!(event = "run_handed_out", run = %drive::run_id(run.number), connection = run.connection, agent = agent_id, lease, entries,
         "run handed to agent");
-    let message = format!("handed to agent {agent_id} under lease {lease} with {entries} batches of checkpoints");
+    let message =
+        format!("handed to agent {agent_id} under lease {lease} with {entries} batches of checkpoints");
     drive::note(node, run.number, "run_handed_out", message).await;
     order(node, &orders, assignment).await
 }
 
-async fn order(node: &Node, orders: &mpsc::Sender<Order>, assignment: Assignment) -> Result<bool, StoreError> {
+async fn order(
+    node: &Node,
+    orders: &mpsc::Sender<Order>,
+    assignment: Assignment,
+) -> Result<bool, StoreError> {
     let (number, lease) = (assignment.number, assignment.lease);
     if orders.try_send(Order::Start(Box::new(assignment))).is_err() {
         drive::lose(node, number, lease, "the agent's session ended", None).await;
@@ -105,11 +110,7 @@ async fn settle(node: &Node, run: &Run) -> Result<Result<ExtractionSpec, Failure
 }
 
 /// Where a delta load of these tables starts: at the smallest watermark. Refused if one was never loaded in full.
-pub(crate) fn delta_start(
-    tables: &[String],
-    known: &[TableRow],
-    connection: &str,
-) -> Result<i64, Failure> {
+pub(crate) fn delta_start(tables: &[String], known: &[TableRow], connection: &str) -> Result<i64, Failure> {
     let wanted: BTreeSet<String> =
         catalogue::selected(tables).into_iter().filter(|name| catalogue::is_issue_table(name)).collect();
     let watermark = |name: &String| known.iter().find(|row| row.table == *name)?.watermark_ms;
@@ -121,8 +122,13 @@ pub(crate) fn delta_start(
         None if wanted.is_empty() => Ok(crate::clock::now_ms()),
         Some(_) | None => Err(Failure {
             code: "never_loaded".to_owned(),
-            message: format!("{connection} was never loaded in full: {} cannot be brought up to date", missing.join(", ")),
-            hint: format!("run `uplinkctl extract {connection} --full` first, or narrow the delta load with --tables"),
+            message: format!(
+                "{connection} was never loaded in full: {} cannot be brought up to date",
+                missing.join(", ")
+            ),
+            hint: format!(
+                "run `uplinkctl extract {connection} --full` first, or narrow the delta load with --tables"
+            ),
         }),
     }
 }
@@ -154,14 +160,19 @@ mod tests {
 
     #[test]
     fn a_delta_load_starts_at_the_smallest_watermark_of_its_tables() {
-        let known = [table("issues", Some(20)), table("issue_links", Some(10)), table("issue_comments", Some(5))];
+        let known =
+            [table("issues", Some(20)), table("issue_links", Some(10)), table("issue_comments", Some(5))];
         assert_eq!(delta_start(&names(&["issues", "issue_links", "users"]), &known, "jira"), Ok(10));
     }
 
     #[test]
     fn a_delta_load_of_a_table_never_loaded_in_full_is_refused_with_the_way_out() {
-        let refusal = delta_start(&names(&["issues", "issue_links"]), &[table("issues", Some(1))], "jira").unwrap_err();
-        assert!(refusal.message.contains("issue_links") && !refusal.message.contains("issues,"), "{refusal:?}");
+        let refusal =
+            delta_start(&names(&["issues", "issue_links"]), &[table("issues", Some(1))], "jira").unwrap_err();
+        assert!(
+            refusal.message.contains("issue_links") && !refusal.message.contains("issues,"),
+            "{refusal:?}"
+        );
         assert!(refusal.hint.contains("uplinkctl extract jira --full"), "{refusal:?}");
         assert!(delta_start(&[], &[], "jira").is_err());
     }

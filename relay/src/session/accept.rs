@@ -17,7 +17,9 @@ use hyper_util::rt::TokioIo;
 use protocol::error::CloseCode;
 use protocol::handshake::{ClaimedHello, ExpectHello, HandshakeError, NONCE_BYTES, VerifiedAgent, Welcome};
 use protocol::keys::SigningPublicKey;
-use protocol::limits::{HANDSHAKE_BYTES_MAX, HANDSHAKE_DEADLINE, HEARTBEAT_EVERY, LinkLimits, MESSAGE_BYTES_MAX};
+use protocol::limits::{
+    HANDSHAKE_BYTES_MAX, HANDSHAKE_DEADLINE, HEARTBEAT_EVERY, LinkLimits, MESSAGE_BYTES_MAX,
+};
 use protocol::version::ProtocolVersion;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
@@ -75,7 +77,8 @@ fn upgrade(node: &Node, request: &mut Request) -> Result<(Response, OnUpgrade), 
 fn check_headers(headers: &HeaderMap) -> Result<(HeaderValue, ProtocolVersion), Problem> {
     let has = |name: header::HeaderName, token: &str| {
         let values = headers.get_all(name);
-        let mut tokens = values.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+        let mut tokens =
+            values.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
         tokens.any(|found| found.trim().eq_ignore_ascii_case(token))
     };
     let refuse = |code: &'static str, detail: String| {
@@ -89,7 +92,8 @@ fn check_headers(headers: &HeaderMap) -> Result<(HeaderValue, ProtocolVersion), 
         return Err(refuse("websocket_version", "only WebSocket version 13 is spoken here".to_owned()));
     }
     let key = headers.get(header::SEC_WEBSOCKET_KEY).filter(|key| key.len() == 24);
-    let key = key.ok_or_else(|| refuse("websocket_key", "Sec-WebSocket-Key is missing or malformed".to_owned()))?;
+    let key =
+        key.ok_or_else(|| refuse("websocket_key", "Sec-WebSocket-Key is missing or malformed".to_owned()))?;
     let offered: Vec<&str> = headers
         .get_all(header::SEC_WEBSOCKET_PROTOCOL)
         .iter()
@@ -188,7 +192,8 @@ async fn verify(node: &Node, claimed: ClaimedHello) -> Result<(Agent, VerifiedAg
     let agent_id = claimed.agent_id().clone();
     let agent = enrolled(node, agent_id.as_str()).await?;
     let agent = agent.ok_or_else(|| HandshakeError::UnknownAgent { agent_id: agent_id.clone() })?;
-    let key = SigningPublicKey::parse(&agent.signing_key).map_err(|error| Refusal::Internal(error.to_string()))?;
+    let key =
+        SigningPublicKey::parse(&agent.signing_key).map_err(|error| Refusal::Internal(error.to_string()))?;
     // The key is proven before the revocation is told: a stranger learns nothing about an agent.
     let verified = claimed.verify(&key, &node.names)?;
     if agent.revoked_ms.is_some() {
@@ -215,7 +220,8 @@ async fn welcome(node: Shared, agent: Agent, verified: &VerifiedAgent, mut socke
     if let Err(error) = node.store.agent_seen(&agent.agent_id, Some(version), clock::now_ms()).await {
         tracing::warn!(agent = agent.agent_id, %error, "cannot note that the agent is here");
     }
-    let allowed = matches!(enrolled(&node, &agent.agent_id).await, Ok(Some(agent)) if agent.revoked_ms.is_none());
+    let allowed =
+        matches!(enrolled(&node, &agent.agent_id).await, Ok(Some(agent)) if agent.revoked_ms.is_none());
     if !allowed {
         node.uplinks.leave(&agent.agent_id, seat.session);
         let agent_id = agent.agent_id.as_str().into();

@@ -295,7 +295,11 @@ impl Driver {
 
     fn record(&mut self, record: Record) -> Result<(), Ending> {
         let sent = self.records.as_ref().is_some_and(|records| records.try_send(record).is_ok());
-        if sent { Ok(()) } else { Err(Ending::Store("more waits to be kept than the bound allows".to_owned())) }
+        if sent {
+            Ok(())
+        } else {
+            Err(Ending::Store("more waits to be kept than the bound allows".to_owned()))
+        }
     }
 
     /// A log line is not worth a session.
@@ -374,8 +378,10 @@ impl Driver {
     pub(super) async fn close(&mut self, ending: &Ending) {
         let Some(code) = ending.close_code() else { return };
         if matches!(ending, Ending::Drain) {
-            let away =
-                RelayMessage::GoAway { retry_after_ms: COME_BACK_MS, reason: "the relay restarts".to_owned() };
+            let away = RelayMessage::GoAway {
+                retry_after_ms: COME_BACK_MS,
+                reason: "the relay restarts".to_owned(),
+            };
             if let Err(error) = self.link.send(&away) {
                 tracing::debug!(%error, "no go_away");
             }
@@ -389,7 +395,9 @@ impl Driver {
         };
         match tokio::time::timeout(CLOSE_WAIT, farewell).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(agent = self.agent_id, %error, "the link could not be closed politely"),
+            Ok(Err(error)) => {
+                tracing::debug!(agent = self.agent_id, %error, "the link could not be closed politely")
+            }
             Err(_) => tracing::debug!(agent = self.agent_id, "the link could not be closed in time"),
         }
     }

@@ -52,7 +52,10 @@ impl Landings {
     pub(super) async fn settle(&mut self, at_most: Duration) {
         let all = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(at_most, all).await.is_err() {
-            tracing::warn!(parts = self.tasks.len(), "parts are still being written after the end of their session");
+            tracing::warn!(
+                parts = self.tasks.len(),
+                "parts are still being written after the end of their session"
+            );
         }
     }
 }

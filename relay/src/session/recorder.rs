@@ -21,7 +21,13 @@ pub(super) enum Record {
     /// The run has read everything.
     Finished { number: i64, lease: Lease, result: Box<RunResult> },
     /// The run ended without success.
-    Failed { number: i64, lease: Lease, connection: String, failure: Failure, progress: Option<Box<Progress>> },
+    Failed {
+        number: i64,
+        lease: Lease,
+        connection: String,
+        failure: Failure,
+        progress: Option<Box<Progress>>,
+    },
     /// A line of the run's log.
     Log { number: i64, line: LogLine },
 }
@@ -43,7 +49,7 @@ pub(super) async fn run(node: Shared, mut records: mpsc::Receiver<Record>, answe
         let answer = match record {
             Record::Checkpoint { number, lease, sequence, entry, parts } => {
                 let kept = node.store.checkpoint((number, lease.0), sequence, &entry, &parts).await;
-                checkpointed(number, lease, sequence, kept)
+                checkpointed((number, lease), sequence, parts.len(), kept)
             }
             Record::Finished { number, lease, result } => finished(&node, number, lease, *result).await,
             Record::Failed { number, lease, connection, failure, progress } => {
@@ -61,14 +67,15 @@ pub(super) async fn run(node: Shared, mut records: mpsc::Receiver<Record>, answe
 }
 
 fn checkpointed(
-    number: i64,
-    lease: Lease,
+    (number, lease): (i64, Lease),
     sequence: u64,
+    parts: usize,
     kept: Result<(), StoreError>,
 ) -> Option<Recorded> {
     match kept {
         Ok(()) => {
             let run = run_id(number);
+            tracing::debug!(event = "checkpoint_stored", %run, lease = lease.0, sequence, parts, "checkpoint stored");
             Some(Recorded::Answer(RelayMessage::CheckpointStored { run, lease, sequence }))
         }
         Err(error) => void(number, lease, error),
@@ -80,7 +87,7 @@ async fn finished(node: &Shared, number: i64, lease: Lease, result: RunResult) -
     if let Err(error) = node.store.finish(number, lease.0, &outcome).await {
         return void(number, lease, error);
     }
-    tracing::info!(run = %run_id(number), lease = lease.0, "run read completely");
+    tracing::info!(event = "run_read", run = %run_id(number), lease = lease.0, "run read completely");
     node.board.changed(number);
     node.tasks.spawn(commit::commit(node.clone(), number));
     let answer = RelayMessage::RunClosed { run: run_id(number), lease };
@@ -97,7 +104,7 @@ async fn failed(
     let now = crate::clock::now_ms();
     match node.store.fail(number, Some(lease.0), failure, progress, now).await {
         Ok(state) => {
-            tracing::warn!(run = %run_id(number), lease = lease.0, state = %state, code = failure.code,
+            tracing::warn!(event = "run_ended", run = %run_id(number), lease = lease.0, state = %state, code = failure.code,
                 message = failure.message, "run ended");
             if let Some(guard) = guard {
                 node.tasks.spawn(commit::sweep_after(node.clone(), number, guard));

@@ -15,7 +15,8 @@ fn run_1() -> RunId {
 }
 
 async fn extract(bench: &Bench) {
-    let (status, answer) = bench.post("/v1/extractions", json!({ "connection": "jira", "mode": "full" })).await;
+    let (status, answer) =
+        bench.post("/v1/extractions", json!({ "connection": "jira", "mode": "full" })).await;
     assert_eq!(status, 202, "{answer}");
 }
 
@@ -98,7 +99,10 @@ async fn a_delta_load_without_changes_moves_the_watermark_also_of_tables_without
     assert_eq!(run["result"]["tables"]["issues"]["rows_after"], 1);
     let tables = bench.get("/v1/tables").await;
     assert_eq!(tables.as_array().unwrap().len(), 1, "a table without columns does not exist yet");
-    assert_eq!((&tables[0]["watermark"], &tables[0]["version"]), (&json!("1970-01-01T00:00:02.000Z"), &json!(0)));
+    assert_eq!(
+        (&tables[0]["watermark"], &tables[0]["version"]),
+        (&json!("1970-01-01T00:00:02.000Z"), &json!(0))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,9 +130,9 @@ async fn a_cut_link_after_a_checkpoint_resumes_with_it_under_a_new_lease() {
     assert_eq!((&run["state"], &run["lease"]), (&json!("succeeded"), &json!(2)));
     assert_eq!(run["result"]["tables"]["issues"]["rows_after"], 3);
     let table = bench.folder.path().join("relay-data/lake/sales/jira/issues");
-    let parts = std::fs::read_dir(table).unwrap().filter(|entry| {
-        entry.as_ref().unwrap().file_name().to_string_lossy().ends_with(".parquet")
-    });
+    let parts = std::fs::read_dir(table)
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().ends_with(".parquet"));
     assert_eq!(parts.count(), 2, "the part that no checkpoint names is swept");
 }
 
@@ -270,7 +274,11 @@ async fn a_connection_test_brings_the_agents_answer() {
         };
         assert_eq!(connection.site.as_str(), "https://jira.example");
         let report = TestReport::Failed {
-            failure: Failure { code: "unreachable".to_owned(), message: "m".to_owned(), hint: "h".to_owned() },
+            failure: Failure {
+                code: "unreachable".to_owned(),
+                message: "m".to_owned(),
+                hint: "h".to_owned(),
+            },
         };
         agent.say(&AgentMessage::TestResult { request, report }).await;
     };

@@ -60,7 +60,8 @@ impl Store {
         expires_ms: i64,
     ) -> Result<(), StoreError> {
         self.uplink(uplink).await?;
-        let sql = "insert into enrolment_tokens (hash, uplink, created_ms, expires_ms) values ($1, $2, $3, $4)";
+        let sql =
+            "insert into enrolment_tokens (hash, uplink, created_ms, expires_ms) values ($1, $2, $3, $4)";
         let done = sqlx::query(sql).bind(hash).bind(uplink).bind(now_ms).bind(expires_ms);
         done.execute(&self.write).await.during("keep an enrolment token")?;
         Ok(())
@@ -105,7 +106,8 @@ impl Store {
 
     /// The agents of an uplink that are not revoked.
     pub(crate) async fn agents(&self, uplink: &str) -> Result<Vec<Agent>, StoreError> {
-        let sql = "select * from agents where uplink = $1 and revoked_ms is null order by enrolled_ms, agent_id";
+        let sql =
+            "select * from agents where uplink = $1 and revoked_ms is null order by enrolled_ms, agent_id";
         let rows = sqlx::query(sql).bind(uplink).fetch_all(&self.read).await;
         rows.during("list agents")?.iter().map(agent).collect()
     }
@@ -127,8 +129,7 @@ impl Store {
         version: Option<&str>,
         now_ms: i64,
     ) -> Result<(), StoreError> {
-        let sql =
-            "update agents set last_seen_ms = $2, version = coalesce($3, version) where agent_id = $1";
+        let sql = "update agents set last_seen_ms = $2, version = coalesce($3, version) where agent_id = $1";
         let done = sqlx::query(sql).bind(agent_id).bind(now_ms).bind(version).execute(&self.write).await;
         done.during("note an agent")?;
         Ok(())
@@ -141,7 +142,8 @@ impl Store {
         agent_id: &str,
         now_ms: i64,
     ) -> Result<(), StoreError> {
-        let sql = "update agents set revoked_ms = coalesce(revoked_ms, $3) where uplink = $1 and agent_id = $2";
+        let sql =
+            "update agents set revoked_ms = coalesce(revoked_ms, $3) where uplink = $1 and agent_id = $2";
         let done = sqlx::query(sql).bind(uplink).bind(agent_id).bind(now_ms).execute(&self.write).await;
         expect_one(done.during("revoke an agent")?.rows_affected(), "agent", agent_id)
     }

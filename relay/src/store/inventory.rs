@@ -36,7 +36,8 @@ impl Connection {
     pub(crate) fn spec(&self) -> Result<ConnectionSpec, StoreError> {
         Ok(ConnectionSpec {
             name: self.name.clone(),
-            site: SiteAddress::parse(&self.url).map_err(|error| StoreError::corrupt("Jira address", error))?,
+            site: SiteAddress::parse(&self.url)
+                .map_err(|error| StoreError::corrupt("Jira address", error))?,
             username: self.username.clone(),
             credential: self.credential,
             sealed: self.sealed.clone(),
@@ -72,7 +73,8 @@ impl Store {
     }
 
     pub(crate) async fn pools(&self) -> Result<Vec<Named>, StoreError> {
-        let rows = sqlx::query("select name, created_ms from pools order by name").fetch_all(&self.read).await;
+        let rows =
+            sqlx::query("select name, created_ms from pools order by name").fetch_all(&self.read).await;
         rows.during("list pools")?.iter().map(named).collect()
     }
 
@@ -205,7 +207,8 @@ impl Store {
             let by = format!("run_{}", integer(&row, "number")?);
             return Err(StoreError::InUse { kind: "connection", name: name.to_owned(), by });
         }
-        let done = sqlx::query("delete from connections where name = $1").bind(name).execute(&self.write).await;
+        let done =
+            sqlx::query("delete from connections where name = $1").bind(name).execute(&self.write).await;
         expect_one(done.during("delete a connection")?.rows_affected(), "connection", name)
     }
 }

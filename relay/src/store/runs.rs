@@ -145,21 +145,24 @@ impl Store {
             tx.commit().await.during("requeue a run")?;
             return Ok(state);
         }
-        if lease.saturating_sub(last_checkpoint_lease(&mut tx, number).await?) > LEASES_WITHOUT_CHECKPOINT_MAX {
+        if lease.saturating_sub(last_checkpoint_lease(&mut tx, number).await?) > LEASES_WITHOUT_CHECKPOINT_MAX
+        {
             let state = end(&mut tx, &before, Step::Fail, Some(&lost_too_often()), now_ms).await?;
             tx.commit().await.during("requeue a run")?;
             return Ok(state);
         }
         let state = before.state.after(Step::Lose)?;
         let progress = progress.unwrap_or(&before.progress);
-        sqlx::query("update runs set state = $2, agent_id = null, reason = $3, progress = $4 where number = $1")
-            .bind(number)
-            .bind(state.name())
-            .bind(reason)
-            .bind(to_json("progress", progress)?)
-            .execute(&mut *tx)
-            .await
-            .during("requeue a run")?;
+        sqlx::query(
+            "update runs set state = $2, agent_id = null, reason = $3, progress = $4 where number = $1",
+        )
+        .bind(number)
+        .bind(state.name())
+        .bind(reason)
+        .bind(to_json("progress", progress)?)
+        .execute(&mut *tx)
+        .await
+        .during("requeue a run")?;
         tx.commit().await.during("requeue a run")?;
         Ok(state)
     }

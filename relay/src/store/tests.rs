@@ -110,7 +110,10 @@ async fn a_run_is_handed_out_under_growing_leases() {
     let progress = Progress { issues_read: 9, ..Progress::default() };
     let state = store.lose(number, 1, "cut", Some(&progress), 4).await.unwrap();
     let lost = store.run(number).await.unwrap();
-    assert_eq!((state, lost.reason.as_deref(), lost.progress.issues_read), (RunState::Queued, Some("cut"), 9));
+    assert_eq!(
+        (state, lost.reason.as_deref(), lost.progress.issues_read),
+        (RunState::Queued, Some("cut"), 9)
+    );
     assert_eq!(store.hand_out(number, "agent_2", &full(), 5).await.unwrap(), 2);
     assert_eq!(store.run(number).await.unwrap().started_ms, Some(3));
     assert!(matches!(store.lose(number, 1, "late", None, 6).await, Err(StoreError::StaleLease { .. })));
@@ -225,12 +228,8 @@ async fn a_log_keeps_its_newest_lines_in_order() {
     let (_folder, store) = furnished().await;
     let number = running(&store).await;
     for at_ms in 0..2005 {
-        let line = LogLine {
-            at_ms,
-            level: "info".to_owned(),
-            event: "e".to_owned(),
-            message: "m".to_owned(),
-        };
+        let line =
+            LogLine { at_ms, level: "info".to_owned(), event: "e".to_owned(), message: "m".to_owned() };
         store.log(number, &line).await.unwrap();
     }
     let lines = store.logs(number).await.unwrap();

@@ -25,15 +25,27 @@ impl Binaries {
         // .../target/<profile>/deps/<test>-<hash> or .../target/<profile>/<program>
         let own = std::env::current_exe().expect("the test knows its own path");
         let parent = own.parent().expect("a program lies in a directory");
-        let dir = if parent.ends_with("deps") { parent.parent().expect("deps lies in the profile") } else { parent };
+        let dir = if parent.ends_with("deps") {
+            parent.parent().expect("deps lies in the profile")
+        } else {
+            parent
+        };
         let profile = match dir.file_name().and_then(|name| name.to_str()) {
             Some("debug") | None => "dev",
             Some(name) => name,
         };
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the workspace");
+        let workspace =
+            Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the workspace");
         let mut command = Command::new(cargo);
-        command.current_dir(workspace).args(["build", "--quiet", "--workspace", "--bins", "--profile", profile]);
+        command.current_dir(workspace).args([
+            "build",
+            "--quiet",
+            "--workspace",
+            "--bins",
+            "--profile",
+            profile,
+        ]);
         command.env("CARGO_TARGET_DIR", dir.parent().expect("the profile lies in the target directory"));
         let status = command.status().expect("cargo starts");
         assert!(status.success(), "the programs did not build");
@@ -52,10 +64,17 @@ fn make_judge() -> Option<PathBuf> {
     let venv = Binaries::built().dir.parent().expect("a target directory").join("python-judge");
     let python = venv.join("bin").join("python");
     let has_pyarrow = |python: &Path| {
-        Command::new(python).args(["-c", "import pyarrow.parquet"]).output().is_ok_and(|output| output.status.success())
+        Command::new(python)
+            .args(["-c", "import pyarrow.parquet"])
+            .output()
+            .is_ok_and(|output| output.status.success())
     };
     if !has_pyarrow(&python) {
-        let made = Command::new("python3").args(["-m", "venv"]).arg(&venv).output().is_ok_and(|output| output.status.success());
+        let made = Command::new("python3")
+            .args(["-m", "venv"])
+            .arg(&venv)
+            .output()
+            .is_ok_and(|output| output.status.success());
         if made {
             drop(Command::new(&python).args(["-m", "pip", "install", "--quiet", "pyarrow"]).output());
         }

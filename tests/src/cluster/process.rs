@@ -62,7 +62,9 @@ impl Process {
         let search = async {
             loop {
                 lines.borrow_and_update();
-                if let Some(line) = self.printed.lock().expect("no holder panics").iter().find(|line| wanted(line)) {
+                if let Some(line) =
+                    self.printed.lock().expect("no holder panics").iter().find(|line| wanted(line))
+                {
                     return Some(line.clone());
                 }
                 if lines.changed().await.is_err() {
@@ -73,7 +75,9 @@ impl Process {
         match tokio::time::timeout(PATIENCE, search).await {
             Ok(Some(line)) => line,
             Ok(None) => panic!("{} ended without {what}; it printed:\n{}", self.name, self.printed()),
-            Err(_) => panic!("{} did not print {what} in {PATIENCE:?}; it printed:\n{}", self.name, self.printed()),
+            Err(_) => {
+                panic!("{} did not print {what} in {PATIENCE:?}; it printed:\n{}", self.name, self.printed())
+            }
         }
     }
 
@@ -88,21 +92,32 @@ impl Process {
 
     /// Peak resident memory in KiB so far (Linux).
     pub fn peak_rss_kib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the process has a status");
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))
+            .expect("the process has a status");
         let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("Linux gives the peak");
         line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number of KiB")
     }
 
     /// CPU seconds used so far, user and system (Linux).
     pub fn cpu_seconds(&self) -> f64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("the process has a stat");
+        let stat =
+            std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("the process has a stat");
         let after_name = stat.rsplit_once(')').expect("the name is in parentheses").1;
-        let ticks: f64 = after_name.split_whitespace().skip(11).take(2).map(|field| field.parse::<f64>().unwrap_or(0.0)).sum();
+        let ticks: f64 = after_name
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .map(|field| field.parse::<f64>().unwrap_or(0.0))
+            .sum();
         ticks / 100.0
     }
 }
 
-async fn keep_lines(stream: impl AsyncRead + Unpin, printed: Arc<Mutex<Vec<String>>>, count: Arc<watch::Sender<usize>>) {
+async fn keep_lines(
+    stream: impl AsyncRead + Unpin,
+    printed: Arc<Mutex<Vec<String>>>,
+    count: Arc<watch::Sender<usize>>,
+) {
     let mut lines = BufReader::new(stream).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         printed.lock().expect("no holder panics").push(line);

@@ -1,4 +1,10 @@
 //! The journeys of a user and the invariants of the design, over real processes. One binary: one link, shared set-up.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a test that cannot go on stops there, and says aloud what it skips"
+)]
 
 mod bad_input;
 mod bounded;

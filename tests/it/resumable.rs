@@ -36,7 +36,7 @@ async fn killed_agent_resumes_from_its_checkpoint_and_ends_exact() {
     let (run, gate) = run_held_in_the_middle(&cluster, &sim).await;
     cluster.kill_agent().await;
     gate.release();
-    cluster.start_agent().await;
+    cluster.start_agent();
     let document = cluster.ended(&run).await;
     assert_eq!(document["state"], "succeeded", "{document:#}\n{}", cluster.agent_log());
     assert!(document["lease"].as_u64() >= Some(2), "the run was not handed out again: {document:#}");
@@ -71,7 +71,7 @@ async fn a_resumed_run_does_not_read_again_what_has_landed() {
     let before = pages_read(&sim);
     cluster.kill_agent().await;
     gate.release();
-    cluster.start_agent().await;
+    cluster.start_agent();
     let document = cluster.ended(&run).await;
     assert_eq!(document["state"], "succeeded", "{document:#}");
     let whole = 4_000 / 100 + 20;

@@ -63,7 +63,7 @@ impl Cluster {
         let token = cluster.new_token("hq").await;
         let printed = cluster.enrol(&token, jira_url).await;
         assert_eq!(printed.code, 0, "enrolment failed: {printed:?}");
-        cluster.start_agent().await;
+        cluster.start_agent();
         cluster.agent_online().await;
         cluster
     }
@@ -114,7 +114,7 @@ impl Cluster {
     }
 
     /// Starts (or starts again) the agent.
-    pub async fn start_agent(&mut self) {
+    pub fn start_agent(&mut self) {
         let mut command = Command::new(Binaries::built().path("uplink-agent"));
         command
             .args(["run", "--log-format", "json", "--log-level", "debug", "--state"])

@@ -1,5 +1,6 @@
 //! What the tests of the workspace share: the simulated Jira and what an extraction of it must yield, real processes of
 //! relay and agent, a hostile relay, and a reader of Delta tables of the tests' own.
+#![expect(clippy::print_stderr, reason = "what a test skips it says aloud")]
 #![expect(clippy::expect_used, reason = "a test that cannot go on stops here and says why")]
 
 pub mod cluster;

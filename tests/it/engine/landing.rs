@@ -15,7 +15,7 @@ type Row = BTreeMap<String, Cell>;
 
 /// What has landed.
 #[derive(Default)]
-pub struct Landing {
+pub(crate) struct Landing {
     parts: Vec<Part>,
     pub entries: Vec<CheckpointEntry>,
     open: HashMap<UnitId, Vec<Part>>,
@@ -24,24 +24,24 @@ pub struct Landing {
 }
 
 /// Limits for tests: nothing waits long.
-pub fn limits(max_parallel: usize) -> Limits {
+pub(crate) fn limits(max_parallel: usize) -> Limits {
     Limits { max_parallel, ..Limits::default() }
 }
 
-pub fn client_with(url: &str, credential: Credential, limits: Limits) -> JiraClient {
+pub(crate) fn client_with(url: &str, credential: Credential, limits: Limits) -> JiraClient {
     let site = Site { base_url: url.parse().unwrap(), extra_root_pem: None };
     JiraClient::try_new(site, credential, limits).unwrap()
 }
 
-pub fn password(password: &str) -> Credential {
+pub(crate) fn password(password: &str) -> Credential {
     Credential::Password { username: "reader".to_owned(), password: password.to_owned().into() }
 }
 
-pub fn client(sim: &SimHandle) -> JiraClient {
+pub(crate) fn client(sim: &SimHandle) -> JiraClient {
     client_with(&sim.url(), password("reader-password"), limits(4))
 }
 
-pub fn full() -> Spec {
+pub(crate) fn full() -> Spec {
     Spec {
         tables: Table::all().iter().copied().collect(),
         mode: Mode::Full,
@@ -52,13 +52,13 @@ pub fn full() -> Spec {
     }
 }
 
-pub fn delta(watermark: Watermark) -> Spec {
+pub(crate) fn delta(watermark: Watermark) -> Spec {
     Spec { mode: Mode::Delta { watermark }, ..full() }
 }
 
 impl Landing {
     /// Runs until the end, or until `units` more units are done: then the extraction is dropped as by a crash, and `None` comes back.
-    pub async fn run(
+    pub(crate) async fn run(
         &mut self,
         client: JiraClient,
         spec: Spec,
@@ -93,12 +93,12 @@ impl Landing {
     }
 
     /// To the end.
-    pub async fn finish(&mut self, client: JiraClient, spec: Spec) -> Summary {
+    pub(crate) async fn finish(&mut self, client: JiraClient, spec: Spec) -> Summary {
         self.run(client, spec, None).await.unwrap().unwrap()
     }
 
     /// Commits as the relay does; `full` replaces the tables.
-    pub fn commit(&mut self, full: bool) {
+    pub(crate) fn commit(&mut self, full: bool) {
         let replaced = self.replaced();
         let mut tables: BTreeMap<String, Vec<Row>> = BTreeMap::new();
         if !full {
@@ -140,7 +140,7 @@ impl Landing {
     }
 
     /// Ids in `issues`, each once.
-    pub fn issue_ids(&self) -> HashSet<i64> {
+    pub(crate) fn issue_ids(&self) -> HashSet<i64> {
         let rows = self.live.get("issues").map(Vec::as_slice).unwrap_or_default();
         let ids: HashSet<i64> = rows
             .iter()
@@ -151,13 +151,13 @@ impl Landing {
     }
 
     /// Rows of a table.
-    pub fn rows(&self, table: &str) -> usize {
+    pub(crate) fn rows(&self, table: &str) -> usize {
         self.live.get(table).map_or(0, Vec::len)
     }
 
     /// Drops links to issues that were deleted: Jira updates nothing at the other end, so a load that read it before keeps the link until
     /// the next full load.
-    pub fn forget_links_to_deleted(&mut self, sim: &SimHandle) {
+    pub(crate) fn forget_links_to_deleted(&mut self, sim: &SimHandle) {
         let ids: HashSet<i64> = sim.ids().into_iter().map(|id| i64::try_from(id).unwrap()).collect();
         if let Some(links) = self.live.get_mut("issue_links") {
             links.retain(
@@ -167,7 +167,7 @@ impl Landing {
     }
 
     /// Every table equals the simulator's truth, cell by cell.
-    pub fn assert_is_truth(&self, sim: &SimHandle) {
+    pub(crate) fn assert_is_truth(&self, sim: &SimHandle) {
         let mut differences = Vec::new();
         for (name, truth) in truth::tables(sim) {
             let rows = self.live.get(&name).cloned();

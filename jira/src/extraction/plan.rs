@@ -100,11 +100,15 @@ impl Cutter<'_> {
         let (run, range, target) = (self.run, self.cuts.left(), self.target);
         let last = left.min(run.window());
         let offsets = (1..).map(move |step: u64| step * target).take_while(move |offset| *offset < last);
-        let mut probes = futures_util::stream::iter(offsets)
+        // All answers first, then the slices: while a slice waits for a reader, nobody polls the probes, and a probe that nobody polls
+        // keeps the request that it was given, until no reader gets one and none ever takes the slice.
+        let probes: Vec<_> = futures_util::stream::iter(offsets)
             .map(|offset| async move { (offset, probe(run, range, offset).await) })
-            .buffered(run.lanes());
+            .buffered(run.lanes())
+            .collect()
+            .await;
         let mut used = None;
-        while let Some((offset, found)) = probes.next().await {
+        for (offset, found) in probes {
             match found {
                 Ok(Some(time)) => {
                     if self.cut(time).await {

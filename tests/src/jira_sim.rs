@@ -97,6 +97,17 @@ pub enum SimError {
 type PageHook = Arc<dyn Fn(&SimHandle, &PageInfo) + Send + Sync>;
 
 /// The state that requests and tests share.
+/// A request as it came, to be sent again by a bench.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedRequest {
+    /// `GET` or `POST`.
+    pub method: String,
+    /// Path with the context, and the query.
+    pub path_and_query: String,
+    /// The body.
+    pub body: bytes::Bytes,
+}
+
 pub(crate) struct Inner {
     config: SimConfig,
     zones: Vec<Tz>,
@@ -113,6 +124,7 @@ pub(crate) struct Inner {
     limiter: Option<limiter::Limiter>,
     script: script::Script,
     hook: Mutex<Option<PageHook>>,
+    record: Mutex<Option<Vec<RecordedRequest>>>,
     latency_ms: AtomicU64,
     requests: AtomicU64,
     me: std::sync::Weak<Inner>,
@@ -248,6 +260,7 @@ fn build(
         limiter: config.rate_limit.map(limiter::Limiter::new),
         script,
         hook: Mutex::new(None),
+        record: Mutex::new(None),
         latency_ms: AtomicU64::new(u64::try_from(config.latency.as_millis()).unwrap_or(u64::MAX)),
         requests: AtomicU64::new(0),
         me,

@@ -86,6 +86,26 @@ pub fn table(sim: &SimHandle, name: &str) -> Option<TruthTable> {
     Some(table)
 }
 
+/// Rows that each table must have, in one pass over the issues.
+#[must_use]
+pub fn counts(sim: &SimHandle) -> BTreeMap<String, usize> {
+    let mut counts: BTreeMap<String, usize> =
+        TABLES.iter().map(|name| ((*name).to_owned(), metadata::rows(sim, name).len())).collect();
+    for rows in issues(sim) {
+        let children = [
+            ("issues", 1),
+            ("issue_comments", rows.comments.len()),
+            ("issue_worklogs", rows.worklogs.len()),
+            ("issue_changelog", rows.changelog.len()),
+            ("issue_links", rows.links.len()),
+        ];
+        for (table, rows) in children {
+            *counts.entry(table.to_owned()).or_default() += rows;
+        }
+    }
+    counts
+}
+
 /// A table's columns and key, without rows.
 #[must_use]
 pub fn empty(sim: &SimHandle, name: &str) -> Option<TruthTable> {

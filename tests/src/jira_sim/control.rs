@@ -164,7 +164,11 @@ pub(crate) async fn answer(inner: &Arc<Inner>, request: &Request) -> Response<Bo
     let path = request.path.strip_prefix("/__sim/").unwrap_or("");
     let reply = match path.strip_prefix("truth/") {
         Some(table) if crate::truth::TABLES.contains(&table) => return stream_truth(sim, table.to_owned()),
-        _ if request.method == Method::GET => look(&sim, path),
+        _ if request.method == Method::GET => {
+            let path = path.to_owned();
+            let looked = tokio::task::spawn_blocking(move || look(&sim, &path)).await;
+            looked.unwrap_or_else(|error| Reply::json(500, &json!({ "error": error.to_string() })))
+        }
         _ => match act(&sim, path, &request.body).await {
             Ok(value) => Reply::json(200, &value),
             Err(reply) => reply,
@@ -207,7 +211,7 @@ fn look(sim: &SimHandle, path: &str) -> Reply {
     match path.split_once('/').unwrap_or((path, "")) {
         ("stats", _) => as_json(serde_json::to_value(sim.stats())),
         ("script", _) => as_json(serde_json::to_value(sim.script_log())),
-        ("truth", _) => Reply::json(200, &json!(crate::truth::TABLES)),
+        ("truth", _) => Reply::json(200, &json!(crate::truth::counts(sim))),
         ("issue", id) => match sim.issue_json(id) {
             Ok(text) => Reply::json_bytes(200, text.into_bytes()),
             Err(error) => Reply::json(404, &json!({ "error": error.to_string() })),

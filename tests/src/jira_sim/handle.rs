@@ -10,7 +10,7 @@ use super::render::{Selection, View};
 use super::script::ScriptLog;
 use super::search::PageInfo;
 use super::stats::Stats;
-use super::{Inner, SimError};
+use super::{Inner, RecordedRequest, SimError};
 
 /// Changes, faults, gates and counters of a simulator.
 #[derive(Clone)]
@@ -274,6 +274,17 @@ impl SimHandle {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.0.counters.snapshot()
+    }
+
+    /// Keeps every request from now on, until [`SimHandle::recorded_requests`] takes them.
+    pub fn record_requests(&self) {
+        *self.0.record.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new());
+    }
+
+    /// The requests kept since [`SimHandle::record_requests`], in the order of their arrival; keeps no more.
+    #[must_use]
+    pub fn recorded_requests(&self) -> Vec<RecordedRequest> {
+        self.0.record.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()
     }
 
     /// Counts from zero.

@@ -88,6 +88,13 @@ async fn respond(inner: Arc<Inner>, request: http::Request<Incoming>) -> Result<
     if !inner.latency().is_zero() {
         tokio::time::sleep(inner.latency()).await;
     }
+    if let Some(record) = inner.record.lock().unwrap_or_else(std::sync::PoisonError::into_inner).as_mut() {
+        record.push(super::RecordedRequest {
+            method: request.method.to_string(),
+            path_and_query: path_and_query.clone(),
+            body: request.body.clone(),
+        });
+    }
     let fault = inner.faults.take(&path_and_query);
     if fault.is_some() {
         inner.counters.update(|stats| stats.faults += 1);

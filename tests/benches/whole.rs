@@ -1,0 +1,167 @@
+//! The whole extraction against a bare download, measured in one run: `cargo bench -p tests`.
+//!
+//! The baseline is what no extractor can beat: an HTTP client that sends the very requests which the agent sent, at the same
+//! parallelism, and throws the answers away. Beside the ratios stand the bytes over the link, CPU seconds per gigabyte of JSON, peak memory at
+//! two sizes of site, and the time for a thousand issues behind a slow network.
+#![expect(
+    clippy::print_stdout,
+    clippy::expect_used,
+    reason = "a bench prints its figures and stops where it cannot go on"
+)]
+
+use futures_util::StreamExt;
+use std::time::{Duration, Instant};
+use tests::cluster::{Cluster, PASSWORD, USERNAME};
+use tests::jira_sim::{Account, GeneratedSite, JiraSim, RecordedRequest, RunningSim, SimConfig, SiteSource};
+
+const PARALLEL: usize = 4;
+const GIGABYTE: f64 = 1e9;
+/// A Jira takes its time for a page of a hundred issues with their history; a simulator does not.
+const SERVER_TIME: Duration = Duration::from_millis(100);
+
+struct Measured {
+    seconds: f64,
+    json_bytes: f64,
+    link_bytes: f64,
+    requests: u64,
+    agent_cpu: f64,
+    relay_cpu: f64,
+    agent_peak_kib: u64,
+    relay_peak_kib: u64,
+    recorded: Vec<RecordedRequest>,
+}
+
+#[tokio::main]
+async fn main() {
+    // `cargo test` and `cargo bench -- --list` also start benches; only a plain bench run measures.
+    if std::env::args().any(|argument| argument == "--list" || argument == "--test") {
+        return;
+    }
+    println!(
+        "whole extraction through agent, TLS link and relay; {PARALLEL} requests in parallel; tables on the local disk"
+    );
+    against_bare_download("a Jira that answers at once", 20_000, Duration::ZERO).await;
+    against_bare_download("a Jira that takes 100 ms a request", 20_000, SERVER_TIME).await;
+    slow_network().await;
+    memory().await;
+}
+
+fn site(issues: u32, latency: Duration) -> RunningSim {
+    let site = GeneratedSite { issues, seed: 5, ..GeneratedSite::default() };
+    let config = SimConfig {
+        accounts: vec![Account::new(USERNAME, PASSWORD)],
+        source: SiteSource::Generated(site),
+        latency,
+        ..SimConfig::default()
+    };
+    JiraSim::start(config).expect("the simulator starts")
+}
+
+async fn extraction(sim: &RunningSim) -> Measured {
+    let cluster = Cluster::start(&sim.url()).await;
+    cluster.connect(&sim.url(), PASSWORD, u32::try_from(PARALLEL).unwrap_or(4)).await;
+    let (agent_before, relay_before) = (cluster.agent().cpu_seconds(), cluster.relay().cpu_seconds());
+    sim.reset_stats();
+    sim.record_requests();
+    let started = Instant::now();
+    let run = cluster.extracted(&["--full"]).await;
+    let seconds = started.elapsed().as_secs_f64();
+    let stats = sim.stats();
+    let sent = run["result"]["progress"]["bytes_sent"].as_f64().or(run["progress"]["bytes_sent"].as_f64());
+    Measured {
+        seconds,
+        json_bytes: float(stats.json_bytes),
+        link_bytes: sent.expect("the run says its bytes"),
+        requests: stats.requests_total,
+        agent_cpu: cluster.agent().cpu_seconds() - agent_before,
+        relay_cpu: cluster.relay().cpu_seconds() - relay_before,
+        agent_peak_kib: cluster.agent().peak_rss_kib(),
+        relay_peak_kib: cluster.relay().peak_rss_kib(),
+        recorded: sim.recorded_requests(),
+    }
+}
+
+/// Sends the requests again and throws the answers away.
+async fn bare_download(sim: &RunningSim, requests: &[RecordedRequest]) -> f64 {
+    let client =
+        reqwest::Client::builder().no_proxy().http1_only().cookie_store(true).build().expect("a client");
+    let send = |request: &RecordedRequest| {
+        let url = format!("{}{}", sim.url(), request.path_and_query);
+        let method = request.method.parse().expect("a method");
+        let call =
+            client.request(method, url).basic_auth(USERNAME, Some(PASSWORD)).body(request.body.clone());
+        let call = call.header("content-type", "application/json").header("x-atlassian-token", "no-check");
+        async move {
+            let mut answer = call.send().await.expect("an answer");
+            assert!(answer.status().is_success(), "{}", answer.status());
+            while answer.chunk().await.expect("a body").is_some() {}
+        }
+    };
+    let started = Instant::now();
+    futures_util::stream::iter(requests.iter().map(send))
+        .buffer_unordered(PARALLEL)
+        .collect::<Vec<()>>()
+        .await;
+    started.elapsed().as_secs_f64()
+}
+
+async fn against_bare_download(what: &str, issues: u32, latency: Duration) {
+    let sim = site(issues, latency);
+    let whole = extraction(&sim).await;
+    let bare = bare_download(&sim, &whole.recorded).await;
+    let gigabytes = whole.json_bytes / GIGABYTE;
+    println!(
+        "\n{issues} issues, {what}: {:.0} MB of JSON in {} requests",
+        whole.json_bytes / 1e6,
+        whole.requests
+    );
+    println!("  extraction {:.2} s, bare download {bare:.2} s", whole.seconds);
+    println!("  ratio of times            {:.2}   (goal: at most 1.25)", whole.seconds / bare);
+    println!("  link bytes / JSON bytes   {:.3}  (goal: at most 0.10)", whole.link_bytes / whole.json_bytes);
+    println!(
+        "  CPU seconds per GB        agent {:.1}, relay {:.1}",
+        whole.agent_cpu / gigabytes,
+        whole.relay_cpu / gigabytes
+    );
+}
+
+async fn slow_network() {
+    let sim = site(1_000, SERVER_TIME);
+    let whole = extraction(&sim).await;
+    println!("\n1000 issues with all their children behind 100 ms a request, {PARALLEL} in parallel");
+    println!("  extraction {:.2} s in {} requests (goal: under 2 s)", whole.seconds, whole.requests);
+}
+
+async fn memory() {
+    let mut peaks = Vec::new();
+    println!("\npeak memory");
+    for issues in [20_000, 200_000] {
+        let sim = site(issues, Duration::ZERO);
+        let whole = extraction(&sim).await;
+        println!(
+            "  {issues:>7} issues: agent {:.1} MiB, relay {:.1} MiB; {:.1} s, {:.0} issues a second",
+            float(whole.agent_peak_kib) / 1024.0,
+            float(whole.relay_peak_kib) / 1024.0,
+            whole.seconds,
+            f64::from(issues) / whole.seconds
+        );
+        peaks.push(whole);
+    }
+    if let [small, large] = peaks.as_slice() {
+        println!(
+            "  ratio of the agent's      {:.2}   (goal: at most 1.20, under 128 MiB)",
+            float(large.agent_peak_kib) / float(small.agent_peak_kib)
+        );
+        println!(
+            "  ratio of the relay's      {:.2}   (goal: at most 1.20, under 256 MiB)",
+            float(large.relay_peak_kib) / float(small.relay_peak_kib)
+        );
+    }
+}
+
+/// Figures of a bench need no more than the 53 bits that a float keeps.
+fn float(figure: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "see above")]
+    let float = figure as f64;
+    float
+}

@@ -16,4 +16,5 @@ mod password;
 mod read_only;
 mod resumable;
 mod site;
+mod tidy;
 mod wire;

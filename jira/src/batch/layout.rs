@@ -70,6 +70,13 @@ pub(super) fn misfit_message(table: Table, schema: &IssueSchema, column: usize) 
             None => ("?", String::new(), ColumnType::Text),
         },
     };
-    let type_name = column_type.name();
-    format!("values of {table}.{name}{field} are no {type_name} and were left null")
+    let expected = match column_type {
+        ColumnType::I64 => "whole numbers",
+        ColumnType::F64 => "numbers",
+        ColumnType::Text | ColumnType::Json => "texts",
+        ColumnType::Bool => "true or false",
+        ColumnType::Date => "days",
+        ColumnType::Timestamp => "times",
+    };
+    format!("values of {table}.{name}{field} that are no {expected} were left null")
 }

@@ -282,6 +282,6 @@ fn numbers_beyond_a_double_and_half_surrogates_in_custom_fields_do_not_cost_the_
     let row = only_row(&finished, "issues");
     assert_eq!((&row["n"], &row["t"], &row["j"]), (&Value::Null, &Value::Null, &json!("1e999")));
     let texts: Vec<_> = finished.warnings.iter().map(|warning| warning.message.as_str()).collect();
-    assert_eq!(texts[0], "values of issues.n (customfield_1) are no f64 and were left null");
+    assert_eq!(texts[0], "values of issues.n (customfield_1) that are no numbers were left null");
     assert_eq!(texts.len(), 2);
 }

@@ -13,8 +13,8 @@ use url::Url;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest silence in an answer; a connection test waits for a Jira on the far side.
 const READ_TIMEOUT: Duration = Duration::from_secs(120);
-/// Longest silence of a followed run before the stream is opened again.
-const FOLLOW_SILENCE: Duration = Duration::from_secs(60);
+/// Longest silence of a followed run before the stream is opened again; a relay says something every few seconds.
+const FOLLOW_SILENCE: Duration = Duration::from_secs(30);
 /// Most bytes of one answer: a preview of wide rows fits, a runaway peer does not.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// Most bytes of one line of a stream.
@@ -226,6 +226,11 @@ fn classify(error: &reqwest::Error, relay: &str, ca_given: bool) -> Error {
         Fault::NotValidForName | Fault::NotValidForNameContext { .. } => {
             Error::OtherName { relay, reason: fault.to_string() }
         }
+        Fault::UnknownIssuer => Error::Untrusted {
+            relay,
+            reason: "no authority that is trusted here has signed it".to_owned(),
+            ca_given,
+        },
         fault => Error::Untrusted { relay, reason: fault.to_string(), ca_given },
     }
 }

@@ -90,11 +90,6 @@ pub(super) fn view(run: &Run, rates: Rates) -> View {
     figures.push(format!("{} over the link{share}", bytes(progress.bytes_sent)));
     figures.push(format!("{} requests", count(progress.requests)));
     figures.push(format!("{} retries", count(progress.retries)));
-    let left = progress
-        .eta_seconds
-        .or_else(|| time_left(progress.issues_total?, progress.issues_read, rates.issues?));
-    figures
-        .extend(left.filter(|_| !run.has_ended()).map(|seconds| format!("{} left", clock(whole(seconds)))));
     // A delta load counts late, and issues come while a load runs: a total below what was read is none.
     let total = progress.issues_total.filter(|total| *total >= progress.issues_read && *total > 0);
     let left = progress.eta_seconds.or_else(|| time_left(total?, progress.issues_read, rates.issues?));

@@ -251,12 +251,18 @@ fn tls_fault(error: &reqwest::Error) -> Option<&rustls::Error> {
     None
 }
 
+/// The innermost cause: the outer ones only say that a request failed.
 fn deepest(error: &reqwest::Error) -> String {
-    let mut at: &dyn std::error::Error = error;
+    let mut at: &(dyn std::error::Error + 'static) = error;
     while let Some(next) = at.source() {
         at = next;
     }
-    at.to_string()
+    match at.downcast_ref::<std::io::Error>() {
+        Some(io) if io.kind() == std::io::ErrorKind::UnexpectedEof => {
+            "it closed the connection without a word".to_owned()
+        }
+        _ => at.to_string(),
+    }
 }
 
 #[cfg(test)]

@@ -119,7 +119,7 @@ fn a_value_of_the_wrong_kind_is_null_and_counted() {
     }
     let misfits: Vec<_> = finished.warnings.iter().filter(|w| w.code == "value_does_not_fit").collect();
     assert_eq!(misfits.len(), 8, "{misfits:?}");
-    assert!(misfits.iter().any(|w| w.message.contains("issues.due_date are no date")), "{misfits:?}");
+    assert!(misfits.iter().any(|w| w.message.contains("issues.due_date that are no days")), "{misfits:?}");
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Few requests, side by side.
 
-use crate::engine::landing::{Landing, client, full};
+use crate::engine::landing::{Landing, client, client_with, full, limits, password};
+use jira::Event;
 use std::time::{Duration, Instant};
 use tests::jira_sim::{GeneratedSite, JiraSim, SimConfig, SiteSource};
+use tokio_util::sync::CancellationToken;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_issues_behind_a_slow_network_take_few_requests_and_two_seconds() {
@@ -24,4 +26,26 @@ async fn a_thousand_issues_behind_a_slow_network_take_few_requests_and_two_secon
     assert_eq!(stats.max_in_flight, 4, "the lanes were not used");
     // The bound of two seconds is the bench's, on a quiet machine; here it must merely not be serial.
     assert!(took < Duration::from_secs(6), "it took {took:?}");
+}
+
+/// More slices than may wait, and few lanes: cutting must not keep the lanes that reading needs.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_slices_and_few_lanes_never_wait_for_each_other() {
+    let site =
+        GeneratedSite { issues: 40_000, seed: 2, large_description_every: 0, ..GeneratedSite::default() };
+    let sim =
+        JiraSim::start(SimConfig { source: SiteSource::Generated(site), ..SimConfig::default() }).unwrap();
+    let client = client_with(&sim.url(), password("reader-password"), limits(2));
+    let mut extraction = jira::extract(client, full(), Vec::new(), CancellationToken::new());
+    let read = async {
+        loop {
+            match extraction.next().await.expect("the extraction ends with a word").unwrap() {
+                Event::Finished(summary) => return summary,
+                Event::Part(_) | Event::UnitDone { .. } | Event::Progress(_) | Event::Warning(_) => {}
+            }
+        }
+    };
+    let summary =
+        tokio::time::timeout(Duration::from_secs(300), read).await.expect("the extraction stands still");
+    assert_eq!(summary.rows["issues"], 40_000);
 }

@@ -102,6 +102,19 @@ fn the_catalogue_of_tables_is_documented() {
     );
 }
 
+/// The relay does not know the engine, so it lists the tables once more.
+#[test]
+fn the_relay_knows_every_table_of_the_engine() {
+    let listed = std::fs::read_to_string(root().join("relay/src/run/catalogue.rs")).unwrap();
+    for table in jira::Table::all() {
+        assert!(
+            listed.contains(&format!("\"{}\"", table.name())),
+            "{} is missing in the relay's catalogue",
+            table.name()
+        );
+    }
+}
+
 fn tables_document() -> String {
     let mut text = String::from(
         "# Tables\n\nGenerated from the code. Times are UTC with microseconds; ids that Jira makes numeric are 64-bit integers; users are named by \

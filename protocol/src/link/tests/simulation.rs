@@ -229,19 +229,24 @@ impl World {
         }
     }
 
-    /// The application releases and lands all that comes until all is over.
+    /// The application releases and lands all that comes until all is over. Each round must bring something: a round that moves
+    /// nothing would be the last of a stalled link.
     fn settle(&mut self) {
-        for _ in 0..100_000 {
+        loop {
+            let before = (self.relay.bytes_received(), self.landed);
             self.exchange();
             if self.agent.streams() == 0 && self.incoming.is_empty() {
                 break;
             }
             let held: Vec<_> = self.incoming.iter().map(|(stream, part)| (*stream, part.held)).collect();
+            let releases = held.iter().any(|(_, held)| *held > 0);
             for (stream, held) in held {
                 self.relay.release(stream, held);
                 self.incoming.get_mut(&stream).unwrap().held = 0;
             }
             self.answer();
+            let moved = (self.relay.bytes_received(), self.landed) != before;
+            assert!(moved || releases, "the link stalls: {:?}", self.limits);
         }
         self.exchange();
     }
@@ -275,6 +280,11 @@ fn a_long_session_loses_and_doubles_nothing() {
         world.landed,
         world.lost_on_purpose
     );
+}
+
+#[test]
+fn windows_of_one_byte_slow_a_link_and_never_stall_it() {
+    simulate(2_138_535_327_475_836_552, 2098);
 }
 
 proptest! {

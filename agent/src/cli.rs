@@ -48,6 +48,10 @@ pub enum Command {
     Run(Run),
     /// Say whether the agent runs, is linked and what it does
     Status,
+    /// Stop all work at once, with a reason that the relay shows; runs go on from their checkpoints after `resume`
+    Pause(Pause),
+    /// Let the agent work again after `pause`
+    Resume,
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -94,6 +98,14 @@ pub struct Run {
     /// What this agent may read.
     #[command(flatten)]
     pub premises: Premises,
+}
+
+/// Flags of `pause`.
+#[derive(Debug, Args)]
+pub struct Pause {
+    /// Why, for the people who wait for their tables
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
 }
 
 /// What the premises permit, beside the configuration.

@@ -1,13 +1,17 @@
 //! The commands, each from its flags to what it prints: standard output has the answer, standard error everything else.
 #![expect(clippy::print_stdout, reason = "this module is the program's voice on standard output")]
 
+mod pause;
+
 use crate::cli::{Cli, Command, Common, ConfigCommand, Enroll};
+use crate::clock;
 use crate::config::{self, Config};
 use crate::daemon;
 use crate::enrol::{self, Outcome};
 use crate::error::{EXIT_DONE, EXIT_FAILED, Error};
 use crate::identity::Identity;
 use crate::logs;
+use crate::orders::{Pause, read_pause};
 use crate::paths::Paths;
 use crate::policy::{self, PermittedSite};
 use crate::secrets;
@@ -28,6 +32,8 @@ pub async fn execute(cli: Cli) -> Result<u8, Error> {
         }
         Command::Config(ConfigCommand::Check) => check_config(&common, &paths),
         Command::Status => show_status(&common, &paths),
+        Command::Pause(given) => pause::pause(&given, &common, &paths),
+        Command::Resume => pause::resume(&common, &paths),
         Command::Enroll(given) => enroll(&given, &common, &paths).await,
         Command::Run(given) => {
             let config = load(&common, &paths)?;
@@ -103,7 +109,8 @@ fn show_status(common: &Common, paths: &Paths) -> Result<u8, Error> {
             Ok(EXIT_DONE)
         }
         Reading::Running(status) => {
-            print_status(&status);
+            // An order that cannot be read is told by the status.
+            print_status(&status, read_pause(paths).ok().flatten().as_ref());
             Ok(EXIT_DONE)
         }
         Reading::NotRunning(why) => {
@@ -129,7 +136,7 @@ fn show_status(common: &Common, paths: &Paths) -> Result<u8, Error> {
     }
 }
 
-fn print_status(status: &Status) {
+fn print_status(status: &Status, pause: Option<&Pause>) {
     println!(
         "Agent {} ({}) of uplink {}, version {}, process {}, since {}",
         status.agent_id, status.name, status.uplink, status.version, status.pid, status.started_at
@@ -145,6 +152,13 @@ fn print_status(status: &Status) {
         LinkState::Stopped => "stopped".to_owned(),
     };
     println!("Link to {}: {link} (since {})", status.relay, status.link.since);
+    match (pause, &status.halted) {
+        (Some(pause), _) => {
+            println!("Paused since {} by {}: {}", clock::text(pause.since_ms), pause.by, pause.reason);
+        }
+        (None, Some(reason)) => println!("No work is taken: {reason}"),
+        (None, None) => {}
+    }
     println!(
         "Permitted to read: {}",
         if status.permitted.is_empty() { "nothing".to_owned() } else { status.permitted.join(", ") }

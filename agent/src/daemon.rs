@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::identity::Identity;
 use crate::link::Supervisor;
 use crate::lock;
+use crate::orders::Orders;
 use crate::paths::Paths;
 use crate::policy::{self, Policy};
 use crate::private_file;
@@ -32,7 +33,14 @@ pub(crate) async fn run(given: &Run, config: &Config, paths: &Paths) -> Result<(
     );
     let board = Board::new(who(&identity, &policy)?);
     let opener = Opener::new(&identity.seeds)?;
-    let premises = Arc::new(Premises { policy, opener, limits: config.limits.clone(), board: board.clone() });
+    let orders = Orders::new(paths);
+    let premises = Arc::new(Premises {
+        policy,
+        opener,
+        limits: config.limits.clone(),
+        board: board.clone(),
+        standing: orders.subscribe(),
+    });
     let supervisor = Supervisor::new(
         &identity,
         &authority(&identity, config, paths)?,
@@ -44,6 +52,7 @@ pub(crate) async fn run(given: &Run, config: &Config, paths: &Paths) -> Result<(
     let kept = tokio::select! {
         kept = supervisor.keep(&stop) => kept,
         () = board.keep_written(paths) => Ok(()),
+        () = orders.keep_looking(paths, &board) => Ok(()),
     };
     board.write_end(paths)?;
     tracing::info!(event = "agent_stopped", "the agent ends");

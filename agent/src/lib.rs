@@ -21,6 +21,8 @@ mod trust;
 
 mod lock;
 mod policy;
+
+mod orders;
 mod secrets;
 mod status;
 

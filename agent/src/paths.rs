@@ -100,6 +100,11 @@ impl Paths {
         self.state.join("status.json")
     }
 
+    /// The order to pause.
+    pub(crate) fn pause(&self) -> PathBuf {
+        self.state.join("pause.json")
+    }
+
     pub(crate) fn lock(&self) -> PathBuf {
         self.state.join("agent.lock")
     }

@@ -5,6 +5,7 @@ mod resume;
 mod test_connection;
 
 use crate::config::Limits;
+use crate::orders::{Halt, Standing};
 use crate::policy::{self, Policy, Refusal};
 use crate::run::{self, Budget, FromRun, Order, Shared, ToRun};
 use crate::secrets::Opener;
@@ -17,7 +18,7 @@ use resume::ResumeStore;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, Id, JoinSet};
 use tracing::Instrument;
 
@@ -36,6 +37,8 @@ pub(crate) struct Premises {
     pub(crate) opener: Opener,
     pub(crate) limits: Limits,
     pub(crate) board: Board,
+    /// What the administrator orders.
+    pub(crate) standing: watch::Receiver<Standing>,
 }
 
 /// The runs of one session.
@@ -48,6 +51,10 @@ pub(crate) struct Runs {
     tasks: JoinSet<()>,
     held: HashMap<RunId, Held>,
     resume: ResumeStore,
+    /// Why no work is taken.
+    halt: Option<Halt>,
+    /// Runs that were handed back by a halt: what their tasks still said has no effect.
+    handed_back: HashMap<RunId, Lease>,
 }
 
 struct Held {
@@ -80,6 +87,8 @@ impl Runs {
             tasks: JoinSet::new(),
             held: HashMap::new(),
             resume: ResumeStore::default(),
+            halt: None,
+            handed_back: HashMap::new(),
         };
         (runs, said)
     }
@@ -87,6 +96,44 @@ impl Runs {
     /// How many runs are held.
     pub(crate) fn count(&self) -> u32 {
         u32::try_from(self.held.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The orders of the premises, as they change.
+    pub(crate) fn standing(&self) -> watch::Receiver<Standing> {
+        self.premises.standing.clone()
+    }
+
+    /// Why no work is taken, if so.
+    pub(crate) fn halt(&self) -> Option<&Halt> {
+        self.halt.as_ref()
+    }
+
+    /// Takes or lifts a halt. A halt ends every run at once; the answers hand them back to the relay, which keeps their checkpoints.
+    pub(crate) fn obey(&mut self, halt: Option<Halt>) -> Vec<AgentMessage> {
+        self.halt = halt;
+        let Some(halt) = self.halt.clone() else { return Vec::new() };
+        let mut held: Vec<(RunId, Held)> = self.held.drain().collect();
+        held.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let answers = held.into_iter().map(|(run, held)| {
+            held.task.abort();
+            self.premises.board.run_ends(&run);
+            tracing::info!(event = "run_handed_back", %run, code = halt.code, reason = halt.reason, "the run is stopped and goes on from its checkpoint later");
+            self.handed_back.insert(run.clone(), held.lease);
+            hand_back(run, held.lease, &halt)
+        });
+        answers.collect()
+    }
+
+    /// Whether it was said by a run that a halt has ended.
+    pub(crate) fn was_handed_back(&self, said: &FromRun) -> bool {
+        let (run, lease) = match said {
+            FromRun::Part(header, _) => (&header.run, header.lease),
+            FromRun::Message(message) => match run_of(message) {
+                Some(of) => of,
+                None => return false,
+            },
+        };
+        self.handed_back.get(run).is_some_and(|ended| lease <= *ended)
     }
 
     /// Whether a run of this name works under an older lease.
@@ -176,6 +223,9 @@ impl Runs {
         }
         self.give_up(&start.run);
         let (run, lease) = (start.run.clone(), start.lease);
+        if let Some(halt) = &self.halt {
+            return Some(hand_back(run, lease, halt));
+        }
         match resume.and_then(|resume| self.admit(start, resume)) {
             Ok(order) => {
                 self.spawn(order);
@@ -274,6 +324,9 @@ impl Runs {
                 report: TestReport::Failed { failure },
             })
         };
+        if let Some(halt) = &self.halt {
+            return failed(halt.failure());
+        }
         let Ok(turn) = Arc::clone(&self.tests).try_acquire_owned() else { return failed(too_busy()) };
         let login = match self.admit_test(&request, &connection) {
             Ok(login) => login,
@@ -320,6 +373,29 @@ struct Start {
     lease: Lease,
     connection: ConnectionSpec,
     extraction: ExtractionSpec,
+}
+
+fn hand_back(run: RunId, lease: Lease, halt: &Halt) -> AgentMessage {
+    AgentMessage::RunHandedBack { run, lease, code: halt.code.to_owned(), reason: halt.reason.clone() }
+}
+
+/// Whose word a message is.
+pub(crate) fn run_of(message: &AgentMessage) -> Option<(&RunId, Lease)> {
+    match message {
+        AgentMessage::Checkpoint { run, lease, .. }
+        | AgentMessage::Progress { run, lease, .. }
+        | AgentMessage::RunLog { run, lease, .. }
+        | AgentMessage::RunFinished { run, lease, .. }
+        | AgentMessage::RunFailed { run, lease, .. }
+        | AgentMessage::RunHandedBack { run, lease, .. } => Some((run, *lease)),
+        AgentMessage::PartBegin { .. }
+        | AgentMessage::TestResult { .. }
+        | AgentMessage::Health { .. }
+        | AgentMessage::UnknownMessage { .. }
+        | AgentMessage::Beat { .. }
+        | AgentMessage::BeatAck { .. }
+        | AgentMessage::Goodbye { .. } => None,
+    }
 }
 
 fn too_busy() -> Failure {

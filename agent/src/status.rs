@@ -36,6 +36,9 @@ pub(crate) struct Status {
     pub(crate) fingerprint: String,
     pub(crate) permitted: Vec<String>,
     pub(crate) link: LinkStatus,
+    /// Why no work is taken, if so.
+    #[serde(default)]
+    pub(crate) halted: Option<String>,
     pub(crate) runs: Vec<RunStatus>,
     /// The last thing that went wrong, if anything did.
     pub(crate) last_error: Option<LastError>,
@@ -118,6 +121,7 @@ impl Board {
             fingerprint: who.fingerprint,
             permitted: who.permitted,
             link: LinkStatus { state: LinkState::Connecting, since: clock::text(now), next_attempt_at: None },
+            halted: None,
             runs: Vec::new(),
             last_error: None,
         };
@@ -130,6 +134,14 @@ impl Board {
         let next_attempt_at = next_attempt_in.map(|wait| clock::text(now.saturating_add(wait_ms(wait))));
         self.status.send_modify(|status| {
             status.link = LinkStatus { state, since: clock::text(now), next_attempt_at }
+        });
+    }
+
+    pub(crate) fn halted(&self, reason: Option<String>) {
+        self.status.send_if_modified(|status| {
+            let is_news = status.halted != reason;
+            status.halted = reason;
+            is_news
         });
     }
 

@@ -68,6 +68,17 @@ pub enum AgentMessage {
         /// Why.
         failure: Failure,
     },
+    /// The agent stopped a run for a reason of the premises that will pass; the run goes on from its checkpoint later.
+    RunHandedBack {
+        /// The run.
+        run: RunId,
+        /// Under which lease.
+        lease: Lease,
+        /// Stable snake_case code: `paused`, `outside_hours`, `daily_bytes_spent`, ...
+        code: String,
+        /// Why, for a person.
+        reason: String,
+    },
     /// The answer to `test_connection`.
     TestResult {
         /// The question's id.

@@ -191,6 +191,24 @@ impl Bench {
         self.greet(keys, "127.0.0.1").await.unwrap()
     }
 
+    /// Follows a run until its document is as wanted.
+    pub(crate) async fn follow_until(&self, id: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let search = async {
+            let mut answer = self.open(&format!("/v1/runs/{id}/follow")).await;
+            let mut text = Vec::new();
+            while let Some(chunk) = answer.chunk().await.unwrap() {
+                text.extend_from_slice(&chunk);
+                let whole =
+                    text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
+                if let Some(document) = whole.into_iter().find(|document| wanted(document)) {
+                    return document;
+                }
+            }
+            panic!("the run ended: {}", String::from_utf8_lossy(&text));
+        };
+        tokio::time::timeout(PATIENCE, search).await.unwrap()
+    }
+
     /// Follows a run to its end and gives the last document.
     pub(crate) async fn follow_to_end(&self, id: &str) -> Value {
         let text = self.open(&format!("/v1/runs/{id}/follow")).await.text();

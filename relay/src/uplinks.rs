@@ -156,10 +156,10 @@ impl Uplinks {
         if able.peek().is_none() {
             return format!("waiting for an agent of uplink {uplink} to which the secret is sealed");
         }
-        let reasons: Vec<&str> = able.map_while(|live| live.paused.as_deref()).collect();
-        match reasons.first() {
-            Some(reason) => format!("the agent takes no work: {reason}"),
-            None => "waiting for its turn".to_owned(),
+        let reasons: Option<Vec<&str>> = able.map(|live| live.paused.as_deref()).collect();
+        match reasons.as_deref() {
+            Some([reason, ..]) => format!("the agent takes no work: {reason}"),
+            Some([]) | None => "waiting for its turn".to_owned(),
         }
     }
 

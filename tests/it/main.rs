@@ -13,6 +13,7 @@ mod exactly_once;
 mod judge;
 mod login;
 mod password;
+mod pause;
 mod read_only;
 mod resumable;
 mod site;

@@ -188,6 +188,13 @@ impl Cluster {
         run(command, token).await
     }
 
+    /// Runs `uplink-agent` with the agent's state folder.
+    pub async fn on_premises(&self, args: &[&str], stdin: &str) -> Printed {
+        let mut command = Command::new(Binaries::built().path("uplink-agent"));
+        command.args(args).arg("--state").arg(self.agent_state());
+        run(command, stdin).await
+    }
+
     /// Runs `uplinkctl` against this relay.
     pub async fn ctl(&self, args: &[&str], stdin: &str) -> Printed {
         let mut command = Command::new(Binaries::built().path("uplinkctl"));

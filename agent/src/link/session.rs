@@ -2,9 +2,10 @@
 //! lost the runs are dropped with it.
 
 use super::driver::{Driver, LinkEnd};
+use crate::orders::{Halt, Standing};
 use crate::policy;
 use crate::run::FromRun;
-use crate::runs::{Ended, Premises, Runs};
+use crate::runs::{Ended, Premises, Runs, run_of};
 use protocol::control::{AgentMessage, Failure, RelayMessage};
 use protocol::error::{CloseCode, LinkError};
 use protocol::ids::{Lease, RunId, StreamId};
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// How a session ended.
@@ -37,33 +38,47 @@ pub(super) struct Session<S> {
     /// Whose part each stream carries.
     streams: HashMap<StreamId, RunId>,
     go_away: Option<Duration>,
-    told_runs: Option<u32>,
+    told: Option<Health>,
+}
+
+/// What the relay was told of the agent's health.
+#[derive(Clone, PartialEq, Eq)]
+struct Health {
+    runs: u32,
+    paused: Option<String>,
 }
 
 enum Happening {
     Relay(RelayMessage),
     Run(FromRun),
     Ended(Ended),
+    /// The premises may have other orders now.
+    Ordered(Option<Halt>),
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     pub(super) fn new(driver: Driver<S>, premises: Arc<Premises>) -> Self {
         let (runs, said) = Runs::new(premises);
-        Self { driver, runs, said, streams: HashMap::new(), go_away: None, told_runs: None }
+        Self { driver, runs, said, streams: HashMap::new(), go_away: None, told: None }
     }
 
     /// Drives the link until it is lost or `stop`.
     pub(super) async fn drive(mut self, stop: &CancellationToken) -> SessionEnd {
+        let mut standing = self.runs.standing();
+        let halt = standing.borrow_and_update().halt.clone();
+        let mut next = Ok(Happening::Ordered(halt));
         loop {
-            let next = std::future::poll_fn(|context| self.poll_happening(context));
-            let Some(next) = stop.run_until_cancelled(next).await else {
-                return self.say_goodbye().await;
-            };
             if let Err(end) =
                 next.and_then(|happening| self.handle(happening)).and_then(|()| self.tell_health())
             {
                 return self.lost(end).await;
             }
+            next = tokio::select! {
+                biased;
+                () = stop.cancelled() => return self.say_goodbye().await,
+                halt = changed(&mut standing) => Ok(Happening::Ordered(halt)),
+                next = std::future::poll_fn(|context| self.poll_happening(context)) => next,
+            };
         }
     }
 
@@ -83,6 +98,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     fn handle(&mut self, happening: Happening) -> Result<(), LinkEnd> {
         match happening {
             Happening::Relay(message) => self.handle_relay(message),
+            Happening::Ordered(halt) => self.obey(halt),
+            Happening::Run(said) if self.runs.was_handed_back(&said) => Ok(()),
             Happening::Run(FromRun::Message(message)) => self.send(message),
             Happening::Run(FromRun::Part(header, bytes)) => {
                 let (run, lease) = (header.run.clone(), header.lease);
@@ -132,15 +149,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
     }
 
-    /// A run that failed sends no more of its parts.
+    /// The premises order work to stop or to go on. The relay hears first that nothing more is taken, then what comes back.
+    fn obey(&mut self, halt: Option<Halt>) -> Result<(), LinkEnd> {
+        let handed_back = self.runs.obey(halt);
+        self.tell_health()?;
+        handed_back.into_iter().try_for_each(|message| self.send(message))
+    }
+
+    /// A run that is over on this side sends no more of its parts.
     fn send(&mut self, message: AgentMessage) -> Result<(), LinkEnd> {
-        if let AgentMessage::RunFailed { run, .. } = &message {
+        if let AgentMessage::RunFailed { run, .. } | AgentMessage::RunHandedBack { run, .. } = &message {
             self.abandon_streams(run);
         }
         match (self.driver.send(&message), run_of(&message)) {
             (Ok(()), _) => Ok(()),
             (Err(error @ LinkError::OwnMessageTooLarge { .. }), Some((run, lease))) => {
-                self.give_up(run, lease, &error)
+                self.give_up(run.clone(), lease, &error)
             }
             (Err(error), _) => Err(error.into()),
         }
@@ -169,12 +193,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     fn tell_health(&mut self) -> Result<(), LinkEnd> {
-        let runs = self.runs.count();
-        if self.told_runs == Some(runs) {
+        let paused = self.runs.halt().map(|halt| halt.reason.clone());
+        let health = Health { runs: self.runs.count(), paused };
+        if self.told.as_ref() == Some(&health) {
             return Ok(());
         }
-        self.told_runs = Some(runs);
-        self.send(AgentMessage::Health { runs, paused: None })
+        self.told = Some(health.clone());
+        self.send(AgentMessage::Health { runs: health.runs, paused: health.paused })
     }
 
     async fn say_goodbye(mut self) -> SessionEnd {
@@ -195,20 +220,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 }
 
-/// Whose word a message is.
-fn run_of(message: &AgentMessage) -> Option<(RunId, Lease)> {
-    match message {
-        AgentMessage::Checkpoint { run, lease, .. }
-        | AgentMessage::Progress { run, lease, .. }
-        | AgentMessage::RunLog { run, lease, .. }
-        | AgentMessage::RunFinished { run, lease, .. }
-        | AgentMessage::RunFailed { run, lease, .. } => Some((run.clone(), *lease)),
-        AgentMessage::PartBegin { .. }
-        | AgentMessage::TestResult { .. }
-        | AgentMessage::Health { .. }
-        | AgentMessage::UnknownMessage { .. }
-        | AgentMessage::Beat { .. }
-        | AgentMessage::BeatAck { .. }
-        | AgentMessage::Goodbye { .. } => None,
+/// The orders of the premises as soon as they change; never, when nobody gives any.
+async fn changed(standing: &mut watch::Receiver<Standing>) -> Option<Halt> {
+    match standing.changed().await {
+        Ok(()) => standing.borrow_and_update().halt.clone(),
+        Err(_) => std::future::pending().await,
     }
 }

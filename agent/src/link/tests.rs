@@ -1,6 +1,7 @@
 use super::driver::Driver;
 use super::*;
 use crate::identity::tests::identity;
+use crate::orders::{Halt, Standing};
 use crate::paths::ConfigFile;
 use crate::policy::Policy;
 use crate::secrets::Opener;
@@ -13,6 +14,7 @@ use protocol::limits::LinkLimits;
 use protocol::site::SiteAddress;
 use protocol::spec::{ConnectionSpec, CredentialKind, ExtractionSpec, Load};
 use tokio::io::DuplexStream;
+use tokio::sync::watch;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
@@ -45,6 +47,7 @@ fn premises() -> Arc<Premises> {
         opener: Opener::new(&identity().seeds).unwrap(),
         limits: defaults.limits,
         board: Board::new(who),
+        standing: watch::Sender::new(Standing::default()).subscribe(),
     })
 }
 
@@ -125,6 +128,35 @@ async fn an_instruction_outside_the_policy_is_answered_and_the_link_goes_on() {
         stop.cancel();
         let goodbye = hear_past_health(&mut relay).await;
         assert!(matches!(goodbye, AgentMessage::Goodbye { .. }), "{goodbye:?}");
+    };
+    let (end, ()) = tokio::join!(session.drive(&stop), peer);
+    assert!(matches!(end, SessionEnd::Stopped));
+}
+
+#[tokio::test]
+async fn a_halt_is_told_before_the_runs_come_back_and_lifted_without_a_new_link() {
+    let (near, mut relay) = sockets().await;
+    let link = AgentLink::new(LinkConfig::new(Duration::from_secs(5), LinkLimits::default()), Duration::ZERO);
+    let (orders, standing) = watch::channel(Standing::default());
+    let mut own = Arc::into_inner(premises()).unwrap();
+    own.standing = standing;
+    let session = Session::new(Driver::new(near, link), Arc::new(own));
+    let stop = CancellationToken::new();
+    let peer = async {
+        assert_eq!(hear(&mut relay).await, AgentMessage::Health { runs: 0, paused: None });
+        let halt = Halt { code: "paused", reason: "audit".to_owned() };
+        orders.send_replace(Standing { halt: Some(halt) });
+        let told = AgentMessage::Health { runs: 0, paused: Some("audit".to_owned()) };
+        assert_eq!(hear(&mut relay).await, told);
+        say(&mut relay, &start_at("https://evil.invalid")).await;
+        let AgentMessage::RunHandedBack { code, reason, lease, .. } = hear_past_health(&mut relay).await
+        else {
+            panic!("the run was not handed back")
+        };
+        assert_eq!((code.as_str(), reason.as_str(), lease), ("paused", "audit", Lease(1)));
+        orders.send_replace(Standing::default());
+        assert_eq!(hear(&mut relay).await, AgentMessage::Health { runs: 0, paused: None });
+        stop.cancel();
     };
     let (end, ()) = tokio::join!(session.drive(&stop), peer);
     assert!(matches!(end, SessionEnd::Stopped));

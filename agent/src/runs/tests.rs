@@ -39,6 +39,7 @@ fn bench() -> Bench {
         opener: Opener::new(&identity.seeds).unwrap(),
         limits: defaults.limits,
         board: Board::new(who),
+        standing: watch::Sender::new(Standing::default()).subscribe(),
     };
     let (runs, said) = Runs::new(Arc::new(premises));
     Bench { runs, said, sealed }

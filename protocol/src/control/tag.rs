@@ -26,6 +26,7 @@ tags! {
         RunLog => "run_log",
         RunFinished => "run_finished",
         RunFailed => "run_failed",
+        RunHandedBack => "run_handed_back",
         TestResult => "test_result",
         Health => "health",
         UnknownMessage => "unknown_message",

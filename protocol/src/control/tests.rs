@@ -92,8 +92,12 @@ fn agent_messages() -> Vec<(AgentMessage, serde_json::Value)> {
         (AgentMessage::RunLog { run: run.clone(), lease, line }, json!(null)),
         (AgentMessage::RunFinished { run: run.clone(), lease, result: result() }, json!(null)),
         (
-            AgentMessage::RunFailed { run, lease, failure: failure() },
+            AgentMessage::RunFailed { run: run.clone(), lease, failure: failure() },
             json!({"type": "run_failed", "run": "run_17", "lease": 2, "failure": {"code": "forbidden", "message": "m", "hint": "h"}}),
+        ),
+        (
+            AgentMessage::RunHandedBack { run, lease, code: "paused".into(), reason: "r".into() },
+            json!({"type": "run_handed_back", "run": "run_17", "lease": 2, "code": "paused", "reason": "r"}),
         ),
         (AgentMessage::TestResult { request: "r".into(), report }, json!(null)),
         (

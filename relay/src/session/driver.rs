@@ -247,6 +247,9 @@ impl Driver {
                 }
             }
             AgentMessage::RunFailed { run, lease, failure } => self.run_failed(&run, lease, failure)?,
+            AgentMessage::RunHandedBack { run, lease, code, reason } => {
+                self.handed_back(&run, lease, &code, &reason)?;
+            }
             AgentMessage::TestResult { request, report } => self.test_result(&request, report),
             AgentMessage::Health { runs, paused } => {
                 tracing::debug!(agent = self.agent_id, runs, paused, "agent health");
@@ -291,6 +294,14 @@ impl Driver {
         let (number, progress) = (active.number, active.progress.take().map(Box::new));
         let connection = active.connection.clone();
         self.record(Record::Failed { number, lease, connection, failure, progress })
+    }
+
+    /// The premises stopped the run; it waits for them or for another agent.
+    fn handed_back(&mut self, run: &RunId, lease: Lease, code: &str, reason: &str) -> Result<(), Ending> {
+        let Some(active) = self.active(run, lease) else { return Ok(()) };
+        let (number, progress) = (active.number, active.progress.take().map(Box::new));
+        let reason = format!("agent {} handed the run back ({code}: {reason})", self.agent_id);
+        self.record(Record::HandedBack { number, lease, reason, progress })
     }
 
     fn record(&mut self, record: Record) -> Result<(), Ending> {

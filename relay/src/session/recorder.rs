@@ -3,7 +3,7 @@
 
 use crate::node::{BusyGuard, Shared};
 use crate::run::commit;
-use crate::run::drive::run_id;
+use crate::run::drive::{self, run_id};
 use crate::store::{Outcome, StoreError, StoredPart};
 use protocol::control::{Failure, LogLine, Progress, RelayMessage, RunResult};
 use protocol::ids::Lease;
@@ -28,6 +28,8 @@ pub(super) enum Record {
         failure: Failure,
         progress: Option<Box<Progress>>,
     },
+    /// The agent gives the run back, to go on later.
+    HandedBack { number: i64, lease: Lease, reason: String, progress: Option<Box<Progress>> },
     /// A line of the run's log.
     Log { number: i64, line: LogLine },
 }
@@ -55,6 +57,11 @@ pub(super) async fn run(node: Shared, mut records: mpsc::Receiver<Record>, answe
             Record::Failed { number, lease, connection, failure, progress } => {
                 let guard = node.sweeping.enter(&connection);
                 failed(&node, (number, lease), &failure, progress.as_deref(), guard).await
+            }
+            Record::HandedBack { number, lease, mut reason, progress } => {
+                reason = reason.chars().take(LOG_TEXT_MAX).collect();
+                drive::lose(&node, number, lease.0, &reason, progress.as_deref()).await;
+                Some(Recorded::Over { number, lease, answer: None })
             }
             Record::Log { number, line } => logged(&node, number, line).await,
         };

@@ -224,6 +224,32 @@ async fn a_failed_run_keeps_the_agents_words_and_frees_its_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_a_paused_agent_hands_back_waits_with_its_reason_and_goes_on_from_its_checkpoint() {
+    let bench = Bench::start().await;
+    let keys = bench.furnish().await;
+    let mut agent = bench.agent(&keys).await;
+    extract(&bench).await;
+    let (lease, _) = agent.started().await;
+    let part = land(&mut agent, lease, 0, &[1]).await;
+    checkpoint(&mut agent, lease, 0, vec![part]).await;
+    let reason = "paused since 06:00: patches".to_owned();
+    agent.say(&AgentMessage::Health { runs: 1, paused: Some(reason.clone()) }).await;
+    let (run, code) = (run_1(), "paused".to_owned());
+    agent.say(&AgentMessage::RunHandedBack { run, lease, code, reason }).await;
+    let waiting = bench.follow_until("run_1", |run| run["state"] == "queued").await;
+    let why = waiting["reason"].as_str().unwrap();
+    assert!(
+        why.contains("handed the run back") && why.contains("takes no work: paused since 06:00"),
+        "{why}"
+    );
+    let agents = bench.get("/v1/uplinks/hq").await;
+    assert_eq!(agents["agents"][0]["health"]["paused"], "paused since 06:00: patches");
+    agent.say(&AgentMessage::Health { runs: 0, paused: None }).await;
+    let (lease, entries) = agent.started().await;
+    assert_eq!((lease, entries.len()), (Lease(2), 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_running_run_is_cancelled_through_its_agent() {
     let bench = Bench::start().await;
     let keys = bench.furnish().await;

@@ -43,6 +43,16 @@ pub(crate) struct Agent {
     pub(crate) online: bool,
     #[serde(deserialize_with = "moment")]
     pub(crate) last_seen: Option<DateTime<Utc>>,
+    /// Of an agent that is online.
+    pub(crate) health: Option<AgentHealth>,
+}
+
+/// What an agent says of itself.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct AgentHealth {
+    /// Why it takes no work.
+    pub(crate) paused: Option<String>,
 }
 
 /// A one-time enrolment token. It is a secret, so it has no `Debug`.

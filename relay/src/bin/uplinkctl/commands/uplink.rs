@@ -7,7 +7,7 @@ use crate::documents::{self, Agent, EnrolmentToken, Uplink};
 use crate::enrolment;
 use crate::error::Error;
 use crate::figures::moment_or_dash;
-use crate::output::{Head, Output, facts, table};
+use crate::output::{Head, Output, clean, facts, table};
 use serde_json::json;
 
 /// Runs the command.
@@ -104,7 +104,11 @@ fn shown(uplink: &Uplink) -> String {
         .agents
         .iter()
         .map(|agent| {
-            let state = if agent.online { "online" } else { "offline" };
+            let state = match (agent.online, paused(agent)) {
+                (true, Some(_)) => "paused",
+                (true, None) => "online",
+                (false, _) => "offline",
+            };
             let seen = moment_or_dash(agent.last_seen);
             vec![
                 agent.agent_id.clone(),
@@ -121,7 +125,15 @@ fn shown(uplink: &Uplink) -> String {
         "no agent yet; `uplinkctl uplink token {}` prints the line to paste on the premises",
         uplink.name
     );
-    format!("{}\n{}", facts(&[("uplink", uplink.name.clone())]), table(&heads, &rows, &none))
+    let mut text = format!("{}\n{}", facts(&[("uplink", uplink.name.clone())]), table(&heads, &rows, &none));
+    for (agent, reason) in uplink.agents.iter().filter_map(|agent| Some((agent, paused(agent)?))) {
+        text.push_str(&format!("\nagent {} takes no work: {}", clean(&agent.name), clean(reason)));
+    }
+    text
+}
+
+fn paused(agent: &Agent) -> Option<&str> {
+    agent.health.as_ref()?.paused.as_deref()
 }
 
 #[cfg(test)]
@@ -139,6 +151,18 @@ mod tests {
         assert_eq!(pick(&agents, "other", "hq").unwrap().agent_id, "a3");
         assert!(pick(&agents, "host", "hq").unwrap_err().to_string().contains("several"));
         assert!(pick(&agents, "nobody", "hq").unwrap_err().to_string().contains("no agent"));
+    }
+
+    #[test]
+    fn a_paused_agent_is_shown_with_its_reason() {
+        let health = Some(documents::AgentHealth { paused: Some("paused since 06:00: patches".into()) });
+        let agents = vec![Agent { online: true, health, ..agent("a1", "host") }];
+        let text = shown(&Uplink { name: "hq".into(), agents });
+        assert!(
+            text.contains("paused")
+                && text.ends_with("agent host takes no work: paused since 06:00: patches"),
+            "{text}"
+        );
     }
 
     #[test]

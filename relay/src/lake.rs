@@ -7,6 +7,7 @@
 //! The Delta library is synchronous: each operation runs as one blocking task of the current tokio runtime, which must be a
 //! multi-threaded one. Paths of parts are relative to the lake's root: `<pool>/<connection>/<table>/part-<run>-<part>.parquet`.
 
+mod additions;
 mod columns;
 mod commit;
 mod error;

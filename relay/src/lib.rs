@@ -6,6 +6,7 @@
 //! Modules, from the top: [`start`] wires; `server`, `session` and `api` talk; `run`, `enrol` and `uplinks` decide; `store` and
 //! `lake` keep.
 
+mod allocator;
 mod api;
 mod auth;
 pub mod cli;

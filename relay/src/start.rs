@@ -14,7 +14,7 @@ use crate::lake::Lake;
 use crate::node::{Node, Shared};
 use crate::run::schedule;
 use crate::store::Store;
-use crate::{logs, private_file, server, tls};
+use crate::{allocator, logs, private_file, server, tls};
 use std::fs::File;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -59,6 +59,7 @@ fn check(settings: &Settings) -> Result<(), RelayError> {
 }
 
 fn serve(run: &Run) -> Result<(), RelayError> {
+    allocator::share_one_arena();
     let config = load(&run.settings)?;
     logs::start(&config.log).map_err(|why| ConfigError::Value {
         key: "log.filter".to_owned(),

@@ -6,6 +6,7 @@
 //! names; the repeated commit writes the same names again. A run that changes nothing is committed all the same: once the table has
 //! seen the run, its parts may be swept, and a commit repeated after that needs none of them.
 
+use super::additions::Additions;
 use super::columns::Columns;
 use super::error::{LakeError, PartFault};
 use super::files::{Engine, Files};
@@ -312,12 +313,16 @@ impl<'a> Job<'a> {
         let context = transaction.write_state().and_then(|state| state.write_context_builder().build());
         let context = context.map_err(failed)?;
         let dir = self.commit.place.dir();
+        let mut additions = Additions::default();
         for file in added {
             let url = self.files.url(&format!("{dir}/{}", file.name))?;
             let stats =
                 file.stats.to_array().map_err(|error| failed(KernelError::generic(error.to_string())))?;
             let described = DataFileMetadata::new(FileMeta::new(url, file.modified_ms, file.size), stats);
-            transaction.add_files(build_add_file_metadata(described, &context).map_err(failed)?);
+            additions.push(build_add_file_metadata(described, &context).map_err(failed)?).map_err(failed)?;
+        }
+        for files in additions.finish().map_err(failed)? {
+            transaction.add_files(files);
         }
         Ok(())
     }

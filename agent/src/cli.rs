@@ -52,6 +52,9 @@ pub enum Command {
     Pause(Pause),
     /// Let the agent work again after `pause`
     Resume,
+    /// Install, start and stop the agent as a service of a machine that has no package for it
+    #[command(subcommand)]
+    Service(ServiceCommand),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -126,6 +129,25 @@ pub enum ConfigCommand {
     Check,
     /// Print every key with its meaning, unit and default
     Defaults,
+}
+
+/// Commands about the service.
+#[derive(Debug, Subcommand)]
+pub enum ServiceCommand {
+    /// Install the service, so that it starts with the machine once the agent is enrolled
+    Install,
+    /// Stop the service and remove it; keys, settings and configuration stay
+    Uninstall {
+        /// Remove keys, settings and configuration as well
+        #[arg(long)]
+        purge: bool,
+    },
+    /// Start the service
+    Start,
+    /// Stop the service until it is started again or the machine restarts
+    Stop,
+    /// Say whether the service is installed and runs
+    Status,
 }
 
 /// How much is logged.

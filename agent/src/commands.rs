@@ -15,6 +15,7 @@ use crate::orders::{Pause, read_pause};
 use crate::paths::Paths;
 use crate::policy::{self, PermittedSite};
 use crate::secrets;
+use crate::service;
 use crate::status::{self, LinkState, Reading, Status};
 use serde_json::json;
 
@@ -31,6 +32,7 @@ pub async fn execute(cli: Cli) -> Result<u8, Error> {
             Ok(EXIT_DONE)
         }
         Command::Config(ConfigCommand::Check) => check_config(&common, &paths),
+        Command::Service(what) => service::execute(&what, common.json),
         Command::Status => show_status(&common, &paths),
         Command::Pause(given) => pause::pause(&given, &common, &paths),
         Command::Resume => pause::resume(&common, &paths),

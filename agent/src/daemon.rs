@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::identity::Identity;
 use crate::link::Supervisor;
 use crate::lock;
+use crate::notify;
 use crate::orders::Orders;
 use crate::paths::Paths;
 use crate::policy::{self, Policy};
@@ -14,6 +15,7 @@ use crate::runs::Premises;
 use crate::secrets::Opener;
 use crate::status::{Board, Who};
 use crate::trust::Authority;
+use crate::vigil::Vigil;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -41,11 +43,13 @@ pub(crate) async fn run(given: &Run, config: &Config, paths: &Paths) -> Result<(
         board: board.clone(),
         standing: orders.subscribe(),
     });
+    let vigil = Vigil::new();
     let supervisor = Supervisor::new(
         &identity,
         &authority(&identity, config, paths)?,
         config.link.clone(),
         Arc::clone(&premises),
+        vigil.pulse(),
     )?;
     announce(&identity, &premises.policy);
     let stop = stop_on_signal()?;
@@ -53,6 +57,7 @@ pub(crate) async fn run(given: &Run, config: &Config, paths: &Paths) -> Result<(
         kept = supervisor.keep(&stop) => kept,
         () = board.keep_written(paths) => Ok(()),
         () = orders.keep_looking(paths, &board) => Ok(()),
+        () = notify::keep_told(&board, &vigil, &stop) => Ok(()),
     };
     board.write_end(paths)?;
     tracing::info!(event = "agent_stopped", "the agent ends");
@@ -102,7 +107,11 @@ fn announce(identity: &Identity, policy: &Policy) {
 /// A core file would hold passwords and Jira's data.
 #[cfg(unix)]
 fn forbid_core_dumps() {
-    use rustix::process::{Resource, Rlimit, setrlimit};
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    // A service manager may have done it, and may forbid the call.
+    if getrlimit(Resource::Core).maximum == Some(0) {
+        return;
+    }
     if let Err(error) = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }) {
         tracing::warn!(event = "core_dumps_possible", %error, "core dumps could not be turned off");
     }

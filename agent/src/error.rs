@@ -166,6 +166,9 @@ pub enum Error {
         /// What was wrong.
         reason: String,
     },
+    /// The service could not be installed, removed, started or asked.
+    #[error(transparent)]
+    Service(#[from] crate::service::ServiceError),
     /// The system refused something that the agent cannot do without.
     #[error("cannot {action}: {reason}")]
     System {
@@ -206,6 +209,7 @@ impl Error {
             | Error::EnrolRefused { .. }
             | Error::RelayUnreachable { .. }
             | Error::NoRelay { .. }
+            | Error::Service(_)
             | Error::System { .. } => EXIT_FAILED,
         }
     }

@@ -25,14 +25,17 @@ mod policy;
 mod orders;
 mod secrets;
 mod status;
+mod vigil;
 
 mod run;
 mod runs;
 
 mod link;
+mod notify;
 
 mod daemon;
 mod enrol;
+pub mod service;
 
 mod commands;
 

@@ -13,6 +13,7 @@ use crate::relay_address::RelayAddress;
 use crate::runs::Premises;
 use crate::status::LinkState;
 use crate::trust::Authority;
+use crate::vigil::Pulse;
 use dial::DialError;
 use driver::LinkEnd;
 use greeting::GreetingError;
@@ -32,6 +33,8 @@ use tokio_util::sync::CancellationToken;
 const RETRY_AFTER_REFUSAL: Duration = Duration::from_secs(300);
 /// Two copies of one identity would otherwise throw each other out without end.
 const RETRY_AFTER_REPLACEMENT: Duration = Duration::from_secs(30);
+/// Most steps of a dial and the handshake, each within its own limit: name, TCP, TLS and upgrade, some of them twice with a proxy.
+const STEPS_OF_AN_ATTEMPT: u32 = 8;
 /// A clock that is off by more than this is worth a line in the log.
 const CLOCK_TOLERANCE_MS: i64 = 5 * 60 * 1000;
 
@@ -43,6 +46,7 @@ pub(crate) struct Supervisor {
     introduction: Introduction,
     timeouts: config::Link,
     premises: Arc<Premises>,
+    pulse: Pulse,
     started: Instant,
 }
 
@@ -63,6 +67,7 @@ impl Supervisor {
         authority: &Authority,
         timeouts: config::Link,
         premises: Arc<Premises>,
+        pulse: Pulse,
     ) -> Result<Self, Error> {
         let relay = RelayAddress::parse(&identity.enrolment.relay)?;
         let introduction = Introduction {
@@ -73,7 +78,7 @@ impl Supervisor {
             relay_host: relay.host().to_owned(),
         };
         let (tls, key) = (authority.tls()?, identity.seeds.signing_key()?);
-        Ok(Self { relay, tls, key, introduction, timeouts, premises, started: Instant::now() })
+        Ok(Self { relay, tls, key, introduction, timeouts, premises, pulse, started: Instant::now() })
     }
 
     /// Keeps the link until `stop`.
@@ -84,6 +89,7 @@ impl Supervisor {
         let mut backoff = Backoff::new();
         while !stop.is_cancelled() {
             self.premises.board.link(LinkState::Connecting, None);
+            self.pulse.promise(self.longest_attempt());
             let attempt = self.attempt(&mut backoff, stop);
             let Some(end) = stop.run_until_cancelled(attempt).await else { break };
             if matches!(end, AttemptEnd::Session(SessionEnd::Stopped)) {
@@ -94,6 +100,7 @@ impl Supervisor {
                 backoff.server_hint(hint);
             }
             let wait = backoff.next_delay(random()?);
+            self.pulse.promise(wait);
             self.premises.board.link(LinkState::Waiting, Some(wait));
             tracing::info!(
                 event = "link_retry",
@@ -106,6 +113,11 @@ impl Supervisor {
             }
         }
         Ok(())
+    }
+
+    /// How long dialling and shaking hands may take at most.
+    fn longest_attempt(&self) -> Duration {
+        self.timeouts.connect_timeout() * STEPS_OF_AN_ATTEMPT + self.timeouts.handshake_timeout()
     }
 
     async fn attempt(&self, backoff: &mut Backoff, stop: &CancellationToken) -> AttemptEnd {
@@ -125,10 +137,14 @@ impl Supervisor {
         backoff.link_up(self.started.elapsed(), Duration::from_millis(welcome.reconnect_spread_ms));
         tracing::info!(event = "link_up", relay = %self.relay, session = welcome.session, relay_version = crate::policy::shortened(&welcome.relay_version), "linked to the relay");
         self.premises.board.link(LinkState::Up, None);
-        let settings = LinkConfig::new(heartbeat(welcome.heartbeat_ms), welcome.limits);
+        let heartbeat = heartbeat(welcome.heartbeat_ms);
+        self.pulse.promise(heartbeat);
+        let settings = LinkConfig::new(heartbeat, welcome.limits);
         let link = AgentLink::new(settings, Duration::ZERO);
         AttemptEnd::Session(
-            Session::new(driver::Driver::new(socket, link), Arc::clone(&self.premises)).drive(stop).await,
+            Session::new(driver::Driver::new(socket, link, self.pulse.clone()), Arc::clone(&self.premises))
+                .drive(stop)
+                .await,
         )
     }
 

@@ -136,13 +136,14 @@ fn user_folders() -> Option<ProjectDirs> {
     ProjectDirs::from("", "", "uplink-agent")
 }
 
+/// Whether this process may do everything.
 #[cfg(unix)]
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
 #[cfg(not(unix))]
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     false
 }
 

@@ -128,6 +128,11 @@ impl Board {
         Self { status: watch::Sender::new(status) }
     }
 
+    /// Follows what the agent does.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+
     pub(crate) fn link(&self, state: LinkState, next_attempt_in: Option<Duration>) {
         let now = clock::now_ms();
         let wait_ms = |wait: Duration| i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
@@ -265,11 +270,11 @@ fn judge(status: Status, now_ms: i64, lives: bool) -> Reading {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::identity::tests::paths_in;
 
-    fn board() -> Board {
+    pub(crate) fn board() -> Board {
         let text = |text: &str| text.to_owned();
         Board::new(Who {
             agent_id: text("agent_1"),

@@ -1,6 +1,7 @@
 //! Pumps [`AgentLink`] over one socket. It decides nothing: what leaves next and when to wake is the link's business. The socket has
 //! this one owner, and a message leaves the link only when the socket takes it, so that a heartbeat never waits behind queued data.
 
+use crate::vigil::Pulse;
 use bytes::Bytes;
 use futures_util::{Sink, Stream};
 use protocol::control::{AgentMessage, PartHeader, RelayMessage};
@@ -59,15 +60,16 @@ pub(crate) struct Driver<S> {
     /// The link's time counts from here.
     started: Instant,
     timer: Pin<Box<Sleep>>,
+    pulse: Pulse,
     unflushed: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
-    /// Takes over a socket after the handshake; the link must have been made at time zero.
-    pub(crate) fn new(socket: WebSocketStream<S>, link: AgentLink) -> Self {
+    /// Takes over a socket after the handshake; the link must have been made at time zero. The pulse has been promised a heartbeat.
+    pub(crate) fn new(socket: WebSocketStream<S>, link: AgentLink, pulse: Pulse) -> Self {
         let started = Instant::now();
         let timer = Box::pin(tokio::time::sleep_until(started + link.poll_timeout()));
-        Self { socket, link, started, timer, unflushed: false }
+        Self { socket, link, started, timer, pulse, unflushed: false }
     }
 
     /// Whether the link takes further messages of the application.
@@ -107,6 +109,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 Poll::Ready(None) => return Poll::Ready(Err(LinkEnd::Broken(CLOSED_SILENTLY.to_owned()))),
                 Poll::Pending => ready!(self.poll_time(context)?),
             }
+            self.pulse.renew();
         }
     }
 

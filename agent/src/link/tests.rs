@@ -6,6 +6,7 @@ use crate::paths::ConfigFile;
 use crate::policy::Policy;
 use crate::secrets::Opener;
 use crate::status::{Board, Who};
+use crate::vigil::Vigil;
 use futures_util::{SinkExt, StreamExt};
 use protocol::control::{AgentMessage, RelayMessage};
 use protocol::handshake::{ExpectHello, Reject, RejectCode};
@@ -54,7 +55,7 @@ fn premises() -> Arc<Premises> {
 async fn session(heartbeat: Duration) -> (Session<DuplexStream>, Relay) {
     let (near, far) = sockets().await;
     let link = AgentLink::new(LinkConfig::new(heartbeat, LinkLimits::default()), Duration::ZERO);
-    (Session::new(Driver::new(near, link), premises()), far)
+    (Session::new(Driver::new(near, link, Vigil::new().pulse()), premises()), far)
 }
 
 async fn hear(relay: &mut Relay) -> AgentMessage {
@@ -140,7 +141,7 @@ async fn a_halt_is_told_before_the_runs_come_back_and_lifted_without_a_new_link(
     let (orders, standing) = watch::channel(Standing::default());
     let mut own = Arc::into_inner(premises()).unwrap();
     own.standing = standing;
-    let session = Session::new(Driver::new(near, link), Arc::new(own));
+    let session = Session::new(Driver::new(near, link, Vigil::new().pulse()), Arc::new(own));
     let stop = CancellationToken::new();
     let peer = async {
         assert_eq!(hear(&mut relay).await, AgentMessage::Health { runs: 0, paused: None });

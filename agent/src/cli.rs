@@ -47,7 +47,7 @@ pub enum Command {
     /// Hold the link to the relay and do its extractions until stopped
     Run(Run),
     /// Say whether the agent runs, is linked and what it does
-    Status,
+    Status(StatusFlags),
     /// Stop all work at once, with a reason that the relay shows; runs go on from their checkpoints after `resume`
     Pause(Pause),
     /// Let the agent work again after `pause`
@@ -58,6 +58,103 @@ pub enum Command {
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Print the log of the running agent, from its file or systemd's journal
+    Logs(LogsFlags),
+    /// Change how much the running agent logs, for a while and without a restart
+    LogLevel(LogLevelFlags),
+    /// The audit log: every request to Jira, every instruction of the relay, every part that left
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Signed manifests: what a run took from the premises
+    #[command(subcommand)]
+    Manifest(ManifestCommand),
+}
+
+/// Flags of `status`.
+#[derive(Debug, Args)]
+pub struct StatusFlags {
+    /// Show it again every second until interrupted (with --json: a document a line)
+    #[arg(long)]
+    pub watch: bool,
+}
+
+/// Flags of `logs`.
+#[derive(Debug, Args)]
+pub struct LogsFlags {
+    /// Go on with the lines that come, until interrupted
+    #[arg(short, long)]
+    pub follow: bool,
+    /// How many of the last lines
+    #[arg(short = 'n', long, default_value_t = 50, value_name = "N")]
+    pub lines: usize,
+}
+
+/// Flags of `log-level`.
+#[derive(Debug, Args)]
+pub struct LogLevelFlags {
+    /// The level
+    pub level: LogLevel,
+    /// How long, like 90s, 10m or 2h; then the level of the configuration is back
+    #[arg(long = "for", value_name = "TIME", default_value = "10m", value_parser = time)]
+    pub keep: std::time::Duration,
+}
+
+/// `90s`, `10m`, `2h`; at most a day, so that nobody forgets it.
+fn time(text: &str) -> Result<std::time::Duration, String> {
+    let wrong = || "give a time like 90s, 10m or 2h, at most 24h".to_owned();
+    let unit = text.chars().next_back().ok_or_else(wrong)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = text.strip_suffix(unit).and_then(|digits| digits.parse().ok()).ok_or_else(wrong)?;
+    let total = number.saturating_mul(seconds);
+    if (1..=24 * 3600).contains(&total) { Ok(std::time::Duration::from_secs(total)) } else { Err(wrong()) }
+}
+
+/// Commands about the audit log.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Say whether the log is intact, or where it is first broken; needs no network
+    Verify(AuditVerify),
+    /// Print its last lines
+    Tail(AuditTail),
+}
+
+/// Flags of `audit verify`.
+#[derive(Debug, Args)]
+pub struct AuditVerify {
+    /// One file, or a folder with a copy of the log [default: the log of the state folder]
+    #[arg(long, value_name = "PATH")]
+    pub file: Option<PathBuf>,
+}
+
+/// Flags of `audit tail`.
+#[derive(Debug, Args)]
+pub struct AuditTail {
+    /// How many lines
+    #[arg(short = 'n', long, default_value_t = 20, value_name = "N")]
+    pub lines: usize,
+}
+
+/// Commands about manifests.
+#[derive(Debug, Subcommand)]
+pub enum ManifestCommand {
+    /// Check the signature of a manifest, and hold it against the audit log; needs no network
+    Verify(ManifestVerify),
+}
+
+/// Flags of `manifest verify`.
+#[derive(Debug, Args)]
+pub struct ManifestVerify {
+    /// File with the manifest, as `uplinkctl run manifest RUN` printed it
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The signing key that must have signed, base64 [default: this agent's own]
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
 }
 
 /// Flags of `enroll`.
@@ -151,7 +248,7 @@ pub enum ServiceCommand {
 }
 
 /// How much is logged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
     /// What cannot go on.
@@ -164,6 +261,19 @@ pub enum LogLevel {
     Debug,
     /// And everything else.
     Trace,
+}
+
+impl LogLevel {
+    /// As it is written.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
 }
 
 /// Form of the log lines.
@@ -186,6 +296,15 @@ mod tests {
     #[test]
     fn the_definition_of_flags_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_read_with_their_unit_and_bounded() {
+        let seconds = |text| time(text).map(|time| time.as_secs()).ok();
+        assert_eq!([seconds("90s"), seconds("10m"), seconds("2h")], [Some(90), Some(600), Some(7200)]);
+        for text in ["", "10", "m", "0s", "25h", "-1s", "1ü"] {
+            assert!(time(text).is_err(), "{text}");
+        }
     }
 
     #[test]

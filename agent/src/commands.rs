@@ -1,22 +1,23 @@
 //! The commands, each from its flags to what it prints: standard output has the answer, standard error everything else.
 #![expect(clippy::print_stdout, reason = "this module is the program's voice on standard output")]
 
+mod evidence;
 mod pause;
+mod standing;
 
-use crate::cli::{Cli, Command, Common, ConfigCommand, Enroll};
+use crate::audit::{self, Entry};
+use crate::cli::{Cli, Command, Common, ConfigCommand, Enroll, LogLevelFlags, LogsFlags};
 use crate::clock;
 use crate::config::{self, Config};
 use crate::daemon;
 use crate::enrol::{self, Outcome};
-use crate::error::{EXIT_DONE, EXIT_FAILED, Error};
+use crate::error::{EXIT_DONE, Error};
 use crate::identity::Identity;
-use crate::logs;
-use crate::orders::{Pause, read_pause};
+use crate::logs::{self, Control, Source};
 use crate::paths::Paths;
 use crate::policy::{self, PermittedSite};
 use crate::secrets;
 use crate::service;
-use crate::status::{self, LinkState, Reading, Status};
 use serde_json::json;
 
 /// Does what the command line says and gives the exit code.
@@ -33,30 +34,67 @@ pub async fn execute(cli: Cli) -> Result<u8, Error> {
         }
         Command::Config(ConfigCommand::Check) => check_config(&common, &paths),
         Command::Service(what) => service::execute(&what, common.json),
-        Command::Status => show_status(&common, &paths),
+        Command::Status(given) => standing::show(&given, &common, &paths).await,
         Command::Pause(given) => pause::pause(&given, &common, &paths),
         Command::Resume => pause::resume(&common, &paths),
+        Command::Logs(given) => show_logs(&given, &paths).await,
+        Command::LogLevel(given) => order_log_level(&given, &common, &paths),
+        Command::Audit(command) => evidence::audit(&command, &common, &paths),
+        Command::Manifest(command) => evidence::manifest(&command, &common, &paths),
         Command::Enroll(given) => enroll(&given, &common, &paths).await,
         Command::Run(given) => {
-            let config = load(&common, &paths)?;
-            daemon::run(&given, &config, &paths).await.map(|()| EXIT_DONE)
+            let (config, control) = load(&common, &paths)?;
+            daemon::run(&given, &config, &paths, &control).await.map(|()| EXIT_DONE)
         }
     }
 }
 
-fn load(common: &Common, paths: &Paths) -> Result<Config, Error> {
+fn load(common: &Common, paths: &Paths) -> Result<(Config, Control), Error> {
     let config = config::load(&paths.config)?;
-    logs::start(
+    let control = logs::start(
         common.log_level.unwrap_or(config.log.level),
         common.log_format.unwrap_or(config.log.format),
+        &config.log,
     )?;
-    Ok(config)
+    Ok((config, control))
+}
+
+/// Prints the log of the running agent.
+async fn show_logs(given: &LogsFlags, paths: &Paths) -> Result<u8, Error> {
+    let config = config::load(&paths.config)?;
+    let source = match config.log.file.get() {
+        Some(path) => Source::File(path.to_owned()),
+        None => Source::Journal,
+    };
+    logs::follow(&source, given.lines, given.follow, &mut std::io::stdout()).await?;
+    Ok(EXIT_DONE)
+}
+
+fn order_log_level(given: &LogLevelFlags, common: &Common, paths: &Paths) -> Result<u8, Error> {
+    Identity::require(paths)?;
+    let config = config::load(&paths.config)?;
+    let order = logs::order_level(paths, given.level, given.keep)?;
+    let until = clock::text(order.until_ms);
+    let level = given.level.name();
+    audit::note_once(paths, &config.audit, Entry::order("log_level", &format!("{level} until {until}")))?;
+    if common.json {
+        println!("{}", json!({"level": level, "until": until}));
+    } else {
+        println!("The agent logs at {level} until {until}; a running one does so within a second.");
+    }
+    Ok(EXIT_DONE)
 }
 
 async fn enroll(given: &Enroll, common: &Common, paths: &Paths) -> Result<u8, Error> {
-    let config = load(common, paths)?;
+    let (config, _control) = load(common, paths)?;
     let (identity, news) = match enrol::enrol(given, &config, paths).await? {
-        Outcome::Enrolled(identity) => (identity, true),
+        Outcome::Enrolled(identity) => {
+            let Identity { enrolment, .. } = identity.as_ref();
+            let detail =
+                format!("agent {} of uplink {} at {}", enrolment.agent_id, enrolment.uplink, enrolment.relay);
+            audit::note_once(paths, &config.audit, Entry::order("enroll", &detail))?;
+            (identity, true)
+        }
         Outcome::AlreadyDone(identity) => (identity, false),
     };
     let permitted = addresses(&policy::gather(&config, paths, &given.premises)?);
@@ -100,91 +138,6 @@ fn next_command(common: &Common) -> String {
 
 fn addresses(sites: &[PermittedSite]) -> Vec<String> {
     sites.iter().map(|site| site.address.to_string()).collect()
-}
-
-/// Exit code 0 means: it runs. A link that is down for now is shown and is no failure of the agent.
-fn show_status(common: &Common, paths: &Paths) -> Result<u8, Error> {
-    let identity = Identity::require(paths)?;
-    match status::read(paths)? {
-        Reading::Running(status) if common.json => {
-            println!("{}", json!({"running": true, "status": *status}));
-            Ok(EXIT_DONE)
-        }
-        Reading::Running(status) => {
-            // An order that cannot be read is told by the status.
-            print_status(&status, read_pause(paths).ok().flatten().as_ref());
-            Ok(EXIT_DONE)
-        }
-        Reading::NotRunning(why) => {
-            let enrolment = &identity.enrolment;
-            if common.json {
-                println!(
-                    "{}",
-                    json!({"running": false, "reason": why, "agent_id": enrolment.agent_id, "uplink": enrolment.uplink,
-                    "relay": enrolment.relay, "fingerprint": identity.seeds.fingerprint()?})
-                );
-                return Ok(EXIT_FAILED);
-            }
-            println!(
-                "Agent {} ({}) of uplink {} at {}",
-                enrolment.agent_id, enrolment.name, enrolment.uplink, enrolment.relay
-            );
-            println!("Fingerprint: {}", identity.seeds.fingerprint()?);
-            Err(Error::NotRunning(format!(
-                "the agent is not running: {why}; start it with `{}`",
-                next_command(common)
-            )))
-        }
-    }
-}
-
-fn print_status(status: &Status, pause: Option<&Pause>) {
-    println!(
-        "Agent {} ({}) of uplink {}, version {}, process {}, since {}",
-        status.agent_id, status.name, status.uplink, status.version, status.pid, status.started_at
-    );
-    println!("Fingerprint: {}", status.fingerprint);
-    let link = match status.link.state {
-        LinkState::Connecting => "connecting".to_owned(),
-        LinkState::Up => "up".to_owned(),
-        LinkState::Waiting => format!(
-            "down, next attempt at {}",
-            status.link.next_attempt_at.as_deref().unwrap_or("any moment")
-        ),
-        LinkState::Stopped => "stopped".to_owned(),
-    };
-    println!("Link to {}: {link} (since {})", status.relay, status.link.since);
-    match (pause, &status.halted) {
-        (Some(pause), _) => {
-            println!("Paused since {} by {}: {}", clock::text(pause.since_ms), pause.by, pause.reason);
-        }
-        (None, Some(reason)) => println!("No work is taken: {reason}"),
-        (None, None) => {}
-    }
-    println!(
-        "Permitted to read: {}",
-        if status.permitted.is_empty() { "nothing".to_owned() } else { status.permitted.join(", ") }
-    );
-    if status.runs.is_empty() {
-        println!("Runs: none");
-    }
-    for run in &status.runs {
-        let progress = &run.progress;
-        let total = progress.issues_total.map(|total| format!(" of {total}")).unwrap_or_default();
-        println!(
-            "Run {} of {} since {}: {}, {}{total} issues read, {} bytes read, {} bytes sent",
-            run.run,
-            run.connection,
-            run.started_at,
-            progress.phase,
-            progress.issues_read,
-            progress.bytes_read,
-            progress.bytes_sent
-        );
-    }
-    if let Some(error) = &status.last_error {
-        println!("Last error, {} ({}): {} [{}]", error.at, error.about, error.message, error.code);
-    }
 }
 
 /// Everything that `run` would read, without starting anything.

@@ -2,6 +2,9 @@
 //! environment. A key that does not exist is refused, with the place where it stands and the known key that is most like it.
 
 mod keys;
+mod listen;
+
+pub(crate) use listen::Place;
 
 use crate::cli::{LogFormat, LogLevel};
 use crate::error::Error;
@@ -28,6 +31,9 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     pub(crate) requests: Requests,
     pub(crate) log: Log,
+    pub(crate) audit: Audit,
+    pub(crate) health: Health,
+    pub(crate) metrics: Metrics,
     #[serde(default)]
     pub(crate) jira: Vec<LocalJira>,
 }
@@ -67,6 +73,30 @@ pub(crate) struct Requests {
 pub(crate) struct Log {
     pub(crate) level: LogLevel,
     pub(crate) format: LogFormat,
+    pub(crate) file: OptionalPath,
+    pub(crate) max_mib: u32,
+    pub(crate) keep_files: u32,
+    pub(crate) max_days: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Audit {
+    pub(crate) max_mib: u32,
+    pub(crate) keep_files: u32,
+    pub(crate) max_days: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Health {
+    pub(crate) every_s: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Metrics {
+    pub(crate) listen: String,
 }
 
 /// An account whose password stays on the premises.
@@ -159,6 +189,7 @@ impl Config {
     fn anchor_paths(&mut self, folder: &Path) {
         self.jira_ca_file.anchor(folder);
         self.relay.ca_file.anchor(folder);
+        self.log.file.anchor(folder);
         for jira in &mut self.jira {
             jira.password_file.anchor(folder);
             jira.ca_file.anchor(folder);
@@ -167,6 +198,7 @@ impl Config {
 
     /// Values that parse and still make no sense.
     fn check(&self, layers: &Layers) -> Result<(), Error> {
+        Place::parse(&self.metrics.listen).map_err(|reason| layers.bad_value("metrics.listen", &reason))?;
         let ranges = [
             ("link.connect_timeout_ms", self.link.connect_timeout_ms, 100, 600_000),
             ("link.handshake_timeout_ms", self.link.handshake_timeout_ms, 100, 600_000),
@@ -177,6 +209,13 @@ impl Config {
             ("limits.part_mib", self.limits.part_mib.into(), 1, 16),
             ("requests.connect_timeout_ms", self.requests.connect_timeout_ms, 100, 600_000),
             ("requests.read_timeout_ms", self.requests.read_timeout_ms, 1000, 3_600_000),
+            ("log.max_mib", self.log.max_mib.into(), 1, 4096),
+            ("log.keep_files", self.log.keep_files.into(), 1, 1000),
+            ("log.max_days", self.log.max_days.into(), 1, 3650),
+            ("health.every_s", self.health.every_s.into(), 0, 86_400),
+            ("audit.max_mib", self.audit.max_mib.into(), 1, 1024),
+            ("audit.keep_files", self.audit.keep_files.into(), 2, 10_000),
+            ("audit.max_days", self.audit.max_days.into(), 1, 36_500),
         ];
         for (key, value, least, most) in ranges {
             if !(least..=most).contains(&value) {

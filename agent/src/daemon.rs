@@ -1,11 +1,15 @@
 //! `run`: everything put together, from the configuration to the end of the process.
 
+use crate::audit::{self, Audit, Entry};
 use crate::cli::Run;
-use crate::config::Config;
+use crate::config::{Config, Place, Requests};
 use crate::error::Error;
+use crate::health::Health;
 use crate::identity::Identity;
 use crate::link::Supervisor;
 use crate::lock;
+use crate::logs::Control;
+use crate::metrics::{self, Counters, Sources};
 use crate::notify;
 use crate::orders::Orders;
 use crate::paths::Paths;
@@ -13,6 +17,7 @@ use crate::policy::{self, Policy};
 use crate::private_file;
 use crate::runs::Premises;
 use crate::secrets::Opener;
+use crate::signer::Signer;
 use crate::status::{Board, Who};
 use crate::trust::Authority;
 use crate::vigil::Vigil;
@@ -23,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 ///
 /// # Errors
 /// When something of the premises cannot be used: then nothing was started.
-pub(crate) async fn run(given: &Run, config: &Config, paths: &Paths) -> Result<(), Error> {
+pub(crate) async fn run(given: &Run, config: &Config, paths: &Paths, control: &Control) -> Result<(), Error> {
     let identity = Identity::require(paths)?;
     private_file::ensure_folder(&paths.state)?;
     let _lock = lock::hold(paths)?;
@@ -36,12 +41,25 @@ pub(crate) async fn run(given: &Run, config: &Config, paths: &Paths) -> Result<(
     let board = Board::new(who(&identity, &policy)?);
     let opener = Opener::new(&identity.seeds)?;
     let orders = Orders::new(paths);
+    let health = Health::new(&policy, &config.health);
+    let observed = health.clone();
+    let counters = Counters::default();
+    let counted = counters.clone();
+    let told = Box::new(move |record: &jira::RequestRecord| {
+        observed.handle_request(record);
+        counted.handle_request(record);
+    });
+    let (audit, writer) = audit::start(paths, &config.audit, told)?;
+    note_start(&audit, &identity)?;
     let premises = Arc::new(Premises {
         policy,
         opener,
         limits: config.limits.clone(),
         board: board.clone(),
         standing: orders.subscribe(),
+        audit: audit.clone(),
+        signer: Arc::new(Signer::new(&identity)?),
+        health: health.clone(),
     });
     let vigil = Vigil::new();
     let supervisor = Supervisor::new(
@@ -53,15 +71,77 @@ pub(crate) async fn run(given: &Run, config: &Config, paths: &Paths) -> Result<(
     )?;
     announce(&identity, &premises.policy);
     let stop = stop_on_signal()?;
+    let sources = Sources { counters, board: board.clone(), health, audit: audit.clone() };
     let kept = tokio::select! {
         kept = supervisor.keep(&stop) => kept,
         () = board.keep_written(paths) => Ok(()),
-        () = orders.keep_looking(paths, &board) => Ok(()),
+        () = orders.keep_looking(paths, &board, control) => Ok(()),
         () = notify::keep_told(&board, &vigil, &stop) => Ok(()),
+        () = control.keep_counting() => Ok(()),
+        () = serve_metrics(config, &sources) => Ok(()),
+        () = note_halts(&premises) => Ok(()),
+        () = keep_healthy(&premises, &config.requests) => Ok(()),
     };
+    audit.note_done(Entry::AgentStopped {});
+    writer.finish().await;
     board.write_end(paths)?;
     tracing::info!(event = "agent_stopped", "the agent ends");
     kept
+}
+
+/// Serves figures where the configuration says so. Work goes on when nobody can read them.
+async fn serve_metrics(config: &Config, sources: &Sources) {
+    // The configuration was checked when it was read.
+    if let Ok(Some(place)) = Place::parse(&config.metrics.listen)
+        && let Err(error) = metrics::serve(place, sources).await
+    {
+        tracing::error!(event = "metrics_unavailable", %error, "no figures for Prometheus; see `[metrics]` of the configuration");
+    }
+    std::future::pending().await
+}
+
+/// Notes in the audit log when work stops and when it goes on.
+async fn note_halts(premises: &Premises) {
+    let mut standing = premises.standing.clone();
+    let mut was_halted = false;
+    loop {
+        let halt = standing.borrow_and_update().halt.clone();
+        match &halt {
+            Some(halt) => premises.audit.note_done(Entry::order(halt.code, &halt.reason)),
+            None if was_halted => premises.audit.note_done(Entry::order("resumed", "")),
+            None => {}
+        }
+        was_halted = halt.is_some();
+        if standing.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Probes each Jira now and then, and notes on the board what is found.
+async fn keep_healthy(premises: &Premises, requests: &Requests) {
+    let may_ask = || premises.standing.borrow().halt.is_none() && premises.audit_trouble().is_none();
+    let probing = premises.health.keep_probing(&premises.policy, requests, &premises.audit, &may_ask);
+    let noting = async {
+        let mut found = premises.health.subscribe();
+        loop {
+            premises.board.health(found.borrow_and_update().clone(), premises.audit_trouble());
+            if found.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    tokio::join!(probing, noting);
+}
+
+fn note_start(audit: &Audit, identity: &Identity) -> Result<(), Error> {
+    let fingerprint = identity.seeds.fingerprint()?.to_string();
+    audit.note_done(Entry::AgentStarted {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        agent: identity.enrolment.agent_id.to_string(),
+        fingerprint,
+    });
+    Ok(())
 }
 
 /// Whom the link trusts: the configuration, then what `enroll` was given, then the system.

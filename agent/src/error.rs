@@ -169,6 +169,12 @@ pub enum Error {
     /// The service could not be installed, removed, started or asked.
     #[error(transparent)]
     Service(#[from] crate::service::ServiceError),
+    /// A manifest proves nothing.
+    #[error("{reason}; get it again with `uplinkctl run manifest RUN`, and if it stays so, do not trust it")]
+    Manifest {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The system refused something that the agent cannot do without.
     #[error("cannot {action}: {reason}")]
     System {
@@ -210,6 +216,7 @@ impl Error {
             | Error::RelayUnreachable { .. }
             | Error::NoRelay { .. }
             | Error::Service(_)
+            | Error::Manifest { .. }
             | Error::System { .. } => EXIT_FAILED,
         }
     }

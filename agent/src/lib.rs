@@ -19,11 +19,16 @@ mod identity;
 mod relay_address;
 mod trust;
 
+mod audit;
+mod health;
 mod lock;
+mod manifest;
+mod metrics;
 mod policy;
 
 mod orders;
 mod secrets;
+mod signer;
 mod status;
 mod vigil;
 

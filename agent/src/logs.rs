@@ -1,34 +1,111 @@
-//! Log lines: for people on a terminal, JSON for a service. They go to standard error, so that standard output is the command's own.
-//! Lines of a run carry `run` and `connection`, because they are written inside the run's span.
+//! The agent's log: one event a line, each with a stable `event` name (docs/logs.md lists them). It goes to exactly one place: the file
+//! that the configuration names, else the journal of systemd with a field for each member, else standard error, so that standard
+//! output is the command's own. Lines of a run carry `run` and `connection`, because they are written inside the run's span.
+
+mod fold;
+mod follow;
+mod journal;
+mod level;
+mod rolling;
+
+pub(crate) use follow::{Source, follow};
+pub(crate) use level::order_level;
 
 use crate::cli::{LogFormat, LogLevel};
+use crate::config;
 use crate::error::Error;
+use crate::paths::Paths;
+use fold::Fold;
+use rolling::{RollingFile, RollingLimits};
 use std::io::{self, IsTerminal};
+use std::sync::Mutex;
+use std::time::Duration;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::Layer;
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::filter::{FilterExt, Targets};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Registry, reload};
+
+/// Lines that came again are counted for so long before the count is written.
+const FOLD_EVERY: Duration = Duration::from_secs(60);
+
+/// What can be changed about the log while the agent runs.
+pub(crate) struct Control {
+    set: Box<dyn Fn(LogLevel) + Send + Sync>,
+    /// The level of the command line or the configuration.
+    base: LogLevel,
+    now: Mutex<LogLevel>,
+    fold: Fold,
+}
 
 /// Starts the log of this process.
 ///
 /// # Errors
-/// When the process already has one.
-pub(crate) fn start(level: LogLevel, format: LogFormat) -> Result<(), Error> {
-    let human = match format {
-        LogFormat::Human => true,
-        LogFormat::Json => false,
-        LogFormat::Auto => io::stderr().is_terminal(),
+/// When the file cannot be written, or the process already has a log.
+pub(crate) fn start(level: LogLevel, format: LogFormat, settings: &config::Log) -> Result<Control, Error> {
+    let fold = Fold::new(FOLD_EVERY);
+    let (filter, handle) = reload::Layer::new(targets(level));
+    let shape = |format, terminal| match format {
+        LogFormat::Human => Shape::People { colours: terminal },
+        LogFormat::Auto if terminal => Shape::People { colours: true },
+        LogFormat::Auto | LogFormat::Json => Shape::Json,
     };
-    let layer = if human { human_layer().boxed() } else { json_layer().boxed() };
-    tracing_subscriber::registry()
-        .with(layer.with_filter(filter(level)))
+    let layer = match settings.file.get() {
+        Some(path) => {
+            let file =
+                RollingFile::open(path, RollingLimits::from(settings)).map_err(Error::file("open", path))?;
+            written(shape(format, false), Mutex::new(file))
+        }
+        None => match journal::layer().filter(|_| format == LogFormat::Auto) {
+            Some(journal) => journal.boxed(),
+            None => written(shape(format, io::stderr().is_terminal()), io::stderr),
+        },
+    };
+    Registry::default()
+        .with(layer.with_filter(filter.and(fold.clone())))
         .try_init()
-        .map_err(|error| Error::System { action: "start the log", reason: error.to_string() })
+        .map_err(|error| Error::System { action: "start the log", reason: error.to_string() })?;
+    let set = Box::new(move |level| {
+        if let Err(error) = handle.reload(targets(level)) {
+            tracing::warn!(event = "log_level_kept", %error, "the level of the log could not be changed");
+        }
+    });
+    Ok(Control { set, base: level, now: Mutex::new(level), fold })
+}
+
+impl Control {
+    /// Puts the ordered level in force, or takes it back when its time is over.
+    pub(crate) fn obey(&self, paths: &Paths) {
+        let ordered = level::ordered(paths, crate::clock::now_ms());
+        let wanted = ordered.unwrap_or(self.base);
+        let mut now = self.now.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if *now != wanted {
+            *now = wanted;
+            // At least at info, so that the change itself is seen.
+            (self.set)(wanted);
+            tracing::warn!(
+                event = "log_level_changed",
+                level = wanted.name(),
+                ordered = ordered.is_some(),
+                "the log has another level now"
+            );
+        }
+    }
+
+    /// Writes now and then how often lines came again, until dropped.
+    pub(crate) async fn keep_counting(&self) {
+        loop {
+            tokio::time::sleep(FOLD_EVERY).await;
+            for (of, count) in self.fold.take() {
+                tracing::info!(event = "lines_folded", of, count, "the same line came again so often");
+            }
+        }
+    }
 }
 
 /// Only the workspace's own crates follow the level: lines of HTTP and TLS libraries could hold headers, and with them a password.
-fn filter(level: LogLevel) -> Targets {
+fn targets(level: LogLevel) -> Targets {
     let level = match level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
@@ -39,19 +116,19 @@ fn filter(level: LogLevel) -> Targets {
     Targets::new().with_targets([("agent", level), ("jira", level), ("protocol", level)])
 }
 
-fn human_layer<S>() -> impl Layer<S>
-where
-    S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
-{
-    tracing_subscriber::fmt::layer()
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .with_target(false)
+/// How lines look.
+enum Shape {
+    People { colours: bool },
+    Json,
 }
 
-fn json_layer<S>() -> impl Layer<S>
+fn written<W>(shape: Shape, to: W) -> Box<dyn Layer<Registry> + Send + Sync>
 where
-    S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    tracing_subscriber::fmt::layer().json().flatten_event(true).with_span_list(false).with_writer(io::stderr)
+    let layer = tracing_subscriber::fmt::layer();
+    match shape {
+        Shape::People { colours } => layer.with_writer(to).with_ansi(colours).with_target(false).boxed(),
+        Shape::Json => layer.json().flatten_event(true).with_span_list(false).with_writer(to).boxed(),
+    }
 }

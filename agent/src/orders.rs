@@ -5,6 +5,7 @@
 
 use crate::clock;
 use crate::error::Error;
+use crate::logs::Control;
 use crate::paths::Paths;
 use crate::policy;
 use crate::private_file::{self, Durability};
@@ -74,8 +75,9 @@ impl Orders {
     }
 
     /// Looks once a second until dropped.
-    pub(crate) async fn keep_looking(&self, paths: &Paths, board: &Board) {
+    pub(crate) async fn keep_looking(&self, paths: &Paths, board: &Board, log: &Control) {
         loop {
+            log.obey(paths);
             board.halted(self.standing.borrow().halt.as_ref().map(|halt| halt.reason.clone()));
             tokio::time::sleep(LOOK_EVERY).await;
             self.look(paths);

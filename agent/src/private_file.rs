@@ -54,6 +54,16 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     Ok(Some(bytes))
 }
 
+/// Opens a file to read it and to append to it; a new one is private before its first byte and belongs to its folder's owner.
+pub(crate) fn open_to_append(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true);
+    private_from_the_start(&mut options);
+    let file = options.open(path)?;
+    give_to_owner_of(path.parent().unwrap_or(Path::new(".")), &file)?;
+    Ok(file)
+}
+
 /// Removes a file; one that is not there is no error.
 pub(crate) fn remove_if_there(path: &Path) -> Result<(), Error> {
     match fs::remove_file(path) {

@@ -7,8 +7,12 @@
 
 mod ledger;
 mod report;
+mod statement;
+mod tally;
 
+use crate::audit::{self, Audit, Entry, Landed};
 use crate::clock;
+use crate::signer::Signer;
 use crate::status::Board;
 use bytes::Bytes;
 use jira::{
@@ -18,9 +22,11 @@ use jira::{
 use ledger::Ledger;
 use protocol::control::{AgentMessage, Failure, LogLine, PartHeader, Progress};
 use protocol::ids::{Lease, PartId, RunId};
+use statement::About;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
+use tally::Tally;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -76,6 +82,8 @@ pub(crate) struct Shared {
     pub(crate) outgoing: mpsc::Sender<FromRun>,
     pub(crate) budget: Budget,
     pub(crate) board: Board,
+    pub(crate) audit: Audit,
+    pub(crate) signer: Arc<Signer>,
 }
 
 /// Bytes that may be unacknowledged, over all runs.
@@ -89,6 +97,13 @@ impl Budget {
     pub(crate) fn new(bytes: usize) -> Self {
         let units = u32::try_from(bytes / BUDGET_UNIT_BYTES).unwrap_or(u32::MAX).max(1);
         Self { room: Arc::new(Semaphore::new(usize::try_from(units).unwrap_or(1))), units }
+    }
+
+    /// Bytes that are unacknowledged now.
+    pub(crate) fn used_bytes(&self) -> u64 {
+        let free = self.room.available_permits();
+        let used = usize::try_from(self.units).unwrap_or(usize::MAX).saturating_sub(free);
+        u64::try_from(used.saturating_mul(BUDGET_UNIT_BYTES)).unwrap_or(u64::MAX)
     }
 
     /// Waits for room; a part larger than the whole budget waits for all of it.
@@ -111,6 +126,7 @@ enum End {
 /// Does one run from the first request to the relay's last word.
 pub(crate) async fn execute(order: Order, inbox: mpsc::Receiver<ToRun>, shared: Shared) {
     let (run, lease) = (order.run.clone(), order.lease);
+    let mut ended = statement::Ended::new(&shared.audit, &run, lease);
     shared.board.run_begins(&run, lease, &order.connection);
     tracing::info!(
         event = "run_started",
@@ -118,17 +134,21 @@ pub(crate) async fn execute(order: Order, inbox: mpsc::Receiver<ToRun>, shared: 
         resumed_units = order.resume.len(),
         "the run starts"
     );
-    let end = match Running::start(order, inbox, shared.clone()) {
+    let end = match Running::start(order, inbox, shared.clone()).await {
         Ok(mut running) => running.drive().await,
         Err(failure) => End::Failed(failure),
     };
     match end {
-        End::Closed => tracing::info!(event = "run_finished", "the relay has taken over the result"),
+        End::Closed => {
+            ended.finished();
+            tracing::info!(event = "run_finished", "the relay has taken over the result");
+        }
         End::Unheard => tracing::info!(
             event = "run_dropped",
             "the link is gone; the run goes on from its checkpoint later"
         ),
         End::Failed(failure) => {
+            ended.failed(&failure.code);
             tracing::warn!(
                 event = "run_failed",
                 code = failure.code,
@@ -160,9 +180,11 @@ struct Running {
     /// Stops the engine's requests when the run is dropped.
     _stop: DropGuard,
     ledger: Ledger,
+    tally: Tally,
+    about: About,
     waiting: Option<WaitingPart>,
-    /// The room of each part on its way.
-    held: HashMap<PartId, OwnedSemaphorePermit>,
+    /// Each part on its way, and its room.
+    held: HashMap<PartId, (PartHeader, OwnedSemaphorePermit)>,
     bytes_sent: BTreeMap<String, u64>,
     progress: Progress,
     progress_changed: bool,
@@ -181,9 +203,16 @@ enum Event {
 }
 
 impl Running {
-    fn start(order: Order, inbox: mpsc::Receiver<ToRun>, shared: Shared) -> Result<Self, Failure> {
+    async fn start(mut order: Order, inbox: mpsc::Receiver<ToRun>, shared: Shared) -> Result<Self, Failure> {
+        let tally = Tally::resume(&mut order.resume);
+        for part in tally.resumed() {
+            let told = Entry::PartResumed(Landed::told(&order.run, order.lease, part));
+            shared.audit.note_when_room(told).await.map_err(audit::Full::failure)?;
+        }
+        let about = About::of(&order);
         let client = JiraClient::try_new(order.site, order.credential, order.limits)
-            .map_err(|error| failure_of(&error))?;
+            .map_err(|error| failure_of(&error))?
+            .observed_by(shared.audit.observer(order.run.as_str()));
         let cancel = CancellationToken::new();
         let extraction = jira::extract(client, order.spec, order.resume, cancel.clone());
         let mut ticks = tokio::time::interval(PROGRESS_EVERY);
@@ -196,6 +225,8 @@ impl Running {
             extraction,
             _stop: cancel.drop_guard(),
             ledger: Ledger::new(order.lease),
+            tally,
+            about,
             waiting: None,
             held: HashMap::new(),
             bytes_sent: BTreeMap::new(),
@@ -248,14 +279,7 @@ impl Running {
 
     fn handle_word(&mut self, word: ToRun) -> Result<(), End> {
         match word {
-            ToRun::Landed(part) => {
-                if self.ledger.handle_landed(&part) {
-                    self.held.remove(&part);
-                } else {
-                    tracing::debug!(event = "stray_acknowledgement", part = %part, "no such part is on its way");
-                }
-                Ok(())
-            }
+            ToRun::Landed(part) => self.handle_landed(&part),
             ToRun::Stored(sequence) => {
                 if !self.ledger.handle_stored(sequence) {
                     tracing::debug!(
@@ -271,6 +295,16 @@ impl Running {
             ToRun::Closed if self.result_sent => Err(End::Closed),
             ToRun::Closed => Err(End::Failed(broken("the relay closed the run before it had the result"))),
         }
+    }
+
+    fn handle_landed(&mut self, part: &PartId) -> Result<(), End> {
+        if !self.ledger.handle_landed(part) {
+            tracing::debug!(event = "stray_acknowledgement", part = %part, "no such part is on its way");
+            return Ok(());
+        }
+        let Some((header, _room)) = self.held.remove(part) else { return Ok(()) };
+        self.tally.landed(&header);
+        self.shared.audit.note(Entry::from(&header)).map_err(|full| End::Failed(full.failure()))
     }
 
     async fn handle_engine(&mut self, event: EngineEvent) -> Result<(), End> {
@@ -326,8 +360,8 @@ impl Running {
     async fn send_part(&mut self, room: OwnedSemaphorePermit) -> Result<(), End> {
         let Some(WaitingPart { part, .. }) = self.waiting.take() else { return Ok(()) };
         let name = self.ledger.handle_part(&part.unit);
+        self.tally.columns(&part.table, &part.column_names);
         let length = u64::try_from(part.bytes.len()).unwrap_or(u64::MAX);
-        self.held.insert(name.clone(), room);
         self.progress.bytes_sent += length;
         self.progress_changed = true;
         *self.bytes_sent.entry(part.table.clone()).or_default() += length;
@@ -341,6 +375,7 @@ impl Running {
             bytes: length,
             digest: report::hex(&part.digest),
         };
+        self.held.insert(header.part.clone(), (header.clone(), room));
         tracing::debug!(event = "part_sent", part = %header.part, table = header.table, rows = header.rows, bytes = length);
         self.say(FromRun::Part(header, part.bytes)).await
     }
@@ -349,7 +384,7 @@ impl Running {
     async fn send_what_is_due(&mut self) -> Result<(), End> {
         while let Some(due) = self.ledger.poll_checkpoint() {
             let (run, lease) = (self.run.clone(), self.lease);
-            let entry = due.entry.0;
+            let entry = self.tally.with_facts(due.entry.0, &due.parts);
             self.tell(AgentMessage::Checkpoint {
                 run,
                 lease,
@@ -385,12 +420,14 @@ impl Running {
             bytes_sent = self.progress.bytes_sent,
             "everything is read and acknowledged"
         );
-        self.tell(AgentMessage::RunFinished { run: self.run.clone(), lease: self.lease, result }).await
+        let manifest = self.manifest(summary.requests)?;
+        let (run, lease) = (self.run.clone(), self.lease);
+        self.tell(AgentMessage::RunFinished { run, lease, result, manifest: Some(Box::new(manifest)) }).await
     }
 
     async fn send_progress(&mut self) -> Result<(), End> {
         self.progress_changed = false;
-        self.shared.board.run_goes_on(&self.run, &self.progress);
+        self.shared.board.run_goes_on(&self.run, &self.progress, self.shared.budget.used_bytes());
         let (run, lease, progress) = (self.run.clone(), self.lease, self.progress.clone());
         self.tell(AgentMessage::Progress { run, lease, progress }).await
     }

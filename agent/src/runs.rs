@@ -4,11 +4,14 @@
 mod resume;
 mod test_connection;
 
+use crate::audit::{Audit, Entry, Instruction};
 use crate::config::Limits;
+use crate::health::Health;
 use crate::orders::{Halt, Standing};
 use crate::policy::{self, Policy, Refusal};
 use crate::run::{self, Budget, FromRun, Order, Shared, ToRun};
 use crate::secrets::Opener;
+use crate::signer::Signer;
 use crate::status::Board;
 use jira::CheckpointEntry;
 use protocol::control::{AgentMessage, Failure, RelayMessage, TestReport};
@@ -39,6 +42,17 @@ pub(crate) struct Premises {
     pub(crate) board: Board,
     /// What the administrator orders.
     pub(crate) standing: watch::Receiver<Standing>,
+    pub(crate) audit: Audit,
+    pub(crate) signer: Arc<Signer>,
+    pub(crate) health: Health,
+}
+
+impl Premises {
+    /// Why nothing can be recorded, and therefore nothing is done, if so.
+    pub(crate) fn audit_trouble(&self) -> Option<String> {
+        let trouble = self.audit.state().borrow().trouble.clone();
+        trouble.map(|trouble| format!("the audit log cannot be written: {trouble}"))
+    }
 }
 
 /// The runs of one session.
@@ -77,7 +91,13 @@ impl Runs {
         let (outgoing, said) = mpsc::channel(OUTGOING);
         let size = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
         let budget = Budget::new(size(premises.limits.unacked_mib).saturating_mul(1 << 20));
-        let shared = Shared { outgoing, budget, board: premises.board.clone() };
+        let shared = Shared {
+            outgoing,
+            budget,
+            board: premises.board.clone(),
+            audit: premises.audit.clone(),
+            signer: Arc::clone(&premises.signer),
+        };
         let turns = Arc::new(Semaphore::new(size(premises.limits.max_runs)));
         let runs = Self {
             premises,
@@ -151,16 +171,29 @@ impl Runs {
 
     /// Follows an instruction, or gives the answer that refuses it.
     pub(crate) fn handle(&mut self, message: RelayMessage) -> Option<AgentMessage> {
+        let asked = Instruction::of(&message);
         match message {
             RelayMessage::StartRun { run, lease, connection, extraction, resume_entries } => {
                 let resume = self.resume.take(&run, lease, resume_entries);
                 let start = Start { run, lease, connection, extraction };
-                self.start(start, resume)
+                self.start(start, resume, asked)
             }
             RelayMessage::ResumeEntries { run, lease, entries } => {
                 self.resume.add(run, lease, entries);
                 None
             }
+            RelayMessage::TestConnection { request, connection } => self.test(request, connection, asked),
+            other => {
+                // Stopping is always followed, whether or not it finds its place in the log.
+                asked.into_iter().for_each(|asked| self.premises.audit.note_done(Entry::Instruction(asked)));
+                self.follow(other)
+            }
+        }
+    }
+
+    /// Follows what starts nothing.
+    fn follow(&mut self, message: RelayMessage) -> Option<AgentMessage> {
+        match message {
             RelayMessage::CancelRun { run, lease } => self.cancel(run, lease),
             RelayMessage::PartLanded { run, part, .. } => self.word(&run, None, ToRun::Landed(part)),
             RelayMessage::PartFailed { run, part, failure, .. } => {
@@ -176,8 +209,10 @@ impl Runs {
                 self.word(&run, Some(lease), ToRun::Stored(sequence))
             }
             RelayMessage::RunClosed { run, lease } => self.word(&run, Some(lease), ToRun::Closed),
-            RelayMessage::TestConnection { request, connection } => self.test(request, connection),
-            RelayMessage::Window { .. }
+            RelayMessage::StartRun { .. }
+            | RelayMessage::ResumeEntries { .. }
+            | RelayMessage::TestConnection { .. }
+            | RelayMessage::Window { .. }
             | RelayMessage::GoAway { .. }
             | RelayMessage::UnknownMessage { .. }
             | RelayMessage::Beat { .. }
@@ -216,23 +251,54 @@ impl Runs {
         self.held.remove_entry(&run)
     }
 
-    fn start(&mut self, start: Start, resume: Result<Vec<CheckpointEntry>, Failure>) -> Option<AgentMessage> {
+    fn start(
+        &mut self,
+        start: Start,
+        resume: Result<Vec<CheckpointEntry>, Failure>,
+        asked: Option<Instruction>,
+    ) -> Option<AgentMessage> {
         if self.held.get(&start.run).is_some_and(|held| held.lease >= start.lease) {
             tracing::debug!(event = "stale_lease", run = %start.run, lease = start.lease.0, "an older lease has no effect");
+            self.record_refusal(asked, "stale_lease");
             return None;
         }
         self.give_up(&start.run);
         let (run, lease) = (start.run.clone(), start.lease);
-        if let Some(halt) = &self.halt {
-            return Some(hand_back(run, lease, halt));
+        if let Some(halt) = self.halt.clone() {
+            self.record_refusal(asked, halt.code);
+            return Some(hand_back(run, lease, &halt));
         }
         match resume.and_then(|resume| self.admit(start, resume)) {
-            Ok(order) => {
-                self.spawn(order);
-                None
+            Ok(order) => match self.record(asked) {
+                Ok(()) => {
+                    self.spawn(order);
+                    None
+                }
+                Err(failure) => Some(AgentMessage::RunFailed { run, lease, failure }),
+            },
+            Err(failure) => {
+                self.record_refusal(asked, &failure.code);
+                Some(AgentMessage::RunFailed { run, lease, failure })
             }
-            Err(failure) => Some(AgentMessage::RunFailed { run, lease, failure }),
         }
+    }
+
+    /// Nothing is done that is not in the audit log.
+    fn record(&self, asked: Option<Instruction>) -> Result<(), Failure> {
+        let Some(asked) = asked else { return Ok(()) };
+        self.premises.audit.note(Entry::Instruction(asked)).map_err(|full| {
+            tracing::error!(
+                event = "audit_full",
+                "an instruction was refused, because the audit log takes no more lines"
+            );
+            full.failure()
+        })
+    }
+
+    fn record_refusal(&self, asked: Option<Instruction>, code: &str) {
+        asked
+            .into_iter()
+            .for_each(|asked| self.premises.audit.note_done(Entry::Instruction(asked.refused(code))));
     }
 
     /// The trust boundary: what comes out has passed the policy and holds the opened secret.
@@ -317,21 +383,34 @@ impl Runs {
         }
     }
 
-    fn test(&mut self, request: RequestId, connection: ConnectionSpec) -> Option<AgentMessage> {
+    fn test(
+        &mut self,
+        request: RequestId,
+        connection: ConnectionSpec,
+        asked: Option<Instruction>,
+    ) -> Option<AgentMessage> {
         let failed = |failure| {
             Some(AgentMessage::TestResult {
                 request: request.clone(),
                 report: TestReport::Failed { failure },
             })
         };
-        if let Some(halt) = &self.halt {
-            return failed(halt.failure());
-        }
-        let Ok(turn) = Arc::clone(&self.tests).try_acquire_owned() else { return failed(too_busy()) };
-        let login = match self.admit_test(&request, &connection) {
-            Ok(login) => login,
-            Err(failure) => return failed(failure),
+        let turn = match &self.halt {
+            Some(halt) => Err(halt.failure()),
+            None => Arc::clone(&self.tests).try_acquire_owned().map_err(|_| too_busy()),
         };
+        let admitted =
+            turn.and_then(|turn| self.admit_test(&request, &connection).map(|login| (turn, login)));
+        let (turn, login) = match admitted {
+            Ok(admitted) => admitted,
+            Err(failure) => {
+                self.record_refusal(asked, &failure.code);
+                return failed(failure);
+            }
+        };
+        if let Err(failure) = self.record(asked) {
+            return failed(failure);
+        }
         let outgoing = self.shared.outgoing.clone();
         let span = tracing::info_span!("test", request = %policy::shortened(request.as_str()), connection = policy::shortened(&connection.name));
         let work = async move {
@@ -358,7 +437,12 @@ impl Runs {
             tracing::warn!(event = "secret_unusable", site = %permitted.address, %error, "no password for this test");
             error.failure()
         })?;
-        Ok(test_connection::Target { site, credential, limits: self.premises.policy.limits(connection) })
+        Ok(test_connection::Target {
+            site,
+            credential,
+            limits: self.premises.policy.limits(connection),
+            observer: self.premises.audit.observer(&policy::shortened(request.as_str())),
+        })
     }
 }
 

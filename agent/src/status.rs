@@ -6,10 +6,10 @@ use crate::error::Error;
 use crate::lock;
 use crate::paths::Paths;
 use crate::private_file::{self, Durability};
-use protocol::control::Progress;
+use protocol::control::{AgentTrouble, JiraHealth, Progress};
 use protocol::ids::{Lease, RunId};
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// The file is written at most this often.
@@ -19,12 +19,19 @@ const REFRESH_EVERY: Duration = Duration::from_secs(15);
 /// A file older than this is of an agent that hangs or was killed.
 const STALE_AFTER_MS: i64 = 60_000;
 
+/// Errors that are remembered beside the last one.
+const EARLIER_ERRORS: usize = 9;
+/// Rates look back over about so many seconds.
+const RATE_OVER_S: f64 = 5.0;
+
 /// The content of the status file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Status {
     pub(crate) pid: u32,
     pub(crate) version: String,
     pub(crate) started_at: String,
+    #[serde(default)]
+    pub(crate) started_ms: i64,
     pub(crate) written_at: String,
     written_at_ms: i64,
     /// False once the agent has ended in good order.
@@ -42,6 +49,24 @@ pub(crate) struct Status {
     pub(crate) runs: Vec<RunStatus>,
     /// The last thing that went wrong, if anything did.
     pub(crate) last_error: Option<LastError>,
+    /// What went wrong before, the newest first.
+    #[serde(default)]
+    pub(crate) earlier_errors: Vec<LastError>,
+    /// Each permitted Jira, and whether it answers.
+    #[serde(default)]
+    pub(crate) health: Vec<JiraHealth>,
+    /// Why nothing can be recorded, and therefore nothing is done, if so.
+    #[serde(default)]
+    pub(crate) audit_trouble: Option<String>,
+    /// Time of a beat to the relay and back, in milliseconds.
+    #[serde(default)]
+    pub(crate) round_trip_ms: Option<u64>,
+    /// Errors of link and runs since the start.
+    #[serde(default)]
+    pub(crate) errors: u64,
+    /// Bytes of parts that were sent or wait and are not acknowledged, over all runs.
+    #[serde(default)]
+    pub(crate) unacknowledged_bytes: u64,
 }
 
 /// How the link is.
@@ -76,12 +101,50 @@ pub(crate) struct RunStatus {
     pub(crate) connection: String,
     pub(crate) started_at: String,
     pub(crate) progress: Progress,
+    /// How fast it is at the moment.
+    #[serde(default)]
+    pub(crate) rates: Rates,
+    #[serde(skip)]
+    measured: Option<Instant>,
+}
+
+/// How fast a run is, over the last seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Rates {
+    /// Issues read, a second.
+    pub(crate) issues: f64,
+    /// Requests to Jira, a second.
+    pub(crate) requests: f64,
+    /// Bytes of JSON read, a second.
+    pub(crate) bytes_read: f64,
+    /// Bytes of parts sent, a second.
+    pub(crate) bytes_sent: f64,
+}
+
+impl Rates {
+    /// The rates after `seconds` more, in which the figures grew from `before` to `now`: older seconds count ever less.
+    fn after(self, before: &Progress, now: &Progress, seconds: f64) -> Self {
+        let weight = 1.0 - (-seconds / RATE_OVER_S).exp();
+        let mix = |old: f64, before: u64, now: u64| {
+            let grown = u32::try_from(now.saturating_sub(before)).unwrap_or(u32::MAX);
+            old + weight * (f64::from(grown) / seconds - old)
+        };
+        Self {
+            issues: mix(self.issues, before.issues_read, now.issues_read),
+            requests: mix(self.requests, before.requests, now.requests),
+            bytes_read: mix(self.bytes_read, before.bytes_read, now.bytes_read),
+            bytes_sent: mix(self.bytes_sent, before.bytes_sent, now.bytes_sent),
+        }
+    }
 }
 
 /// Something that went wrong.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct LastError {
     pub(crate) at: String,
+    /// The same in UTC milliseconds.
+    #[serde(default)]
+    pub(crate) at_ms: i64,
     /// `link`, or the run's id.
     pub(crate) about: String,
     pub(crate) code: String,
@@ -111,6 +174,7 @@ impl Board {
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started_at: clock::text(now),
+            started_ms: now,
             written_at: clock::text(now),
             written_at_ms: now,
             running: true,
@@ -124,6 +188,12 @@ impl Board {
             halted: None,
             runs: Vec::new(),
             last_error: None,
+            earlier_errors: Vec::new(),
+            health: Vec::new(),
+            audit_trouble: None,
+            round_trip_ms: None,
+            errors: 0,
+            unacknowledged_bytes: 0,
         };
         Self { status: watch::Sender::new(status) }
     }
@@ -151,13 +221,51 @@ impl Board {
     }
 
     pub(crate) fn error(&self, about: &str, code: &str, message: &str) {
+        let now = clock::now_ms();
         let error = LastError {
-            at: clock::text(clock::now_ms()),
+            at: clock::text(now),
+            at_ms: now,
             about: about.to_owned(),
             code: code.to_owned(),
             message: message.to_owned(),
         };
-        self.status.send_modify(|status| status.last_error = Some(error));
+        self.status.send_modify(|status| {
+            status.errors += 1;
+            if let Some(earlier) = status.last_error.replace(error) {
+                status.earlier_errors.insert(0, earlier);
+                status.earlier_errors.truncate(EARLIER_ERRORS);
+            }
+        });
+    }
+
+    /// The last error as the relay is told it.
+    pub(crate) fn last_trouble(&self) -> Option<AgentTrouble> {
+        let status = self.status.borrow();
+        status.last_error.as_ref().map(|error| AgentTrouble {
+            at_ms: error.at_ms,
+            about: error.about.clone(),
+            code: error.code.clone(),
+            message: crate::policy::shortened_line(&error.message),
+        })
+    }
+
+    /// What is known of the Jiras, and why nothing can be recorded.
+    pub(crate) fn health(&self, health: Vec<JiraHealth>, audit_trouble: Option<String>) {
+        self.status.send_modify(|status| {
+            status.health = health;
+            status.audit_trouble = audit_trouble;
+        });
+    }
+
+    /// How long a beat took to the relay and back.
+    pub(crate) fn round_trip(&self, time: Option<Duration>) {
+        let ms = time.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        self.status.send_modify(|status| status.round_trip_ms = ms);
+    }
+
+    /// What the agent does at this moment.
+    pub(crate) fn now(&self) -> Status {
+        self.status.borrow().clone()
     }
 
     pub(crate) fn run_begins(&self, run: &RunId, lease: Lease, connection: &str) {
@@ -167,6 +275,8 @@ impl Board {
             connection: connection.to_owned(),
             started_at: clock::text(clock::now_ms()),
             progress: Progress::default(),
+            rates: Rates::default(),
+            measured: None,
         };
         self.status.send_modify(|status| {
             status.runs.retain(|held| held.run != *run);
@@ -174,9 +284,15 @@ impl Board {
         });
     }
 
-    pub(crate) fn run_goes_on(&self, run: &RunId, progress: &Progress) {
+    pub(crate) fn run_goes_on(&self, run: &RunId, progress: &Progress, unacknowledged_bytes: u64) {
         self.status.send_modify(|status| {
+            status.unacknowledged_bytes = unacknowledged_bytes;
             if let Some(held) = status.runs.iter_mut().find(|held| held.run == *run) {
+                let now = Instant::now();
+                if let Some(before) = held.measured.replace(now) {
+                    let seconds = now.duration_since(before).as_secs_f64().max(0.001);
+                    held.rates = held.rates.after(&held.progress, progress, seconds);
+                }
                 held.progress.clone_from(progress);
             }
         });
@@ -293,7 +409,7 @@ pub(crate) mod tests {
         let board = board();
         board.link(LinkState::Up, None);
         board.run_begins(&RunId::from("run_1"), Lease(2), "jira");
-        board.run_goes_on(&RunId::from("run_1"), &Progress { issues_read: 7, ..Progress::default() });
+        board.run_goes_on(&RunId::from("run_1"), &Progress { issues_read: 7, ..Progress::default() }, 5);
         board.write(&paths).unwrap();
         let _agent = lock::hold(&paths).unwrap();
         let Reading::Running(status) = read(&paths).unwrap() else { panic!("not running") };
@@ -325,5 +441,26 @@ pub(crate) mod tests {
         assert!(
             matches!(read(&paths_in(place.path())).unwrap(), Reading::NotRunning(why) if why.contains("not run yet"))
         );
+    }
+
+    #[test]
+    fn rates_follow_what_a_run_does_and_come_to_rest_with_it() {
+        let (start, after) = (Progress::default(), Progress { issues_read: 1000, ..Progress::default() });
+        let fast = Rates::default().after(&start, &after, 10.0);
+        assert!((80.0..=100.0).contains(&fast.issues), "{fast:?}");
+        let resting = fast.after(&after, &after, 60.0);
+        assert!(resting.issues < 0.1, "{resting:?}");
+    }
+
+    #[test]
+    fn the_last_errors_are_kept_and_bounded() {
+        let board = board();
+        for n in 0..50 {
+            board.error("link", "link_silent", &n.to_string());
+        }
+        let status = board.now();
+        assert_eq!(status.last_error.unwrap().message, "49");
+        assert_eq!((status.earlier_errors.len(), status.earlier_errors[0].message.as_str()), (9, "48"));
+        assert_eq!(board.last_trouble().unwrap().code, "link_silent");
     }
 }

@@ -5,6 +5,8 @@
 
 pub(crate) mod allow;
 pub(crate) mod login;
+pub(crate) mod probe;
+pub(crate) mod record;
 pub(crate) mod response;
 pub(crate) mod retry;
 pub(crate) mod throttle;
@@ -15,6 +17,7 @@ use crate::error::Error;
 use crate::spec::{Credential, Limits, Site};
 use allow::Read;
 use login::{Account, Login};
+use record::{Announced, Observer};
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use response::{Answer, Expectation, Verdict};
 use retry::Patience;
@@ -34,11 +37,14 @@ const USER_AGENT: &str = concat!("uplink/", env!("CARGO_PKG_VERSION"));
 pub struct JiraClient {
     shared: Arc<Shared>,
     meter: Arc<Meter>,
+    observer: Option<Observer>,
 }
 
 struct Shared {
     http: reqwest::Client,
     site: Url,
+    /// The same for people and records.
+    site_text: Arc<str>,
     credential: Credential,
     limits: Limits,
     throttle: Throttle,
@@ -91,6 +97,7 @@ impl JiraClient {
         let http = build_http(&site, &limits)?;
         let shared = Shared {
             http,
+            site_text: response::site_text(&site.base_url).into(),
             site: site.base_url,
             credential,
             throttle: Throttle::new(limits.max_parallel),
@@ -101,7 +108,14 @@ impl JiraClient {
             account: OnceLock::new(),
             span: tracing::Span::current(),
         };
-        Ok(Self { shared: Arc::new(shared), meter: Arc::new(Meter::default()) })
+        Ok(Self { shared: Arc::new(shared), meter: Arc::new(Meter::default()), observer: None })
+    }
+
+    /// The same client, which tells `observer` of each of its requests and sends none that it cannot tell of.
+    #[must_use]
+    pub fn observed_by(mut self, observer: Observer) -> Self {
+        self.observer = Some(observer);
+        self
     }
 
     /// Verifies credential and site with one try. Later calls only ask for Jira's clock again.
@@ -129,7 +143,7 @@ impl JiraClient {
 
     /// The same client with counters of its own, for one run.
     pub(crate) fn metered(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), meter: Arc::new(Meter::default()) }
+        Self { meter: Arc::new(Meter::default()), ..self.clone() }
     }
 
     /// What this run has asked so far.
@@ -152,7 +166,7 @@ impl JiraClient {
     }
 
     pub(crate) fn site_text(&self) -> String {
-        response::site_text(&self.shared.site)
+        self.shared.site_text.as_ref().to_owned()
     }
 
     /// Kind, version and clock; needs no login.
@@ -193,7 +207,7 @@ impl JiraClient {
             if !patience.allows(attempt, started.elapsed(), &error) {
                 return Err(error);
             }
-            tracing::debug!(attempt, code = error.code(), "Jira is asked again");
+            tracing::debug!(event = "jira_asked_again", attempt, code = error.code(), "Jira is asked again");
             self.pause(attempt, wait).await;
             attempt += 1;
         }
@@ -225,24 +239,37 @@ impl JiraClient {
     }
 
     async fn once(&self, read: &Read, attempt: u32) -> Outcome {
+        let mut announced = match &self.observer {
+            Some(observer) => match observer.announce(&self.shared.site_text, read, attempt).await {
+                Ok(announced) => announced,
+                Err(error) => return Outcome::Fail(error),
+            },
+            None => Announced::unobserved(),
+        };
+        let outcome = self.send(read, attempt, &mut announced).await;
+        announced.end(outcome.error_code());
+        outcome
+    }
+
+    async fn send(&self, read: &Read, attempt: u32, announced: &mut Announced) -> Outcome {
         self.count(|meter| &meter.requests, 1);
-        let asked = Instant::now();
         let response = match self.request(read).send().await {
             Ok(response) => response,
             Err(error) => {
-                self.audit(read, None, asked.elapsed());
+                self.say(read, None, announced.sent().elapsed());
                 return unreachable::judge_send(error, &self.shared.site).into();
             }
         };
-        let latency = asked.elapsed();
+        let latency = announced.sent().elapsed();
         let (status, headers) = (response.status(), response.headers().clone());
-        self.audit(read, Some(status.as_u16()), latency);
+        announced.answered(status.as_u16());
+        self.say(read, Some(status.as_u16()), latency);
         if matches!(status.as_u16(), 429 | 502..=504) {
             self.shared.throttle.handle_pushback();
         } else {
             self.shared.throttle.handle_answer(latency);
         }
-        let body = match self.body(read, response, attempt).await {
+        let body = match self.body((read, attempt), response, announced).await {
             Ok(body) => body,
             Err(outcome) => return outcome,
         };
@@ -262,7 +289,7 @@ impl JiraClient {
     }
 
     /// One line for each request, so that the premises can see what was asked of their Jira and by which run.
-    fn audit(&self, read: &Read, status: Option<u16>, latency: Duration) {
+    fn say(&self, read: &Read, status: Option<u16>, latency: Duration) {
         let latency_ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);
         tracing::debug!(parent: &self.shared.span, event = "jira_request", method = read.method(), path = read.template(), status, latency_ms);
     }
@@ -296,9 +323,9 @@ impl JiraClient {
     /// Counts while reading, so that neither a huge nor a packed answer fills the memory.
     async fn body(
         &self,
-        read: &Read,
+        (read, attempt): (&Read, u32),
         mut response: reqwest::Response,
-        attempt: u32,
+        announced: &mut Announced,
     ) -> Result<Vec<u8>, Outcome> {
         let limit_bytes = self.shared.limits.max_page_bytes;
         let mut body = Vec::new();
@@ -312,7 +339,9 @@ impl JiraClient {
                     );
                 }
             };
-            self.count(|meter| &meter.bytes_read, u64::try_from(chunk.len()).unwrap_or(u64::MAX));
+            let length = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+            self.count(|meter| &meter.bytes_read, length);
+            announced.came(length);
             if body.len() + chunk.len() > limit_bytes {
                 return Err(Outcome::Fail(Error::BodyTooLarge { what: read.what(), limit_bytes }));
             }
@@ -332,6 +361,16 @@ enum Outcome {
     Page(Page),
     Again(Error, Option<Duration>),
     Fail(Error),
+}
+
+impl Outcome {
+    /// The code of the error, if the answer is of no use.
+    fn error_code(&self) -> Option<&'static str> {
+        match self {
+            Self::Page(_) => None,
+            Self::Again(error, _) | Self::Fail(error) => Some(error.code()),
+        }
+    }
 }
 
 impl From<Verdict> for Outcome {

@@ -244,6 +244,11 @@ pub enum Error {
         /// Why.
         detail: String,
     },
+    /// The request could not be recorded, so it was not sent.
+    #[error(
+        "No request was sent to Jira, because nobody keeps the record of it any more; the agent is ending or its audit log is broken."
+    )]
+    Unrecorded,
     /// The run was cancelled.
     #[error("The run was cancelled.")]
     Cancelled,
@@ -315,6 +320,7 @@ impl Error {
             Self::Incomplete { .. } => "incomplete",
             Self::Checkpoint { .. } => "checkpoint_unusable",
             Self::Client { .. } => "client_failed",
+            Self::Unrecorded => "unrecorded",
             Self::Cancelled => "cancelled",
         }
     }
@@ -328,6 +334,7 @@ impl Error {
                 | Self::ServerFailed { .. }
                 | Self::BodyTruncated { .. }
                 | Self::Incomplete { .. }
+                | Self::Unrecorded
         )
     }
 

@@ -87,7 +87,7 @@ pub fn extract(
             None => Err(Error::Cancelled),
         };
         if out.send(last).await.is_err() {
-            tracing::debug!("nobody waits for the end of the extraction");
+            tracing::debug!(event = "extraction_unheard", "nobody waits for the end of the extraction");
         }
     });
     Extraction { events, _task: task, ended: false }

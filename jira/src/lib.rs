@@ -31,6 +31,8 @@ mod visible;
 pub use checkpoint::{CheckpointEntry, ENTRY_BYTES_MAX};
 pub use client::allow::permits;
 pub use client::login::Login;
+pub use client::probe::{Probe, probe};
+pub use client::record::{Observer, RequestRecord};
 pub use client::{JiraClient, Stats};
 pub use dialect::Dialect;
 pub use error::{Error, UnreachableCause};

@@ -42,6 +42,8 @@ pub struct Part {
     pub digest: [u8; 32],
     /// Columns of its schema.
     pub columns: usize,
+    /// Their names.
+    pub column_names: Arc<[String]>,
 }
 
 /// A column of a part.
@@ -64,6 +66,7 @@ pub(crate) struct PartWriter {
     table: String,
     place: Place,
     schema: Arc<Schema>,
+    names: Arc<[String]>,
     properties: WriterProperties,
     open: Option<Open>,
 }
@@ -82,6 +85,7 @@ impl PartWriter {
             table: table.to_owned(),
             place,
             schema: Arc::new(Schema::new(fields)),
+            names: columns.iter().map(|column| column.name.clone()).collect(),
             properties,
             open: None,
         })
@@ -143,6 +147,7 @@ impl PartWriter {
             bytes: Bytes::from(bytes),
             digest: sum,
             columns: self.schema.fields().len(),
+            column_names: Arc::clone(&self.names),
         })
     }
 }

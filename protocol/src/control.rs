@@ -2,6 +2,7 @@
 //! answered with `unknown_message` and survived, so that an older side never breaks a newer one.
 
 use crate::ids::{Lease, PartId, RequestId, RunId, StreamId};
+use crate::manifest::SignedManifest;
 use crate::spec::{ConnectionSpec, ExtractionSpec};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -58,6 +59,9 @@ pub enum AgentMessage {
         lease: Lease,
         /// What was read.
         result: RunResult,
+        /// What left the premises, signed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        manifest: Option<Box<SignedManifest>>,
     },
     /// The run ended without success.
     RunFailed {
@@ -92,6 +96,12 @@ pub enum AgentMessage {
         runs: u32,
         /// Why the agent takes no work, if so.
         paused: Option<String>,
+        /// Each Jira that the premises permit, and whether it answered lately.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        jiras: Vec<JiraHealth>,
+        /// The last thing that went wrong on the link or with a run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last_error: Option<AgentTrouble>,
     },
     /// A message was not understood; the link goes on.
     UnknownMessage {
@@ -328,6 +338,54 @@ pub struct LogLine {
     pub level: String,
     /// Stable event name.
     pub event: String,
+    /// A sentence.
+    pub message: String,
+}
+
+/// Whether a Jira answers the agent, end to end: through the premises' policy, proxy and trust.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JiraHealth {
+    /// Its address.
+    pub site: String,
+    /// Whether it is healthy.
+    pub state: JiraState,
+    /// When it last answered a request, UTC milliseconds by the agent's clock.
+    #[serde(default)]
+    pub answered_ms: Option<i64>,
+    /// When it was last asked.
+    #[serde(default)]
+    pub asked_ms: Option<i64>,
+    /// Its version, as it said itself.
+    #[serde(default)]
+    pub version: Option<String>,
+    /// What the last question failed with.
+    #[serde(default)]
+    pub failure: Option<Failure>,
+}
+
+/// The state of a Jira as the agent sees it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JiraState {
+    /// It answered lately.
+    Healthy,
+    /// It did not.
+    Unhealthy,
+    /// Not asked yet, or not lately.
+    #[default]
+    #[serde(other)]
+    Unknown,
+}
+
+/// Something that went wrong at an agent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AgentTrouble {
+    /// UTC milliseconds by the agent's clock.
+    pub at_ms: i64,
+    /// `link`, or a run.
+    pub about: String,
+    /// Stable snake_case code.
+    pub code: String,
     /// A sentence.
     pub message: String,
 }

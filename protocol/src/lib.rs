@@ -47,6 +47,8 @@ pub mod seal;
 
 pub mod spec;
 
+pub mod manifest;
+
 pub mod control;
 pub mod handshake;
 

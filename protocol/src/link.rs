@@ -102,10 +102,15 @@ pub struct Link<S: Side> {
     timer: Timer,
     beat: Option<u64>,
     beats: u64,
+    /// The last beat and when it was made, until it is answered.
+    beat_made: Option<(u64, Duration)>,
+    round_trip: Option<Duration>,
     answer: Option<u64>,
     control: VecDeque<String>,
     control_bytes: usize,
     unknown: VecDeque<String>,
+    /// Those that the application has not seen yet.
+    unknown_met: VecDeque<String>,
     streams: S::Streams,
     events: VecDeque<S::Event>,
     bytes_sent: u64,
@@ -119,10 +124,13 @@ impl<S: Side> Link<S> {
             timer: Timer::new(config.heartbeat_every, config.dead_after, now),
             beat: None,
             beats: 0,
+            beat_made: None,
+            round_trip: None,
             answer: None,
             control: VecDeque::new(),
             control_bytes: 0,
             unknown: VecDeque::new(),
+            unknown_met: VecDeque::new(),
             streams: S::streams(config.limits),
             events: VecDeque::new(),
             bytes_sent: 0,
@@ -138,6 +146,11 @@ impl<S: Side> Link<S> {
     /// Bytes of all WebSocket messages received.
     pub fn bytes_received(&self) -> u64 {
         self.bytes_received
+    }
+
+    /// How long the last beat took to the peer and back.
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
     }
 
     /// Bytes that wait to be sent: control messages, and on the agent's side what is left of the parts.
@@ -164,7 +177,10 @@ impl<S: Side> Link<S> {
         match message.beat_kind() {
             // Only the last beat is answered: a flood of them costs nothing.
             Some(BeatKind::Beat(sequence)) => self.answer = Some(sequence),
-            Some(BeatKind::Answer) => {}
+            Some(BeatKind::Answer(sequence)) => {
+                let asked = self.beat_made.take_if(|(made, _)| *made == sequence);
+                self.round_trip = asked.map(|(_, made)| now.saturating_sub(made)).or(self.round_trip);
+            }
             None => self.events.extend(S::handle_message(&mut self.streams, message)?),
         }
         Ok(())
@@ -183,6 +199,7 @@ impl<S: Side> Link<S> {
             Some(Wake::Beat) => {
                 self.beats += 1;
                 self.beat = Some(self.beats);
+                self.beat_made = Some((self.beats, now));
             }
             None => {}
         }
@@ -220,6 +237,11 @@ impl<S: Side> Link<S> {
         self.events.pop_front()
     }
 
+    /// The `type` of a message that was answered as unknown, for the application's records.
+    pub fn poll_unknown(&mut self) -> Option<String> {
+        self.unknown_met.pop_front()
+    }
+
     /// When to call [`Link::handle_timeout`]. Changes with every message that comes.
     pub fn poll_timeout(&self) -> Duration {
         self.timer.next()
@@ -238,7 +260,11 @@ impl<S: Side> Link<S> {
         let tag = serde_json::from_str::<Typed>(text).ok().map(|typed| typed.r#type);
         match tag.filter(|tag| !S::Incoming::tags().contains(&tag.as_str())) {
             Some(tag) if self.unknown.len() < UNKNOWN_ANSWERS_MAX => {
-                self.unknown.push_back(tag.chars().take(UNKNOWN_TYPE_CHARS_MAX).collect());
+                let tag: String = tag.chars().take(UNKNOWN_TYPE_CHARS_MAX).collect();
+                if self.unknown_met.len() < UNKNOWN_ANSWERS_MAX {
+                    self.unknown_met.push_back(tag.clone());
+                }
+                self.unknown.push_back(tag);
                 Ok(())
             }
             Some(_) => Ok(()),

@@ -52,6 +52,7 @@ pub(crate) fn router(node: Shared) -> Router {
         .route("/v1/runs/{id}/cancel", post(runs::cancel))
         .route("/v1/runs/{id}/follow", get(runs::follow))
         .route("/v1/runs/{id}/logs", get(runs::logs))
+        .route("/v1/runs/{id}/manifest", get(runs::manifest))
         .route("/v1/tables", get(tables::list))
         .route("/v1/tables/{pool}/{connection}/{table}", get(tables::show))
         .fallback(nothing_here)

@@ -2,7 +2,7 @@
 //! be a dead path that only the agent knows to be dead.
 
 use crate::run::drive::Assignment;
-use protocol::control::TestReport;
+use protocol::control::{AgentTrouble, JiraHealth, TestReport};
 use protocol::seal::SealedSecret;
 use protocol::spec::ConnectionSpec;
 use std::collections::BTreeMap;
@@ -53,6 +53,8 @@ struct Live {
     why: std::sync::Arc<Mutex<Option<Cut>>>,
     runs: usize,
     paused: Option<String>,
+    jiras: Vec<JiraHealth>,
+    last_error: Option<AgentTrouble>,
 }
 
 /// A session's place among the live ones.
@@ -74,12 +76,16 @@ impl Seat {
 }
 
 /// What is known of a live agent.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Presence {
     /// Runs handed to it.
     pub(crate) runs: usize,
     /// Why it takes no work.
     pub(crate) paused: Option<String>,
+    /// Each Jira that its premises permit, as it last told.
+    pub(crate) jiras: Vec<JiraHealth>,
+    /// The last thing that went wrong there.
+    pub(crate) last_error: Option<AgentTrouble>,
 }
 
 impl Uplinks {
@@ -99,6 +105,8 @@ impl Uplinks {
             why: why.clone(),
             runs: 0,
             paused: None,
+            jiras: Vec::new(),
+            last_error: None,
         };
         if let Some(old) = inner.live.insert(agent_id.to_owned(), live) {
             old.end(Cut::Replaced);
@@ -178,6 +186,20 @@ impl Uplinks {
         self.change(agent_id, session, |live| live.paused = paused);
     }
 
+    /// What an agent says of the Jiras that it may read.
+    pub(crate) fn set_health(
+        &self,
+        agent_id: &str,
+        session: u64,
+        jiras: Vec<JiraHealth>,
+        last_error: Option<AgentTrouble>,
+    ) {
+        self.change(agent_id, session, |live| {
+            live.jiras = jiras;
+            live.last_error = last_error;
+        });
+    }
+
     fn change(&self, agent_id: &str, session: u64, change: impl FnOnce(&mut Live)) {
         let mut inner = self.lock();
         if let Some(live) = inner.live.get_mut(agent_id).filter(|live| live.session == session) {
@@ -187,7 +209,12 @@ impl Uplinks {
 
     /// What is known of an agent, if it is here.
     pub(crate) fn presence(&self, agent_id: &str) -> Option<Presence> {
-        self.lock().live.get(agent_id).map(|live| Presence { runs: live.runs, paused: live.paused.clone() })
+        self.lock().live.get(agent_id).map(|live| Presence {
+            runs: live.runs,
+            paused: live.paused.clone(),
+            jiras: live.jiras.clone(),
+            last_error: live.last_error.clone(),
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

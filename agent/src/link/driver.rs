@@ -77,6 +77,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.link.has_room()
     }
 
+    /// How long the last beat took to the relay and back.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        self.link.round_trip()
+    }
+
+    /// The `type` of a message that this agent does not know and has answered so.
+    pub(crate) fn poll_unknown(&mut self) -> Option<String> {
+        self.link.poll_unknown()
+    }
+
     /// Queues a control message.
     pub(crate) fn send(&mut self, message: &AgentMessage) -> Result<(), LinkError> {
         self.link.send(message)

@@ -2,6 +2,7 @@
 //! lost the runs are dropped with it.
 
 use super::driver::{Driver, LinkEnd};
+use crate::audit::{Entry, Instruction};
 use crate::orders::{Halt, Standing};
 use crate::policy;
 use crate::run::FromRun;
@@ -38,14 +39,9 @@ pub(super) struct Session<S> {
     /// Whose part each stream carries.
     streams: HashMap<StreamId, RunId>,
     go_away: Option<Duration>,
-    told: Option<Health>,
-}
-
-/// What the relay was told of the agent's health.
-#[derive(Clone, PartialEq, Eq)]
-struct Health {
-    runs: u32,
-    paused: Option<String>,
+    premises: Arc<Premises>,
+    told: Option<AgentMessage>,
+    round_trip: Option<Duration>,
 }
 
 enum Happening {
@@ -54,17 +50,29 @@ enum Happening {
     Ended(Ended),
     /// The premises may have other orders now.
     Ordered(Option<Halt>),
+    /// A Jira is otherwise than it was.
+    Health,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     pub(super) fn new(driver: Driver<S>, premises: Arc<Premises>) -> Self {
-        let (runs, said) = Runs::new(premises);
-        Self { driver, runs, said, streams: HashMap::new(), go_away: None, told: None }
+        let (runs, said) = Runs::new(Arc::clone(&premises));
+        Self {
+            driver,
+            runs,
+            said,
+            streams: HashMap::new(),
+            go_away: None,
+            premises,
+            told: None,
+            round_trip: None,
+        }
     }
 
     /// Drives the link until it is lost or `stop`.
     pub(super) async fn drive(mut self, stop: &CancellationToken) -> SessionEnd {
         let mut standing = self.runs.standing();
+        let mut health = self.premises.health.subscribe();
         let halt = standing.borrow_and_update().halt.clone();
         let mut next = Ok(Happening::Ordered(halt));
         loop {
@@ -78,13 +86,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 () = stop.cancelled() => return self.say_goodbye().await,
                 halt = changed(&mut standing) => Ok(Happening::Ordered(halt)),
                 next = std::future::poll_fn(|context| self.poll_happening(context)) => next,
+                Ok(()) = health.changed() => Ok(Happening::Health),
             };
         }
     }
 
     /// The relay first, so that acknowledgements make room; the runs only while the link takes more.
     fn poll_happening(&mut self, context: &mut Context<'_>) -> Poll<Result<Happening, LinkEnd>> {
-        if let Poll::Ready(message) = self.driver.poll_message(context) {
+        let message = self.driver.poll_message(context);
+        self.note_what_the_link_met();
+        if let Poll::Ready(message) = message {
             return Poll::Ready(message.map(Happening::Relay));
         }
         if self.driver.has_room()
@@ -112,7 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                     Err(error) => Err(error.into()),
                 }
             }
-            Happening::Ended(Ended::Quietly) => Ok(()),
+            Happening::Ended(Ended::Quietly) | Happening::Health => Ok(()),
             Happening::Ended(Ended::Broken(message)) => self.send(*message),
         }
     }
@@ -192,14 +203,39 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
     }
 
+    /// What the link handles by itself.
+    fn note_what_the_link_met(&mut self) {
+        let round_trip = self.driver.round_trip();
+        if round_trip != self.round_trip {
+            self.round_trip = round_trip;
+            self.premises.board.round_trip(round_trip);
+        }
+        while let Some(got) = self.driver.poll_unknown() {
+            tracing::warn!(
+                event = "unknown_instruction",
+                got,
+                "the relay sent a message that this agent does not know"
+            );
+            self.premises.audit.note_done(Entry::Instruction(Instruction::unknown(&got)));
+        }
+    }
+
     fn tell_health(&mut self) -> Result<(), LinkEnd> {
-        let paused = self.runs.halt().map(|halt| halt.reason.clone());
-        let health = Health { runs: self.runs.count(), paused };
-        if self.told.as_ref() == Some(&health) {
+        let message = AgentMessage::Health {
+            runs: self.runs.count(),
+            paused: self
+                .runs
+                .halt()
+                .map(|halt| halt.reason.clone())
+                .or_else(|| self.premises.audit_trouble()),
+            jiras: self.premises.health.report(),
+            last_error: self.premises.board.last_trouble(),
+        };
+        if self.told.as_ref() == Some(&message) {
             return Ok(());
         }
-        self.told = Some(health.clone());
-        self.send(AgentMessage::Health { runs: health.runs, paused: health.paused })
+        self.told = Some(message.clone());
+        self.send(message)
     }
 
     async fn say_goodbye(mut self) -> SessionEnd {

@@ -1,10 +1,13 @@
 use super::driver::Driver;
 use super::*;
+use crate::audit::Audit;
+use crate::health::Health;
 use crate::identity::tests::identity;
 use crate::orders::{Halt, Standing};
 use crate::paths::ConfigFile;
 use crate::policy::Policy;
 use crate::secrets::Opener;
+use crate::signer::Signer;
 use crate::status::{Board, Who};
 use crate::vigil::Vigil;
 use futures_util::{SinkExt, StreamExt};
@@ -43,9 +46,14 @@ fn premises() -> Arc<Premises> {
         fingerprint: text(),
         permitted: Vec::new(),
     };
+    let (identity, policy) =
+        (identity(), Policy::new(Vec::new(), defaults.limits.clone(), defaults.requests));
     Arc::new(Premises {
-        policy: Policy::new(Vec::new(), defaults.limits.clone(), defaults.requests),
-        opener: Opener::new(&identity().seeds).unwrap(),
+        health: Health::new(&policy, &defaults.health),
+        policy,
+        audit: Audit::forgetful(),
+        signer: Arc::new(Signer::new(&identity).unwrap()),
+        opener: Opener::new(&identity.seeds).unwrap(),
         limits: defaults.limits,
         board: Board::new(who),
         standing: watch::Sender::new(Standing::default()).subscribe(),
@@ -56,6 +64,11 @@ async fn session(heartbeat: Duration) -> (Session<DuplexStream>, Relay) {
     let (near, far) = sockets().await;
     let link = AgentLink::new(LinkConfig::new(heartbeat, LinkLimits::default()), Duration::ZERO);
     (Session::new(Driver::new(near, link, Vigil::new().pulse()), premises()), far)
+}
+
+/// What an agent without work and without a permitted Jira says.
+fn health(paused: Option<&str>) -> AgentMessage {
+    AgentMessage::Health { runs: 0, paused: paused.map(str::to_owned), jiras: Vec::new(), last_error: None }
 }
 
 async fn hear(relay: &mut Relay) -> AgentMessage {
@@ -144,11 +157,10 @@ async fn a_halt_is_told_before_the_runs_come_back_and_lifted_without_a_new_link(
     let session = Session::new(Driver::new(near, link, Vigil::new().pulse()), Arc::new(own));
     let stop = CancellationToken::new();
     let peer = async {
-        assert_eq!(hear(&mut relay).await, AgentMessage::Health { runs: 0, paused: None });
+        assert_eq!(hear(&mut relay).await, health(None));
         let halt = Halt { code: "paused", reason: "audit".to_owned() };
         orders.send_replace(Standing { halt: Some(halt) });
-        let told = AgentMessage::Health { runs: 0, paused: Some("audit".to_owned()) };
-        assert_eq!(hear(&mut relay).await, told);
+        assert_eq!(hear(&mut relay).await, health(Some("audit")));
         say(&mut relay, &start_at("https://evil.invalid")).await;
         let AgentMessage::RunHandedBack { code, reason, lease, .. } = hear_past_health(&mut relay).await
         else {
@@ -156,7 +168,7 @@ async fn a_halt_is_told_before_the_runs_come_back_and_lifted_without_a_new_link(
         };
         assert_eq!((code.as_str(), reason.as_str(), lease), ("paused", "audit", Lease(1)));
         orders.send_replace(Standing::default());
-        assert_eq!(hear(&mut relay).await, AgentMessage::Health { runs: 0, paused: None });
+        assert_eq!(hear(&mut relay).await, health(None));
         stop.cancel();
     };
     let (end, ()) = tokio::join!(session.drive(&stop), peer);

@@ -1,7 +1,7 @@
 //! A connection test: one login, then what the account sees.
 
 use crate::run::failure_of;
-use jira::{Credential, Dialect, JiraClient, Limits, Site, Visible};
+use jira::{Credential, Dialect, JiraClient, Limits, Observer, Site, Visible};
 use protocol::control::TestReport;
 
 /// Where to log in, as whom; it has passed the policy.
@@ -9,6 +9,7 @@ pub(super) struct Target {
     pub(super) site: Site,
     pub(super) credential: Credential,
     pub(super) limits: Limits,
+    pub(super) observer: Observer,
 }
 
 /// Logs in and counts.
@@ -24,6 +25,7 @@ pub(super) async fn run(target: Target) -> TestReport {
 
 async fn try_run(target: Target) -> Result<TestReport, jira::Error> {
     let client = JiraClient::try_new(target.site, target.credential, target.limits)?;
+    let client = client.observed_by(target.observer);
     let login = client.login().await?;
     let Visible { projects, issues } = client.visible().await?;
     tracing::info!(event = "test_done", projects, issues, "the connection test succeeded");

@@ -1,7 +1,8 @@
 use super::*;
+use crate::audit;
 use crate::config;
 use crate::identity::tests::identity;
-use crate::paths::ConfigFile;
+use crate::paths::{ConfigFile, Paths};
 use crate::policy::PermittedSite;
 use crate::status::Who;
 use protocol::seal::{SealContext, seal};
@@ -14,6 +15,9 @@ struct Bench {
     runs: Runs,
     said: mpsc::Receiver<FromRun>,
     sealed: Vec<protocol::seal::SealedSecret>,
+    writer: audit::Writer,
+    paths: Paths,
+    _place: tempfile::TempDir,
 }
 
 /// Runs of an agent that may read one address where nobody answers.
@@ -34,15 +38,22 @@ fn bench() -> Bench {
         fingerprint: text(),
         permitted: Vec::new(),
     };
+    let place = tempfile::tempdir().unwrap();
+    let paths = crate::identity::tests::paths_in(place.path());
+    let (audit, writer) = audit::start(&paths, &defaults.audit, Box::new(|_| {})).unwrap();
+    let policy = Policy::new(sites, defaults.limits.clone(), defaults.requests);
     let premises = Premises {
-        policy: Policy::new(sites, defaults.limits.clone(), defaults.requests),
+        health: Health::new(&policy, &defaults.health),
+        policy,
         opener: Opener::new(&identity.seeds).unwrap(),
         limits: defaults.limits,
         board: Board::new(who),
         standing: watch::Sender::new(Standing::default()).subscribe(),
+        audit: audit.clone(),
+        signer: Arc::new(Signer::new(&identity).unwrap()),
     };
     let (runs, said) = Runs::new(Arc::new(premises));
-    Bench { runs, said, sealed }
+    Bench { runs, said, sealed, writer, paths, _place: place }
 }
 
 impl Bench {
@@ -92,6 +103,20 @@ impl Bench {
     }
 }
 
+impl Bench {
+    /// The bodies of the audit log, after its end.
+    async fn recorded(self) -> Vec<serde_json::Value> {
+        let Self { runs, said, writer, paths, _place, .. } = self;
+        drop((runs, said));
+        writer.finish().await;
+        let mut bodies = Vec::new();
+        let findings =
+            audit::verify(&paths, None, &mut |_, body| bodies.push(serde_json::from_str(body).unwrap()));
+        assert_eq!(findings.unwrap().broken, None);
+        bodies
+    }
+}
+
 fn code(answer: Option<AgentMessage>) -> String {
     match answer {
         Some(AgentMessage::RunFailed { failure, .. }) => failure.code,
@@ -99,7 +124,7 @@ fn code(answer: Option<AgentMessage>) -> String {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_at_an_address_that_is_not_permitted_is_refused_before_anything_starts() {
     let mut bench = bench();
     let start = bench.start("https://evil.invalid/jira", 1);
@@ -107,7 +132,7 @@ async fn a_run_at_an_address_that_is_not_permitted_is_refused_before_anything_st
     assert_eq!(bench.runs.count(), 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_connection_test_at_an_address_that_is_not_permitted_is_refused() {
     let mut bench = bench();
     let question = RelayMessage::TestConnection {
@@ -122,7 +147,7 @@ async fn a_connection_test_at_an_address_that_is_not_permitted_is_refused() {
     assert_eq!(failure.code, "site_not_permitted");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_unreachable_jira_fails_the_run_with_its_name_and_frees_its_place() {
     let mut bench = bench();
     let start = bench.start(PERMITTED, 1);
@@ -135,7 +160,7 @@ async fn an_unreachable_jira_fails_the_run_with_its_name_and_frees_its_place() {
     assert_eq!(bench.runs.count(), 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_run_says_so_also_when_it_is_unknown() {
     let mut bench = bench();
     let start = bench.start(PERMITTED, 1);
@@ -146,7 +171,7 @@ async fn a_cancelled_run_says_so_also_when_it_is_unknown() {
     assert_eq!(code(bench.runs.handle(unknown)), "cancelled");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_older_lease_has_no_effect_on_a_newer_one() {
     let mut bench = bench();
     let (first, second) = (bench.start(PERMITTED, 2), bench.start(PERMITTED, 1));
@@ -160,7 +185,7 @@ async fn an_older_lease_has_no_effect_on_a_newer_one() {
     assert_eq!(bench.runs.count(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_whose_checkpoints_did_not_all_arrive_is_refused() {
     let mut bench = bench();
     let RelayMessage::StartRun { run, lease, connection, extraction, .. } = bench.start(PERMITTED, 1) else {
@@ -170,7 +195,7 @@ async fn a_run_whose_checkpoints_did_not_all_arrive_is_refused() {
     assert_eq!(code(bench.runs.handle(start)), "resume_incomplete");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_secret_for_other_agents_refuses_the_run() {
     let mut bench = bench();
     bench.sealed.clear();
@@ -178,7 +203,7 @@ async fn a_secret_for_other_agents_refuses_the_run() {
     assert_eq!(code(bench.runs.handle(start)), "secret_missing");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_relay_that_hands_out_too_much_gets_it_back() {
     let mut bench = bench();
     let mut refused = 0;
@@ -198,4 +223,70 @@ async fn a_relay_that_hands_out_too_much_gets_it_back() {
         refused += usize::from(bench.runs.handle(start).is_some());
     }
     assert_eq!(refused, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_instruction_is_in_the_audit_log_with_its_answer() {
+    let mut bench = bench();
+    let (evil, good) = (bench.start("https://evil.invalid/jira", 1), bench.start(PERMITTED, 2));
+    bench.runs.handle(evil);
+    bench.runs.handle(good);
+    assert_eq!(bench.failure().await.code, "unreachable");
+    bench.ended().await;
+    bench.runs.handle(RelayMessage::CancelRun { run: RunId::from("run_9"), lease: Lease(1) });
+    let away = RelayMessage::GoAway { retry_after_ms: 5, reason: "a\nb".to_owned() };
+    bench.runs.handle(away);
+    bench.runs.handle(RelayMessage::RunClosed { run: RunId::from("run_9"), lease: Lease(1) });
+    let recorded = bench.recorded().await;
+    let told: Vec<_> = recorded
+        .iter()
+        .filter(|line| line["event"] == "instruction")
+        .map(|line| {
+            (
+                line["instruction"].as_str().unwrap(),
+                line["accepted"].as_bool().unwrap(),
+                line["code"].as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("start_run", false, Some("site_not_permitted")),
+            ("start_run", true, None),
+            ("cancel_run", true, None),
+            ("go_away", true, None)
+        ]
+    );
+    assert_eq!(recorded[1]["site"], "https://evil.invalid/jira");
+    let request = recorded.iter().find(|line| line["event"] == "jira_request").unwrap();
+    assert_eq!((request["about"].as_str(), request["error"].as_str()), (Some("run_1"), Some("unreachable")));
+    let ended: Vec<_> = recorded.iter().filter(|line| line["event"] == "run_ended").collect();
+    assert_eq!((ended.len(), ended[0]["code"].as_str()), (1, Some("unreachable")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_done_that_cannot_be_recorded() {
+    let mut bench = bench();
+    let (other, writer) = {
+        let place = tempfile::tempdir().unwrap();
+        let paths = crate::identity::tests::paths_in(place.path());
+        let limits = config::load(&ConfigFile::Standard("/nonexistent/agent.toml".into())).unwrap().audit;
+        audit::start(&paths, &limits, Box::new(|_| {})).unwrap()
+    };
+    writer.finish().await;
+    // A log that takes no more lines, as behind a full disk.
+    Arc::get_mut(&mut bench.runs.premises).unwrap().audit = other;
+    let start = bench.start(PERMITTED, 1);
+    assert_eq!(code(bench.runs.handle(start)), "audit_unwritable");
+    let question = RelayMessage::TestConnection {
+        request: RequestId::from("r"),
+        connection: bench.connection(PERMITTED),
+    };
+    let Some(AgentMessage::TestResult { report: TestReport::Failed { failure }, .. }) =
+        bench.runs.handle(question)
+    else {
+        panic!("no refusal")
+    };
+    assert_eq!((failure.code.as_str(), bench.runs.count()), ("audit_unwritable", 0));
 }

@@ -122,27 +122,27 @@ impl Read {
     /// Path below the site's base address.
     pub(crate) fn path(&self) -> String {
         match self {
-            Self::ServerInfo => "/rest/api/2/serverInfo".to_owned(),
-            Self::Myself => "/rest/api/2/myself".to_owned(),
-            Self::Field => "/rest/api/2/field".to_owned(),
-            Self::Project => "/rest/api/2/project".to_owned(),
-            Self::Status => "/rest/api/2/status".to_owned(),
-            Self::Priority => "/rest/api/2/priority".to_owned(),
-            Self::Resolution => "/rest/api/2/resolution".to_owned(),
-            Self::IssueType => "/rest/api/2/issuetype".to_owned(),
-            Self::UserSearch { .. } => "/rest/api/2/user/search".to_owned(),
-            Self::Search(_) => SEARCH_PATH.to_owned(),
             Self::IssueComments { id, .. } => format!("/rest/api/2/issue/{id}/comment"),
             Self::IssueWorklogs { id } => format!("/rest/api/2/issue/{id}/worklog"),
+            fixed => fixed.template().to_owned(),
         }
     }
 
-    /// The path with the ids left out, for logs.
-    pub(crate) fn template(&self) -> String {
+    /// The path with the ids left out, for logs and records.
+    pub(crate) fn template(&self) -> &'static str {
         match self {
-            Self::IssueComments { .. } => "/rest/api/2/issue/{id}/comment".to_owned(),
-            Self::IssueWorklogs { .. } => "/rest/api/2/issue/{id}/worklog".to_owned(),
-            fixed => fixed.path(),
+            Self::ServerInfo => "/rest/api/2/serverInfo",
+            Self::Myself => "/rest/api/2/myself",
+            Self::Field => "/rest/api/2/field",
+            Self::Project => "/rest/api/2/project",
+            Self::Status => "/rest/api/2/status",
+            Self::Priority => "/rest/api/2/priority",
+            Self::Resolution => "/rest/api/2/resolution",
+            Self::IssueType => "/rest/api/2/issuetype",
+            Self::UserSearch { .. } => "/rest/api/2/user/search",
+            Self::Search(_) => SEARCH_PATH,
+            Self::IssueComments { .. } => "/rest/api/2/issue/{id}/comment",
+            Self::IssueWorklogs { .. } => "/rest/api/2/issue/{id}/worklog",
         }
     }
 

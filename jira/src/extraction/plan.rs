@@ -154,7 +154,7 @@ impl Cutter<'_> {
 /// Sends a slice; nobody takes it when reading has failed, and then cutting ends by itself.
 async fn send(out: &mpsc::Sender<Range>, slice: Range) {
     if out.send(slice).await.is_err() {
-        tracing::debug!("cutting goes on without readers");
+        tracing::debug!(event = "cutting_unheard", "cutting goes on without readers");
     }
 }
 

@@ -108,7 +108,12 @@ async fn settle(run: &Run, known: &mut Known, group: Range, until_ms: i64) -> Re
         let missing: Vec<(i64, i64)> =
             shown.created.into_iter().filter(|(id, _)| !ids.contains(id)).collect();
         if !gone.is_empty() || !missing.is_empty() {
-            tracing::debug!(gone = gone.len(), missing = missing.len(), "a group of slices is repaired");
+            tracing::debug!(
+                event = "slices_repaired",
+                gone = gone.len(),
+                missing = missing.len(),
+                "a group of slices is repaired"
+            );
             repair(run, known, group, (&gone, &missing)).await?;
         }
         counts = (known.count(group), run.count(run.jql(group)).await?);

@@ -139,7 +139,7 @@ impl Run {
     pub(crate) fn set_schema(&self, schema: IssueSchema) {
         // Set once, by the task that prepares the run.
         if self.schema.set(Arc::new(schema)).is_err() {
-            tracing::error!("the columns of a run were set twice");
+            tracing::error!(event = "columns_set_twice", "the columns of a run were set twice");
         }
     }
 
@@ -253,7 +253,7 @@ impl Run {
         tally.told = Some(now);
         drop(tally);
         if self.events.try_send(Ok(Event::Progress(self.progress()))).is_err() {
-            tracing::trace!("progress not told: the caller is busy");
+            tracing::trace!(event = "progress_left_out", "progress not told: the caller is busy");
         }
     }
 

@@ -194,7 +194,7 @@ impl<'a> Walk<'a> {
                 }
                 Err(error) if asks_for_less(&error) && max_results > 1 => {
                     self.page = max_results / 2;
-                    tracing::debug!(page = self.page, "smaller pages are asked for");
+                    tracing::debug!(event = "pages_smaller", page = self.page, "smaller pages are asked for");
                     continue;
                 }
                 Err(error) => return Err(error),

@@ -90,7 +90,10 @@ fn agent_messages() -> Vec<(AgentMessage, serde_json::Value)> {
         ),
         (AgentMessage::Progress { run: run.clone(), lease, progress: Progress::default() }, json!(null)),
         (AgentMessage::RunLog { run: run.clone(), lease, line }, json!(null)),
-        (AgentMessage::RunFinished { run: run.clone(), lease, result: result() }, json!(null)),
+        (
+            AgentMessage::RunFinished { run: run.clone(), lease, result: result(), manifest: None },
+            json!(null),
+        ),
         (
             AgentMessage::RunFailed { run: run.clone(), lease, failure: failure() },
             json!({"type": "run_failed", "run": "run_17", "lease": 2, "failure": {"code": "forbidden", "message": "m", "hint": "h"}}),
@@ -101,7 +104,7 @@ fn agent_messages() -> Vec<(AgentMessage, serde_json::Value)> {
         ),
         (AgentMessage::TestResult { request: "r".into(), report }, json!(null)),
         (
-            AgentMessage::Health { runs: 1, paused: None },
+            AgentMessage::Health { runs: 1, paused: None, jiras: vec![], last_error: None },
             json!({"type": "health", "runs": 1, "paused": null}),
         ),
         (AgentMessage::UnknownMessage { got: "x".into() }, json!({"type": "unknown_message", "got": "x"})),
@@ -236,4 +239,12 @@ fn part_ids_of_another_form_are_told() {
     for text in ["", "-", "1-", "../1-2", "1-2-3", "0001-00000a", "1-1234567890123"] {
         assert!(!PartId(text.into()).is_well_formed(), "{text}");
     }
+}
+
+#[test]
+fn a_health_message_of_an_older_agent_and_a_state_of_a_newer_one_are_read() {
+    let old: AgentMessage = serde_json::from_str(r#"{"type":"health","runs":1,"paused":null}"#).unwrap();
+    assert_eq!(old, AgentMessage::Health { runs: 1, paused: None, jiras: vec![], last_error: None });
+    let new: JiraHealth = serde_json::from_str(r#"{"site":"https://j","state":"sleeping"}"#).unwrap();
+    assert_eq!(new.state, JiraState::Unknown);
 }

@@ -23,7 +23,7 @@ pub enum BeatKind {
     /// Answer it.
     Beat(u64),
     /// The answer to ours.
-    Answer,
+    Answer(u64),
 }
 
 /// What the link must know of a control message of either direction.
@@ -60,7 +60,7 @@ macro_rules! control_message {
             fn beat_kind(&self) -> Option<BeatKind> {
                 match self {
                     Self::Beat { sequence } => Some(BeatKind::Beat(*sequence)),
-                    Self::BeatAck { .. } => Some(BeatKind::Answer),
+                    Self::BeatAck { sequence } => Some(BeatKind::Answer(*sequence)),
                     _ => None,
                 }
             }

@@ -266,10 +266,22 @@ fn two_idle_links_keep_each_other_alive() {
 }
 
 #[test]
+fn a_beat_and_its_answer_tell_the_round_trip() {
+    let (mut agent, mut relay) = (agent(), relay());
+    assert_eq!(agent.round_trip(), None);
+    let beat = agent.poll_timeout();
+    agent.handle_timeout(beat).unwrap();
+    pass(&mut agent, &mut relay, beat + Duration::from_millis(30)).unwrap();
+    pass(&mut relay, &mut agent, beat + Duration::from_millis(70)).unwrap();
+    assert_eq!(agent.round_trip(), Some(Duration::from_millis(70)));
+}
+
+#[test]
 fn an_unknown_message_is_answered_and_survived_and_a_flood_of_them_is_bounded() {
     let (mut agent, mut relay) = (agent(), relay());
     let text = format!(r#"{{"type":"{}","x":1}}"#, "n".repeat(1000));
     (0..1000).for_each(|_| agent.handle_text(&text, START).unwrap());
+    assert_eq!(std::iter::from_fn(|| agent.poll_unknown()).count(), UNKNOWN_ANSWERS_MAX);
     assert_eq!(pass(&mut agent, &mut relay, START), Ok(UNKNOWN_ANSWERS_MAX));
     let answer = AgentMessage::UnknownMessage { got: "n".repeat(UNKNOWN_TYPE_CHARS_MAX) };
     assert_eq!(events(&mut relay)[0], RelayEvent::Control(answer));

@@ -16,6 +16,7 @@ use axum::extract::State;
 use axum::response::Response;
 use futures_util::stream;
 use http::{HeaderValue, StatusCode, header};
+use protocol::manifest::SignedManifest;
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 use std::time::Duration;
@@ -111,6 +112,20 @@ pub(super) async fn logs(State(node): State<Shared>, Place(id): Place<String>) -
     node.store.run(number).await?;
     let lines: String = node.store.logs(number).await?.iter().map(line).collect();
     Ok(ndjson(Body::from(lines)))
+}
+
+/// What the agent signed at the end of the run.
+pub(super) async fn manifest(
+    State(node): State<Shared>,
+    Place(id): Place<String>,
+) -> Result<Json<SignedManifest>, Problem> {
+    let run = node.store.run(number(&id)?).await?;
+    run.outcome.and_then(|outcome| outcome.manifest).map(Json).ok_or_else(|| {
+        let detail = format!("{id} has no manifest");
+        Problem::new(StatusCode::NOT_FOUND, "manifest_missing", detail).hint(
+            "an agent signs the manifest when it has read everything; runs that failed before, and runs of older agents, have none",
+        )
+    })
 }
 
 struct Follower {

@@ -6,9 +6,11 @@ use super::problem::Problem;
 use crate::clock;
 use crate::node::{Node, Shared};
 use crate::store::{Agent, Named};
+use crate::uplinks::Presence;
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
+use protocol::control::{JiraHealth, JiraState};
 use serde_json::{Value, json};
 
 pub(super) async fn list(State(node): State<Shared>) -> Result<Json<Value>, Problem> {
@@ -70,7 +72,7 @@ async fn document(node: &Node, uplink: &Named) -> Result<Value, Problem> {
 
 fn agent_document(node: &Node, agent: &Agent) -> Value {
     let presence = node.uplinks.presence(&agent.agent_id);
-    let health = presence.as_ref().map(|here| json!({ "runs": here.runs, "paused": here.paused }));
+    let health = presence.as_ref().map(health_document);
     json!({
         "agent_id": agent.agent_id,
         "name": agent.name,
@@ -82,5 +84,31 @@ fn agent_document(node: &Node, agent: &Agent) -> Value {
         "online": presence.is_some(),
         "last_seen": agent.last_seen_ms.map(clock::text),
         "health": health,
+    })
+}
+
+/// What the agent told last. `healthy` means that every Jira that its premises permit answered it lately; null: not known yet.
+fn health_document(here: &Presence) -> Value {
+    let is = |state: JiraState| here.jiras.iter().any(|jira| jira.state == state);
+    let healthy = match (is(JiraState::Unhealthy), is(JiraState::Unknown) || here.jiras.is_empty()) {
+        (true, _) => Some(false),
+        (false, true) => None,
+        (false, false) => Some(true),
+    };
+    let jiras: Vec<Value> = here.jiras.iter().map(jira_document).collect();
+    let last_error = here.last_error.as_ref().map(|error| {
+        json!({ "at": clock::text(error.at_ms), "about": error.about, "code": error.code, "message": error.message })
+    });
+    json!({ "runs": here.runs, "paused": here.paused, "healthy": healthy, "jiras": jiras, "last_error": last_error })
+}
+
+fn jira_document(jira: &JiraHealth) -> Value {
+    json!({
+        "site": jira.site,
+        "state": jira.state,
+        "answered_at": jira.answered_ms.map(clock::text),
+        "asked_at": jira.asked_ms.map(clock::text),
+        "version": jira.version,
+        "failure": jira.failure,
     })
 }

@@ -276,7 +276,7 @@ mod tests {
 
     fn outcome(counted: u64, rows: u64) -> Outcome {
         let result = RunResult { issues_counted: Some(counted), ..RunResult::default() };
-        Outcome { result, rows_after: BTreeMap::from([("issues".to_owned(), rows)]) }
+        Outcome { result, rows_after: BTreeMap::from([("issues".to_owned(), rows)]), manifest: None }
     }
 
     #[test]

@@ -241,9 +241,9 @@ impl Driver {
                     self.record_if_room(Record::Log { number, line });
                 }
             }
-            AgentMessage::RunFinished { run, lease, result } => {
+            AgentMessage::RunFinished { run, lease, result, manifest } => {
                 if let Some(number) = self.active(&run, lease).map(|active| active.number) {
-                    self.record(Record::Finished { number, lease, result: Box::new(result) })?;
+                    self.record(Record::Finished { number, lease, result: Box::new(result), manifest })?;
                 }
             }
             AgentMessage::RunFailed { run, lease, failure } => self.run_failed(&run, lease, failure)?,
@@ -251,9 +251,10 @@ impl Driver {
                 self.handed_back(&run, lease, &code, &reason)?;
             }
             AgentMessage::TestResult { request, report } => self.test_result(&request, report),
-            AgentMessage::Health { runs, paused } => {
+            AgentMessage::Health { runs, paused, jiras, last_error } => {
                 tracing::debug!(agent = self.agent_id, runs, paused, "agent health");
                 self.node.uplinks.set_paused(&self.agent_id, self.session, paused);
+                self.node.uplinks.set_health(&self.agent_id, self.session, jiras, last_error);
                 self.node.wake.notify_one();
             }
             AgentMessage::UnknownMessage { got } => {

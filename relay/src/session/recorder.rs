@@ -7,6 +7,7 @@ use crate::run::drive::{self, run_id};
 use crate::store::{Outcome, StoreError, StoredPart};
 use protocol::control::{Failure, LogLine, Progress, RelayMessage, RunResult};
 use protocol::ids::Lease;
+use protocol::manifest::SignedManifest;
 use tokio::sync::mpsc;
 
 /// What waits to be kept: an agent waits for the answers to its checkpoints, so more than this is a flood.
@@ -19,7 +20,7 @@ pub(super) enum Record {
     /// A unit of the run and its parts.
     Checkpoint { number: i64, lease: Lease, sequence: u64, entry: serde_json::Value, parts: Vec<StoredPart> },
     /// The run has read everything.
-    Finished { number: i64, lease: Lease, result: Box<RunResult> },
+    Finished { number: i64, lease: Lease, result: Box<RunResult>, manifest: Option<Box<SignedManifest>> },
     /// The run ended without success.
     Failed {
         number: i64,
@@ -53,7 +54,11 @@ pub(super) async fn run(node: Shared, mut records: mpsc::Receiver<Record>, answe
                 let kept = node.store.checkpoint((number, lease.0), sequence, &entry, &parts).await;
                 checkpointed((number, lease), sequence, parts.len(), kept)
             }
-            Record::Finished { number, lease, result } => finished(&node, number, lease, *result).await,
+            Record::Finished { number, lease, result, manifest } => {
+                let outcome =
+                    Outcome { result: *result, manifest: manifest.map(|it| *it), ..Outcome::default() };
+                finished(&node, number, lease, outcome).await
+            }
             Record::Failed { number, lease, connection, failure, progress } => {
                 let guard = node.sweeping.enter(&connection);
                 failed(&node, (number, lease), &failure, progress.as_deref(), guard).await
@@ -89,8 +94,7 @@ fn checkpointed(
     }
 }
 
-async fn finished(node: &Shared, number: i64, lease: Lease, result: RunResult) -> Option<Recorded> {
-    let outcome = Outcome { result, ..Outcome::default() };
+async fn finished(node: &Shared, number: i64, lease: Lease, outcome: Outcome) -> Option<Recorded> {
     if let Err(error) = node.store.finish(number, lease.0, &outcome).await {
         return void(number, lease, error);
     }

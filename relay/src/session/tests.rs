@@ -49,7 +49,7 @@ async fn finish(agent: &mut FakeAgent, lease: Lease, rows: u64) {
         issues_counted: Some(rows),
         ..RunResult::default()
     };
-    agent.say(&AgentMessage::RunFinished { run: run_1(), lease, result }).await;
+    agent.say(&AgentMessage::RunFinished { run: run_1(), lease, result, manifest: None }).await;
     assert!(matches!(agent.hear().await.unwrap(), RelayMessage::RunClosed { .. }));
 }
 
@@ -93,7 +93,7 @@ async fn a_delta_load_without_changes_moves_the_watermark_also_of_tables_without
     let RelayMessage::StartRun { run, lease, extraction, .. } = agent.hear().await.unwrap() else { panic!() };
     assert_eq!(extraction.load, Load::Delta { since_ms: 1000 });
     let result = RunResult { watermark_ms: Some(2000), issues_counted: Some(1), ..RunResult::default() };
-    agent.say(&AgentMessage::RunFinished { run, lease, result }).await;
+    agent.say(&AgentMessage::RunFinished { run, lease, result, manifest: None }).await;
     let run = bench.follow_to_end("run_2").await;
     assert_eq!((&run["state"], &run["result"]["warnings"]), (&json!("succeeded"), &json!([])));
     assert_eq!(run["result"]["tables"]["issues"]["rows_after"], 1);
@@ -122,7 +122,14 @@ async fn a_cut_link_after_a_checkpoint_resumes_with_it_under_a_new_lease() {
     assert_eq!((lease, entries), (Lease(2), vec![json!({ "unit": 0, "lease": 1 })]));
     // What the old lease still says has no effect.
     let old = Lease(1);
-    agent.say(&AgentMessage::RunFinished { run: run_1(), lease: old, result: RunResult::default() }).await;
+    agent
+        .say(&AgentMessage::RunFinished {
+            run: run_1(),
+            lease: old,
+            result: RunResult::default(),
+            manifest: None,
+        })
+        .await;
     let part = land(&mut agent, lease, 0, &[3]).await;
     checkpoint(&mut agent, lease, 0, vec![part]).await;
     finish(&mut agent, lease, 3).await;
@@ -233,7 +240,9 @@ async fn a_run_that_a_paused_agent_hands_back_waits_with_its_reason_and_goes_on_
     let part = land(&mut agent, lease, 0, &[1]).await;
     checkpoint(&mut agent, lease, 0, vec![part]).await;
     let reason = "paused since 06:00: patches".to_owned();
-    agent.say(&AgentMessage::Health { runs: 1, paused: Some(reason.clone()) }).await;
+    agent
+        .say(&AgentMessage::Health { runs: 1, paused: Some(reason.clone()), jiras: vec![], last_error: None })
+        .await;
     let (run, code) = (run_1(), "paused".to_owned());
     agent.say(&AgentMessage::RunHandedBack { run, lease, code, reason }).await;
     let waiting = bench.follow_until("run_1", |run| run["state"] == "queued").await;
@@ -244,7 +253,7 @@ async fn a_run_that_a_paused_agent_hands_back_waits_with_its_reason_and_goes_on_
     );
     let agents = bench.get("/v1/uplinks/hq").await;
     assert_eq!(agents["agents"][0]["health"]["paused"], "paused since 06:00: patches");
-    agent.say(&AgentMessage::Health { runs: 0, paused: None }).await;
+    agent.say(&AgentMessage::Health { runs: 0, paused: None, jiras: vec![], last_error: None }).await;
     let (lease, entries) = agent.started().await;
     assert_eq!((lease, entries.len()), (Lease(2), 1));
 }

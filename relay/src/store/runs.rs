@@ -4,6 +4,7 @@ use super::sqlite::{Store, integer, maybe_integer, maybe_text, text};
 use super::{During, StoreError, TableRow, from_json, small, to_json};
 use crate::run::{RunState, Step};
 use protocol::control::{Failure, LogLine, Progress, RunResult};
+use protocol::manifest::SignedManifest;
 use protocol::spec::ExtractionSpec;
 use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
@@ -43,6 +44,9 @@ pub(crate) struct Outcome {
     pub(crate) result: RunResult,
     /// Rows of each table after its Delta commit.
     pub(crate) rows_after: BTreeMap<String, u64>,
+    /// What the agent says that left the premises, as it signed it.
+    #[serde(default)]
+    pub(crate) manifest: Option<SignedManifest>,
 }
 
 /// What became of the wish to cancel a run.

@@ -186,7 +186,9 @@ impl World {
             _ => {
                 self.notes_sent += 1;
                 let runs = u32::try_from(self.notes_sent).unwrap();
-                self.agent.send(&AgentMessage::Health { runs, paused: None }).unwrap();
+                self.agent
+                    .send(&AgentMessage::Health { runs, paused: None, jiras: vec![], last_error: None })
+                    .unwrap();
             }
         }
     }

@@ -276,6 +276,8 @@ pub(crate) enum RunCommand {
     Show(RunName),
     /// Print the log of a run
     Logs(RunName),
+    /// Print what the agent signed at the end of a run; `uplink-agent manifest verify` checks it on the premises
+    Manifest(RunName),
     /// Cancel a run
     Cancel(RunName),
     /// Show the progress of a run until it ends

@@ -38,6 +38,7 @@ pub(crate) fn action(command: &Command) -> String {
         Command::Run(RunCommand::List { .. }) => "list the runs".to_owned(),
         Command::Run(RunCommand::Show(run)) => format!("show {}", run.run),
         Command::Run(RunCommand::Logs(run)) => format!("show the log of {}", run.run),
+        Command::Run(RunCommand::Manifest(run)) => format!("show the manifest of {}", run.run),
         Command::Run(RunCommand::Cancel(run)) => format!("cancel {}", run.run),
         Command::Run(RunCommand::Follow(run)) => format!("follow {}", run.run),
         Command::Table(TableCommand::List { .. }) => "list the tables".to_owned(),

@@ -43,16 +43,44 @@ pub(crate) struct Agent {
     pub(crate) online: bool,
     #[serde(deserialize_with = "moment")]
     pub(crate) last_seen: Option<DateTime<Utc>>,
-    /// Of an agent that is online.
     pub(crate) health: Option<AgentHealth>,
 }
 
-/// What an agent says of itself.
+/// What an agent that is here told last.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct AgentHealth {
-    /// Why it takes no work.
+    pub(crate) runs: u64,
     pub(crate) paused: Option<String>,
+    /// Whether every Jira that it may read answered lately; nothing while that is not known.
+    pub(crate) healthy: Option<bool>,
+    pub(crate) jiras: Vec<JiraHealth>,
+    pub(crate) last_error: Option<AgentTrouble>,
+}
+
+/// A Jira as an agent sees it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct JiraHealth {
+    pub(crate) site: String,
+    pub(crate) state: String,
+    #[serde(deserialize_with = "moment")]
+    pub(crate) answered_at: Option<DateTime<Utc>>,
+    #[serde(deserialize_with = "moment")]
+    pub(crate) asked_at: Option<DateTime<Utc>>,
+    pub(crate) version: Option<String>,
+    pub(crate) failure: Option<Failure>,
+}
+
+/// The last thing that went wrong at an agent.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct AgentTrouble {
+    #[serde(deserialize_with = "moment")]
+    pub(crate) at: Option<DateTime<Utc>>,
+    pub(crate) about: String,
+    pub(crate) code: String,
+    pub(crate) message: String,
 }
 
 /// A one-time enrolment token. It is a secret, so it has no `Debug`.

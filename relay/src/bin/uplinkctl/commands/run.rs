@@ -20,6 +20,10 @@ pub(super) async fn run(client: &Client, command: &RunCommand, output: Output) -
             output.answer(&document, || shown(&run))
         }
         RunCommand::Logs(run) => logs(client, &run.run, output).await,
+        RunCommand::Manifest(run) => {
+            let document = client.get(&["runs", &run.run, "manifest"], &[]).await?;
+            output.answer(&document, || document.to_string())
+        }
         RunCommand::Cancel(run) => {
             let document = client.post(&["runs", &run.run, "cancel"], &json!({})).await?;
             let state =

@@ -3,7 +3,7 @@
 use super::{delete, items};
 use crate::cli::{UplinkCommand, UplinkToken};
 use crate::client::Client;
-use crate::documents::{self, Agent, EnrolmentToken, Uplink};
+use crate::documents::{self, Agent, AgentHealth, EnrolmentToken, Uplink};
 use crate::enrolment;
 use crate::error::Error;
 use crate::figures::moment_or_dash;
@@ -92,11 +92,73 @@ fn listing(uplinks: &[Uplink]) -> String {
         .iter()
         .map(|uplink| {
             let online = uplink.agents.iter().filter(|agent| agent.online).count();
-            vec![uplink.name.clone(), uplink.agents.len().to_string(), online.to_string()]
+            vec![
+                uplink.name.clone(),
+                uplink.agents.len().to_string(),
+                online.to_string(),
+                health_of(uplink).to_owned(),
+            ]
         })
         .collect();
-    let heads = [Head::Text("NAME"), Head::Number("AGENTS"), Head::Number("ONLINE")];
+    let heads = [Head::Text("NAME"), Head::Number("AGENTS"), Head::Number("ONLINE"), Head::Text("HEALTH")];
     table(&heads, &rows, "There is no uplink yet; make one: uplinkctl uplink create NAME")
+}
+
+/// The worst of what the agents that are here say.
+fn health_of(uplink: &Uplink) -> &'static str {
+    let words: Vec<_> =
+        uplink.agents.iter().filter_map(|agent| agent.health.as_ref()).map(health_word).collect();
+    ["unhealthy", "paused", "unknown", "healthy"].into_iter().find(|word| words.contains(word)).unwrap_or("-")
+}
+
+fn health_word(health: &AgentHealth) -> &'static str {
+    match (health.paused.is_some(), health.healthy) {
+        (_, Some(false)) => "unhealthy",
+        (true, _) => "paused",
+        (false, None) => "unknown",
+        (false, Some(true)) => "healthy",
+    }
+}
+
+fn paused(agent: &Agent) -> Option<&str> {
+    agent.health.as_ref()?.paused.as_deref()
+}
+
+/// What the agents that are here told last: pauses, each Jira, the last error.
+fn details(uplink: &Uplink) -> String {
+    let mut text = String::new();
+    for agent in &uplink.agents {
+        let Some(health) = &agent.health else { continue };
+        text.push_str(&format!("\n{} ({}): {} runs", agent.agent_id, clean(&agent.name), health.runs));
+        if let Some(reason) = &health.paused {
+            text.push_str(&format!("; takes no work: {}", clean(reason)));
+        }
+        text.push('\n');
+        for jira in &health.jiras {
+            text.push_str(&format!("  {} is {}", clean(&jira.site), clean(&jira.state)));
+            let version = jira.version.as_ref().map(|version| format!(", version {}", clean(version)));
+            text.push_str(&version.unwrap_or_default());
+            text.push_str(&format!(
+                "; answered {}, asked {}\n",
+                moment_or_dash(jira.answered_at),
+                moment_or_dash(jira.asked_at)
+            ));
+            if let Some(failure) = &jira.failure {
+                text.push_str(&format!("    {} [{}]\n", clean(&failure.message), clean(&failure.code)));
+                text.push_str(&format!("    next: {}\n", clean(&failure.hint)));
+            }
+        }
+        if let Some(error) = &health.last_error {
+            text.push_str(&format!(
+                "  last error, {} ({}): {} [{}]\n",
+                moment_or_dash(error.at),
+                clean(&error.about),
+                clean(&error.message),
+                clean(&error.code)
+            ));
+        }
+    }
+    text
 }
 
 fn shown(uplink: &Uplink) -> String {
@@ -115,25 +177,19 @@ fn shown(uplink: &Uplink) -> String {
                 agent.name.clone(),
                 state.to_owned(),
                 seen,
+                agent.health.as_ref().map_or("-", health_word).to_owned(),
                 agent.version.clone(),
                 agent.fingerprint.clone(),
             ]
         })
         .collect();
-    let heads = ["AGENT", "NAME", "STATE", "LAST SEEN", "VERSION", "KEY"].map(Head::Text);
+    let heads = ["AGENT", "NAME", "STATE", "LAST SEEN", "HEALTH", "VERSION", "KEY"].map(Head::Text);
     let none = format!(
         "no agent yet; `uplinkctl uplink token {}` prints the line to paste on the premises",
         uplink.name
     );
-    let mut text = format!("{}\n{}", facts(&[("uplink", uplink.name.clone())]), table(&heads, &rows, &none));
-    for (agent, reason) in uplink.agents.iter().filter_map(|agent| Some((agent, paused(agent)?))) {
-        text.push_str(&format!("\nagent {} takes no work: {}", clean(&agent.name), clean(reason)));
-    }
-    text
-}
-
-fn paused(agent: &Agent) -> Option<&str> {
-    agent.health.as_ref()?.paused.as_deref()
+    let table = table(&heads, &rows, &none);
+    format!("{}\n{table}{}", facts(&[("uplink", uplink.name.clone())]), details(uplink))
 }
 
 #[cfg(test)]
@@ -155,14 +211,28 @@ mod tests {
 
     #[test]
     fn a_paused_agent_is_shown_with_its_reason() {
-        let health = Some(documents::AgentHealth { paused: Some("paused since 06:00: patches".into()) });
-        let agents = vec![Agent { online: true, health, ..agent("a1", "host") }];
+        let health = AgentHealth { paused: Some("paused since 06:00: patches".into()), ..Default::default() };
+        let agents = vec![Agent { online: true, health: Some(health), ..agent("a1", "host") }];
         let text = shown(&Uplink { name: "hq".into(), agents });
-        assert!(
-            text.contains("paused")
-                && text.ends_with("agent host takes no work: paused since 06:00: patches"),
-            "{text}"
-        );
+        assert!(text.contains("host): 0 runs; takes no work: paused since 06:00: patches"), "{text}");
+    }
+
+    #[test]
+    fn the_health_of_an_uplink_is_that_of_its_worst_agent_that_is_here() {
+        let with = |health: serde_json::Value| Agent {
+            health: serde_json::from_value(health).unwrap(),
+            ..agent("a1", "host")
+        };
+        let uplink = |agents| Uplink { name: "hq".into(), agents };
+        let well = || with(json!({ "healthy": true }));
+        let ill = json!({ "healthy": false, "jiras": [{ "site": "https://j", "state": "unhealthy",
+            "failure": { "code": "unreachable", "message": "no\u{1b}answer", "hint": "look" } }] });
+        assert_eq!(health_of(&uplink(vec![well(), with(json!({}))])), "unknown");
+        assert_eq!(health_of(&uplink(vec![well(), with(ill.clone())])), "unhealthy");
+        assert_eq!(health_of(&uplink(vec![well(), agent("gone", "x")])), "healthy");
+        assert_eq!(health_of(&uplink(vec![agent("gone", "x")])), "-");
+        let text = shown(&uplink(vec![with(ill)]));
+        assert!(text.contains("no answer [unreachable]") && text.contains("next: look"), "{text}");
     }
 
     #[test]

@@ -1,0 +1,25 @@
+//! The smallest question that proves that a Jira answers: its server information, which needs no login and sends no credential.
+
+use crate::client::JiraClient;
+use crate::client::record::Observer;
+use crate::error::Error;
+use crate::spec::{Credential, Limits, Site};
+use secrecy::SecretString;
+
+/// What a Jira said of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// Its version.
+    pub version: String,
+}
+
+/// Asks a Jira for its server information; no account is touched.
+///
+/// # Errors
+/// As any read; a Jira Cloud site and anything that is no Jira are errors too.
+pub async fn probe(site: Site, limits: Limits, observer: Observer) -> Result<Probe, Error> {
+    // The one read that is not authenticated; see `Read::is_authenticated`.
+    let nobody = Credential::Token(SecretString::default());
+    let client = JiraClient::try_new(site, nobody, limits)?.observed_by(observer);
+    Ok(Probe { version: client.server_info().await?.version })
+}

@@ -153,7 +153,7 @@ fn check_config(common: &Common, paths: &Paths) -> Result<u8, Error> {
     }
     let identity = Identity::load(paths)?;
     if let Some(identity) = &identity {
-        daemon::authority(identity, &config, paths)?.tls()?;
+        daemon::reach(identity, &config, paths)?;
     }
     let file = paths.config.path();
     if common.json {

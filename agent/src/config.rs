@@ -28,6 +28,8 @@ pub(crate) struct Config {
     pub(crate) jira_ca_file: OptionalPath,
     pub(crate) relay: Relay,
     pub(crate) link: Link,
+    pub(crate) proxy: Proxy,
+    pub(crate) jira_path: JiraPath,
     pub(crate) limits: Limits,
     pub(crate) requests: Requests,
     pub(crate) log: Log,
@@ -41,7 +43,10 @@ pub(crate) struct Config {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Relay {
+    #[serde(deserialize_with = "list_or_text")]
+    pub(crate) addresses: Vec<String>,
     pub(crate) ca_file: OptionalPath,
+    pub(crate) inspection_ca_file: OptionalPath,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -49,6 +54,31 @@ pub(crate) struct Relay {
 pub(crate) struct Link {
     pub(crate) connect_timeout_ms: u64,
     pub(crate) handshake_timeout_ms: u64,
+}
+
+/// The proxy on the way to the relay.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Proxy {
+    pub(crate) mode: ProxyMode,
+    pub(crate) url: String,
+    pub(crate) username: String,
+    pub(crate) password_file: OptionalPath,
+    #[serde(deserialize_with = "list_or_text")]
+    pub(crate) no_proxy: Vec<String>,
+    pub(crate) ca_file: OptionalPath,
+}
+
+/// Where the proxy is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ProxyMode {
+    /// In `url`, and without it in the environment.
+    Auto,
+    /// There is none, whatever the environment says.
+    None,
+    /// In `url`, which must be there.
+    Explicit,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -99,7 +129,17 @@ pub(crate) struct Metrics {
     pub(crate) listen: String,
 }
 
-/// An account whose password stays on the premises.
+/// The way to every Jira that has no settings of its own.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct JiraPath {
+    pub(crate) proxy: String,
+    pub(crate) proxy_username: String,
+    pub(crate) proxy_password_file: OptionalPath,
+    pub(crate) client_certificate_file: OptionalPath,
+}
+
+/// An account whose password stays on the premises, and the way to one Jira.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LocalJira {
@@ -110,6 +150,16 @@ pub(crate) struct LocalJira {
     pub(crate) password_file: OptionalPath,
     #[serde(default)]
     pub(crate) ca_file: OptionalPath,
+    #[serde(default)]
+    pub(crate) proxy: String,
+    #[serde(default)]
+    pub(crate) proxy_username: String,
+    #[serde(default)]
+    pub(crate) proxy_password_file: OptionalPath,
+    #[serde(default)]
+    pub(crate) client_certificate_file: OptionalPath,
+    pub(crate) connect_timeout_ms: Option<u64>,
+    pub(crate) read_timeout_ms: Option<u64>,
 }
 
 /// A path that may be left out: the empty text means none.
@@ -190,7 +240,14 @@ impl Config {
         self.jira_ca_file.anchor(folder);
         self.relay.ca_file.anchor(folder);
         self.log.file.anchor(folder);
+        self.relay.inspection_ca_file.anchor(folder);
+        self.proxy.password_file.anchor(folder);
+        self.proxy.ca_file.anchor(folder);
+        self.jira_path.proxy_password_file.anchor(folder);
+        self.jira_path.client_certificate_file.anchor(folder);
         for jira in &mut self.jira {
+            jira.proxy_password_file.anchor(folder);
+            jira.client_certificate_file.anchor(folder);
             jira.password_file.anchor(folder);
             jira.ca_file.anchor(folder);
         }

@@ -6,7 +6,8 @@ use crate::config::{Config, Place, Requests};
 use crate::error::Error;
 use crate::health::Health;
 use crate::identity::Identity;
-use crate::link::Supervisor;
+use crate::link::dial::Proxies;
+use crate::link::{Reach, Supervisor};
 use crate::lock;
 use crate::logs::Control;
 use crate::metrics::{self, Counters, Sources};
@@ -15,11 +16,12 @@ use crate::orders::Orders;
 use crate::paths::Paths;
 use crate::policy::{self, Policy};
 use crate::private_file;
+use crate::relay_address::RelayAddress;
 use crate::runs::Premises;
 use crate::secrets::Opener;
 use crate::signer::Signer;
 use crate::status::{Board, Who};
-use crate::trust::Authority;
+use crate::trust::{Authority, read_certificates};
 use crate::vigil::Vigil;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -62,13 +64,8 @@ pub(crate) async fn run(given: &Run, config: &Config, paths: &Paths, control: &C
         health: health.clone(),
     });
     let vigil = Vigil::new();
-    let supervisor = Supervisor::new(
-        &identity,
-        &authority(&identity, config, paths)?,
-        config.link.clone(),
-        Arc::clone(&premises),
-        vigil.pulse(),
-    )?;
+    let reach = reach(&identity, config, paths)?;
+    let supervisor = Supervisor::new(&identity, reach, Arc::clone(&premises), vigil.pulse())?;
     announce(&identity, &premises.policy);
     let stop = stop_on_signal()?;
     let sources = Sources { counters, board: board.clone(), health, audit: audit.clone() };
@@ -144,10 +141,22 @@ fn note_start(audit: &Audit, identity: &Identity) -> Result<(), Error> {
     Ok(())
 }
 
+/// How the relay is reached: its addresses, the proxies on the way, and whom to trust.
+pub(crate) fn reach(identity: &Identity, config: &Config, paths: &Paths) -> Result<Reach, Error> {
+    let enrolled_at = std::iter::once(&identity.enrolment.relay);
+    let relays = enrolled_at.chain(&config.relay.addresses).map(|text| RelayAddress::parse(text));
+    let trust = authority(identity, config, paths)?.trust()?;
+    Ok(Reach {
+        relays: relays.collect::<Result<_, _>>()?,
+        trust: trust.and_inspector(config.relay.inspection_ca_file.get())?,
+        proxies: Proxies::load(&config.proxy)?,
+        timeouts: config.link.clone(),
+    })
+}
+
 /// Whom the link trusts: the configuration, then what `enroll` was given, then the system.
-pub(crate) fn authority(identity: &Identity, config: &Config, paths: &Paths) -> Result<Authority, Error> {
-    let own =
-        |path: std::path::PathBuf| policy::read_certificates(&path).map(|pem| Authority::Own { path, pem });
+fn authority(identity: &Identity, config: &Config, paths: &Paths) -> Result<Authority, Error> {
+    let own = |path: std::path::PathBuf| read_certificates(&path).map(|pem| Authority::Own { path, pem });
     match config.relay.ca_file.get() {
         Some(path) => own(path.to_owned()),
         None if identity.enrolment.own_authority => own(paths.relay_ca()),

@@ -5,26 +5,21 @@ use crate::cli::{Enroll, TokenSource};
 use crate::config::Config;
 use crate::error::Error;
 use crate::identity::{self, Enrolment, Identity, Seeds};
-use crate::link::dial;
+use crate::link::call;
+use crate::link::dial::{Lookup, Names, Proxies, Route};
 use crate::paths::Paths;
 use crate::policy;
 use crate::private_file::{self, Durability};
 use crate::relay_address::RelayAddress;
-use crate::trust::Authority;
+use crate::trust::{Authority, read_certificates};
 use protocol::enrol::{EnrolAnswer, EnrolRequest, EnrolmentToken};
 use serde::Deserialize;
 use std::io::Read;
 use std::path::Path;
-use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// A token is far shorter; whoever pipes a file in by mistake is told soon.
 const MAX_TOKEN_INPUT_BYTES: u64 = 16 * 1024;
-/// An answer of a relay is far shorter.
-const MAX_ANSWER_BYTES: usize = 64 * 1024;
-/// How long the relay may take to answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// How an enrolment ended.
 #[derive(Debug)]
 pub(crate) enum Outcome {
@@ -84,7 +79,7 @@ fn keep(identity: &Identity, authority: &Authority, given: &Enroll, paths: &Path
 
 fn authority(given: &Enroll, config: &Config) -> Result<Authority, Error> {
     match given.relay_ca.as_deref().or(config.relay.ca_file.get()) {
-        Some(path) => Ok(Authority::Own { path: path.to_owned(), pem: policy::read_certificates(path)? }),
+        Some(path) => Ok(Authority::Own { path: path.to_owned(), pem: read_certificates(path)? }),
         None => Ok(Authority::System),
     }
 }
@@ -129,23 +124,14 @@ async fn ask(
 ) -> Result<EnrolAnswer, Error> {
     let limit = config.link.connect_timeout();
     let unreachable = |reason: String| Error::RelayUnreachable { relay: relay.to_string(), reason };
-    dial::probe(relay, authority.tls()?, limit).await.map_err(|error| unreachable(error.to_string()))?;
-    let client = client(authority, limit)?;
-    let sent = client.post(relay.call("https", "/v1/enrol")).json(request).send().await;
-    let mut response = sent.map_err(|error| unreachable(chain(&error.without_url())))?;
-    let status = response.status();
-    let mut body = Vec::new();
-    while let Some(chunk) =
-        response.chunk().await.map_err(|error| unreachable(chain(&error.without_url())))?
-    {
-        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-            return Err(Error::NoRelay {
-                relay: relay.to_string(),
-                reason: "its answer is too long".to_owned(),
-            });
-        }
-        body.extend_from_slice(&chunk);
-    }
+    let trust = authority.trust()?.and_inspector(config.relay.inspection_ca_file.get())?;
+    let proxies = Proxies::load(&config.proxy)?;
+    let route = Route { relay, proxies: &proxies, names: &Names::default(), trust: &trust, limit };
+    let line = route.secure(Lookup::Ask).await.map_err(|error| unreachable(error.in_full()))?;
+    let body = serde_json::to_vec(request)
+        .map_err(|error| Error::System { action: "write the enrolment", reason: error.to_string() })?;
+    let called = call::post_json(line, relay, "/v1/enrol", body).await;
+    let (status, body) = called.map_err(|error| unreachable(error.to_string()))?;
     if status.is_success() {
         return serde_json::from_slice(&body).map_err(|error| Error::NoRelay {
             relay: relay.to_string(),
@@ -153,26 +139,6 @@ async fn ask(
         });
     }
     Err(refusal(relay, status.as_u16(), &body))
-}
-
-/// One request, to one host, with the same trust as the link.
-fn client(authority: &Authority, limit: Duration) -> Result<reqwest::Client, Error> {
-    let failed =
-        |error: reqwest::Error| Error::System { action: "make an HTTP client", reason: chain(&error) };
-    let builder = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .http1_only()
-        .https_only(true)
-        .no_proxy()
-        .connect_timeout(limit)
-        .timeout(ANSWER_TIMEOUT);
-    let builder = match authority {
-        Authority::System => builder,
-        Authority::Own { pem, .. } => {
-            builder.tls_certs_only(reqwest::Certificate::from_pem_bundle(pem).map_err(failed)?)
-        }
-    };
-    builder.build().map_err(failed)
 }
 
 /// The relay's problem document.
@@ -217,12 +183,6 @@ fn next_step(code: &str) -> &'static str {
         "token_malformed" | "token_mistyped" => "copy the whole token again; it is not used up",
         _ => "ask the operator of the relay, whose log has the reason",
     }
-}
-
-/// An error with its causes, since the outermost text of an HTTP error says little.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 #[cfg(unix)]

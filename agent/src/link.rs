@@ -1,9 +1,12 @@
 //! The link to the relay, kept for ever: dial, shake hands, drive, and after any end wait and dial again. No trouble of the network
 //! ends the agent; a refused identity is said loudly and tried again rarely.
 
+pub(crate) mod call;
 pub(crate) mod dial;
 mod driver;
 mod greeting;
+mod race;
+mod relays;
 mod session;
 
 use crate::config;
@@ -12,17 +15,16 @@ use crate::identity::Identity;
 use crate::relay_address::RelayAddress;
 use crate::runs::Premises;
 use crate::status::LinkState;
-use crate::trust::Authority;
+use crate::trust::{Seen, Trust};
 use crate::vigil::Pulse;
-use dial::DialError;
+use dial::{DialError, Dialled, Endpoint, Lookup, Names, Proxies, Route};
 use driver::LinkEnd;
 use greeting::GreetingError;
-use protocol::backoff::Backoff;
 use protocol::error::CloseCode;
 use protocol::handshake::Introduction;
 use protocol::keys::SigningKey;
 use protocol::link::{AgentLink, LinkConfig};
-use rustls::ClientConfig;
+use relays::{Next, Relays};
 use session::{Session, SessionEnd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,13 +40,24 @@ const STEPS_OF_AN_ATTEMPT: u32 = 8;
 /// A clock that is off by more than this is worth a line in the log.
 const CLOCK_TOLERANCE_MS: i64 = 5 * 60 * 1000;
 
+/// How the relay is reached.
+pub(crate) struct Reach {
+    /// Its addresses, in the order in which they are tried.
+    pub(crate) relays: Vec<RelayAddress>,
+    /// Whom to believe to be the relay.
+    pub(crate) trust: Trust,
+    /// The proxies on the way.
+    pub(crate) proxies: Proxies,
+    /// How long each step may take.
+    pub(crate) timeouts: config::Link,
+}
+
 /// Keeps the link.
 pub(crate) struct Supervisor {
-    relay: RelayAddress,
-    tls: Arc<ClientConfig>,
+    reach: Reach,
+    names: Names,
     key: SigningKey,
     introduction: Introduction,
-    timeouts: config::Link,
     premises: Arc<Premises>,
     pulse: Pulse,
     started: Instant,
@@ -61,24 +74,24 @@ impl Supervisor {
     /// Prepares the link of an identity.
     ///
     /// # Errors
-    /// When the identity or the relay's authority cannot be used.
+    /// When the identity cannot be used.
     pub(crate) fn new(
         identity: &Identity,
-        authority: &Authority,
-        timeouts: config::Link,
+        reach: Reach,
         premises: Arc<Premises>,
         pulse: Pulse,
     ) -> Result<Self, Error> {
-        let relay = RelayAddress::parse(&identity.enrolment.relay)?;
         let introduction = Introduction {
             agent_id: identity.enrolment.agent_id.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             capabilities: Vec::new(),
             boot_id: format!("{:016x}", random()?),
-            relay_host: relay.host().to_owned(),
+            relay_host: String::new(),
+            inspected_by: None,
         };
-        let (tls, key) = (authority.tls()?, identity.seeds.signing_key()?);
-        Ok(Self { relay, tls, key, introduction, timeouts, premises, pulse, started: Instant::now() })
+        let key = identity.seeds.signing_key()?;
+        let (names, started) = (Names::default(), Instant::now());
+        Ok(Self { reach, names, key, introduction, premises, pulse, started })
     }
 
     /// Keeps the link until `stop`.
@@ -86,83 +99,164 @@ impl Supervisor {
     /// # Errors
     /// Only when the system has no random numbers.
     pub(crate) async fn keep(&self, stop: &CancellationToken) -> Result<(), Error> {
-        let mut backoff = Backoff::new();
+        let mut relays = Relays::new(self.reach.relays.iter().cloned());
+        self.announce_proxy();
+        let mut swallowed = false;
         while !stop.is_cancelled() {
-            self.premises.board.link(LinkState::Connecting, None);
-            self.pulse.promise(self.longest_attempt());
-            let attempt = self.attempt(&mut backoff, stop);
-            let Some(end) = stop.run_until_cancelled(attempt).await else { break };
+            let attempt = self.attempt(&mut relays, swallowed, stop);
+            let Some(Some((index, end))) = stop.run_until_cancelled(attempt).await else { break };
             if matches!(end, AttemptEnd::Session(SessionEnd::Stopped)) {
                 break;
             }
-            backoff.link_down(self.started.elapsed());
-            if let Some(hint) = self.report(&end) {
-                backoff.server_hint(hint);
-            }
-            let wait = backoff.next_delay(random()?);
-            self.pulse.promise(wait);
-            self.premises.board.link(LinkState::Waiting, Some(wait));
-            tracing::info!(
-                event = "link_retry",
-                wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
-                failures = backoff.failures(),
-                "dialling again later"
-            );
-            if stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
-                break;
-            }
+            let hint = relays.address(index).and_then(|relay| self.report(relay, &end));
+            relays.link_down(index, self.started.elapsed(), hint, random()?);
+            swallowed = is_swallowed(&end);
         }
         Ok(())
     }
 
     /// How long dialling and shaking hands may take at most.
     fn longest_attempt(&self) -> Duration {
-        self.timeouts.connect_timeout() * STEPS_OF_AN_ATTEMPT + self.timeouts.handshake_timeout()
+        let timeouts = &self.reach.timeouts;
+        timeouts.connect_timeout() * STEPS_OF_AN_ATTEMPT + timeouts.handshake_timeout()
     }
 
-    async fn attempt(&self, backoff: &mut Backoff, stop: &CancellationToken) -> AttemptEnd {
-        let mut socket =
-            match dial::dial(&self.relay, Arc::clone(&self.tls), self.timeouts.connect_timeout()).await {
-                Ok(socket) => socket,
-                Err(error) => return AttemptEnd::Dial(error),
-            };
-        let greeting = greeting::shake_hands(&mut socket, self.introduction.clone(), &self.key);
-        let established = match tokio::time::timeout(self.timeouts.handshake_timeout(), greeting).await {
+    fn announce_proxy(&self) {
+        let Some(relay) = self.reach.relays.first() else { return };
+        if let Some(proxy) = self.reach.proxies.towards(&Endpoint::relay(relay)) {
+            tracing::info!(event = "proxy_used", proxy = %proxy.at, named_by = proxy.named_by, "the relay is reached through a proxy");
+        }
+    }
+
+    /// One link from dialling to its end; `None` when there is no address or the agent is stopped.
+    async fn attempt(
+        &self,
+        relays: &mut Relays,
+        swallowed: bool,
+        stop: &CancellationToken,
+    ) -> Option<(usize, AttemptEnd)> {
+        if swallowed && let Some((index, dialled)) = self.race(relays).await {
+            return Some((index, self.serve(relays, index, dialled, stop).await));
+        }
+        let next = relays.next(self.started.elapsed())?;
+        self.wait(next).await;
+        self.premises.board.link(LinkState::Connecting, None);
+        self.pulse.promise(self.longest_attempt());
+        let relay = relays.address(next.index)?.clone();
+        let dialled = self.route(&relay).dial(Lookup::Ask).await;
+        Some((next.index, self.serve(relays, next.index, dialled, stop).await))
+    }
+
+    async fn race(&self, relays: &Relays) -> Option<(usize, Result<Dialled, DialError>)> {
+        tracing::info!(
+            event = "link_hurry",
+            lasts_s = race::LASTS.as_secs(),
+            "the network swallowed a link with runs: dialling about twice a second until somebody answers"
+        );
+        self.premises.board.link(LinkState::Connecting, None);
+        let addresses = relays.addresses();
+        let routes: Vec<Route<'_>> = addresses.iter().map(|relay| self.route(relay)).collect();
+        let dice = || {
+            // Thrown for each beginning, so each beginning is a sign of life.
+            self.pulse.promise(self.longest_attempt());
+            random().unwrap_or(u64::MAX / 2)
+        };
+        race::race(&routes, Instant::now() + race::LASTS, dice).await
+    }
+
+    async fn wait(&self, next: Next) {
+        if next.wait.is_zero() {
+            return;
+        }
+        self.pulse.promise(next.wait);
+        self.premises.board.link(LinkState::Waiting, Some(next.wait));
+        tracing::info!(
+            event = "link_retry",
+            wait_ms = u64::try_from(next.wait.as_millis()).unwrap_or(u64::MAX),
+            failures = next.failures,
+            "dialling again later"
+        );
+        tokio::time::sleep(next.wait).await;
+    }
+
+    fn route<'a>(&'a self, relay: &'a RelayAddress) -> Route<'a> {
+        let Reach { trust, proxies, timeouts, .. } = &self.reach;
+        Route { relay, proxies, names: &self.names, trust, limit: timeouts.connect_timeout() }
+    }
+
+    /// Shakes hands over a socket and drives the link to its end.
+    async fn serve(
+        &self,
+        relays: &mut Relays,
+        index: usize,
+        dialled: Result<Dialled, DialError>,
+        stop: &CancellationToken,
+    ) -> AttemptEnd {
+        let Dialled { mut socket, seen } = match dialled {
+            Ok(dialled) => dialled,
+            Err(error) => return AttemptEnd::Dial(error),
+        };
+        let host = relays.address(index).map(|relay| relay.host().to_owned()).unwrap_or_default();
+        let introduction = self.introduce(&host, &seen);
+        let greeting = greeting::shake_hands(&mut socket, introduction, &self.key);
+        let limit = self.reach.timeouts.handshake_timeout();
+        let established = match tokio::time::timeout(limit, greeting).await {
             Ok(Ok(established)) => established,
             Ok(Err(error)) => return AttemptEnd::Greeting(error),
-            Err(_) => return AttemptEnd::Greeting(GreetingError::TooSlow(self.timeouts.handshake_timeout())),
+            Err(_) => return AttemptEnd::Greeting(GreetingError::TooSlow(limit)),
         };
         check_clock(established.relay_time_ms);
         let welcome = established.welcome;
-        backoff.link_up(self.started.elapsed(), Duration::from_millis(welcome.reconnect_spread_ms));
-        tracing::info!(event = "link_up", relay = %self.relay, session = welcome.session, relay_version = crate::policy::shortened(&welcome.relay_version), "linked to the relay");
+        relays.link_up(index, self.started.elapsed(), Duration::from_millis(welcome.reconnect_spread_ms));
+        tracing::info!(
+            event = "link_up",
+            relay = host,
+            session = welcome.session,
+            issuer = seen.issuer,
+            relay_version = crate::policy::shortened(&welcome.relay_version),
+            "linked to the relay"
+        );
         self.premises.board.link(LinkState::Up, None);
         let heartbeat = heartbeat(welcome.heartbeat_ms);
         self.pulse.promise(heartbeat);
         let settings = LinkConfig::new(heartbeat, welcome.limits);
         let link = AgentLink::new(settings, Duration::ZERO);
-        AttemptEnd::Session(
-            Session::new(driver::Driver::new(socket, link, self.pulse.clone()), Arc::clone(&self.premises))
-                .drive(stop)
-                .await,
-        )
+        let session =
+            Session::new(driver::Driver::new(socket, link, self.pulse.clone()), Arc::clone(&self.premises));
+        AttemptEnd::Session(session.drive(stop).await)
+    }
+
+    fn introduce(&self, host: &str, seen: &Seen) -> Introduction {
+        let inspected_by = seen.is_inspected.then(|| seen.issuer.clone().unwrap_or_default());
+        if let Some(by) = &inspected_by {
+            tracing::warn!(
+                event = "link_inspected",
+                by,
+                "a proxy on the way decrypts the link; that was permitted by relay.inspection_ca_file"
+            );
+        }
+        Introduction { relay_host: host.to_owned(), inspected_by, ..self.introduction.clone() }
     }
 
     /// Says what happened, and gives the time before which another attempt makes no sense.
-    fn report(&self, end: &AttemptEnd) -> Option<Duration> {
+    fn report(&self, relay: &RelayAddress, end: &AttemptEnd) -> Option<Duration> {
         let (code, text, hint) = match end {
-            AttemptEnd::Dial(error) => (error.code().to_owned(), error.to_string(), error.retry_after()),
+            AttemptEnd::Dial(error) => (error.code().to_owned(), error.in_full(), error.retry_after()),
             AttemptEnd::Greeting(error) => (error.code(), error.to_string(), hint_of(error)),
-            AttemptEnd::Session(SessionEnd::Lost { end, go_away }) => judge_loss(end, *go_away),
+            AttemptEnd::Session(SessionEnd::Lost { end, go_away, .. }) => judge_loss(end, *go_away),
             AttemptEnd::Session(SessionEnd::Stopped) => return None,
         };
         // The relay's own words may be among them.
         let text = crate::policy::shortened_line(&text);
-        tracing::warn!(event = "link_down", relay = %self.relay, code, reason = text, "no link to the relay");
+        let step = match end {
+            AttemptEnd::Dial(error) => Some(error.step().to_string()),
+            AttemptEnd::Greeting(_) | AttemptEnd::Session(_) => None,
+        };
+        tracing::warn!(event = "link_down", %relay, code, step, reason = text, "no link to the relay");
         if is_refusal(end) {
             tracing::error!(
                 event = "identity_refused",
-                relay = %self.relay,
+                %relay,
                 agent = %self.introduction.agent_id,
                 code,
                 "the relay refuses this agent until somebody acts: have it restored there, or enrol it anew with `uplink-agent enroll --force` and an unused token"
@@ -170,6 +264,14 @@ impl Supervisor {
         }
         self.premises.board.error("link", &code, &text);
         hint
+    }
+}
+
+/// Whether the network fell silent under a link that had runs: nobody refused anything, and work waits.
+fn is_swallowed(end: &AttemptEnd) -> bool {
+    match end {
+        AttemptEnd::Session(SessionEnd::Lost { end, runs, go_away: None }) => *runs > 0 && end.is_silence(),
+        AttemptEnd::Session(_) | AttemptEnd::Dial(_) | AttemptEnd::Greeting(_) => false,
     }
 }
 

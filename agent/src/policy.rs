@@ -2,10 +2,11 @@
 //! wire's spec becomes a spec of the engine, and the address that is called comes from the permitted list, never from the wire.
 
 mod premises;
+mod way;
 
 #[cfg(test)]
 pub(crate) use premises::LocalAccount;
-pub(crate) use premises::{PermittedSite, gather, parse_given, read_certificates, remember};
+pub(crate) use premises::{PermittedSite, gather, parse_given, remember};
 
 use crate::config::{Limits, Requests};
 use chrono::{DateTime, Utc};
@@ -147,7 +148,7 @@ impl PermittedSite {
         let base_url = Url::parse(self.address.as_str()).map_err(|error| {
             Refusal::Spec(format!("the permitted address {} is no URL: {error}", self.address))
         })?;
-        Ok(Site { base_url, extra_root_pem: self.ca_pem.clone() })
+        Ok(Site { base_url, extra_root_pem: self.ca_pem.clone(), way: self.way.clone() })
     }
 }
 

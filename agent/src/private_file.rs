@@ -4,6 +4,10 @@ use crate::error::Error;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// A password, or a certificate with its key and a chain, is far shorter.
+const SECRET_BYTES_MAX: u64 = 256 << 10;
 
 /// Whether a file must survive a loss of power.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +66,21 @@ pub(crate) fn open_to_append(path: &Path) -> io::Result<File> {
     let file = options.open(path)?;
     give_to_owner_of(path.parent().unwrap_or(Path::new(".")), &file)?;
     Ok(file)
+}
+
+/// Reads a text that an administrator wrote: a password, a private key. It may belong to a group, but not to everybody.
+///
+/// # Errors
+/// In words, when it cannot be read, is too long, or every user of the machine can reach it.
+pub(crate) fn read_secret_text(path: &Path) -> Result<Zeroizing<String>, String> {
+    let met = fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    if met.len() > SECRET_BYTES_MAX {
+        return Err(format!("{} is too large for a secret", path.display()));
+    }
+    check_mode(path, &met, 0o007, 0o600).map_err(|error| error.to_string())?;
+    let bytes = fs::read(path).map(Zeroizing::new).map_err(|error| format!("{}: {error}", path.display()))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| format!("{} is no UTF-8 text", path.display()))?;
+    Ok(Zeroizing::new(text.to_owned()))
 }
 
 /// Removes a file; one that is not there is no error.

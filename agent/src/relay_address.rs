@@ -58,7 +58,12 @@ impl RelayAddress {
 
     /// The address of one of the relay's calls.
     pub(crate) fn call(&self, scheme: &str, path: &str) -> String {
-        format!("{scheme}://{}{}{path}", self.authority(), self.path)
+        format!("{scheme}://{}{}", self.authority(), self.path_of(path))
+    }
+
+    /// The path of one of the relay's calls.
+    pub(crate) fn path_of(&self, path: &str) -> String {
+        format!("{}{path}", self.path)
     }
 }
 

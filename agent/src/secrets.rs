@@ -139,7 +139,12 @@ mod tests {
     const CANARY: &str = "pässword-canary";
 
     fn site(address: &str) -> PermittedSite {
-        PermittedSite { address: SiteAddress::parse(address).unwrap(), ca_pem: None, accounts: Vec::new() }
+        PermittedSite {
+            address: SiteAddress::parse(address).unwrap(),
+            ca_pem: None,
+            way: jira::Way::default(),
+            accounts: Vec::new(),
+        }
     }
 
     fn sealed_for(seeds: &Seeds, address: &str, username: &str) -> SealedSecret {

@@ -391,13 +391,24 @@ fn build_http(site: &Site, limits: &Limits) -> Result<reqwest::Client, Error> {
         .http1_only()
         .cookie_store(true)
         .no_proxy()
-        .connect_timeout(limits.connect_timeout)
-        .read_timeout(limits.read_timeout)
+        .connect_timeout(site.way.connect_timeout.unwrap_or(limits.connect_timeout))
+        .read_timeout(site.way.read_timeout.unwrap_or(limits.read_timeout))
         .pool_max_idle_per_host(limits.max_parallel.max(1))
         .tcp_nodelay(true);
     if let Some(pem) = &site.extra_root_pem {
         let roots = reqwest::Certificate::from_pem_bundle(pem).map_err(failed)?;
         builder = builder.tls_certs_merge(roots);
+    }
+    if let Some(proxy) = &site.way.proxy {
+        let found = reqwest::Proxy::all(proxy.url.clone()).map_err(failed)?;
+        builder = builder.proxy(match &proxy.login {
+            Some((username, password)) => found.basic_auth(username, password.expose_secret()),
+            None => found,
+        });
+    }
+    if let Some(pem) = &site.way.client_pem {
+        let identity = reqwest::Identity::from_pem(pem.expose_secret().as_bytes()).map_err(failed)?;
+        builder = builder.identity(identity);
     }
     builder.build().map_err(failed)
 }

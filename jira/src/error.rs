@@ -111,6 +111,28 @@ pub enum Error {
         /// What was wrong with it.
         detail: String,
     },
+    /// Jira, or a proxy before it, wants a certificate of the client, or another than the one given.
+    #[error(
+        "{site} does not accept this client's TLS certificate, or wants one ({detail}). Give certificate and key with \
+         client_certificate_file of this [[jira]]."
+    )]
+    ClientCertificate {
+        /// Base address.
+        site: String,
+        /// What the other side said.
+        detail: String,
+    },
+    /// The proxy before Jira does not let the request through.
+    #[error(
+        "The proxy on the way to {site} does not open the way ({detail}). Check proxy, proxy_username and proxy_password_file of this \
+         [[jira]], or set proxy = \"none\" if there should be none."
+    )]
+    Proxy {
+        /// Base address.
+        site: String,
+        /// What was wrong.
+        detail: String,
+    },
     /// Logged in, but not allowed.
     #[error(
         "Jira forbids {what} to this account ({detail}). Give the account the permission, or leave this out of the extraction."
@@ -305,6 +327,8 @@ impl Error {
             Self::CloudUnsupported { .. } => "cloud_unsupported",
             Self::Unreachable { .. } => "unreachable",
             Self::TlsUntrusted { .. } => "tls_untrusted",
+            Self::ClientCertificate { .. } => "client_certificate_refused",
+            Self::Proxy { .. } => "jira_proxy_refused",
             Self::Forbidden { .. } => "forbidden",
             Self::NotFound { .. } => "not_found",
             Self::Throttled { .. } => "throttled",

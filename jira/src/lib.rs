@@ -39,7 +39,7 @@ pub use error::{Error, UnreachableCause};
 pub use extraction::events::{Event, Phase, Progress, Summary};
 pub use extraction::{Extraction, extract};
 pub use part::Part;
-pub use spec::{Credential, Limits, Mode, ProjectKey, Site, Spec, SpecError, Watermark};
+pub use spec::{Credential, Limits, Mode, ProjectKey, Proxy, Site, Spec, SpecError, Watermark, Way};
 pub use tables::{ColumnInfo, ColumnType, Table, TableInfo, catalogue};
 pub use unit::UnitId;
 pub use visible::Visible;

@@ -16,6 +16,30 @@ pub struct Site {
     pub base_url: Url,
     /// Certificates (PEM) trusted besides the system's.
     pub extra_root_pem: Option<Vec<u8>>,
+    /// What lies on the way.
+    pub way: Way,
+}
+
+/// What lies on the way to a Jira. `Debug` shows no secret.
+#[derive(Clone, Debug, Default)]
+pub struct Way {
+    /// A proxy; none by default, whatever the environment says.
+    pub proxy: Option<Proxy>,
+    /// Certificate and private key of this client (PEM, both in one text), for a Jira that wants one.
+    pub client_pem: Option<SecretString>,
+    /// Replaces the limit of the same name.
+    pub connect_timeout: Option<Duration>,
+    /// Replaces the limit of the same name.
+    pub read_timeout: Option<Duration>,
+}
+
+/// A proxy on the way to a Jira.
+#[derive(Clone, Debug)]
+pub struct Proxy {
+    /// `http`, `https` or `socks5h`, host and port.
+    pub url: Url,
+    /// Account and password.
+    pub login: Option<(String, SecretString)>,
 }
 
 /// How to log in. `Debug` shows no secret.

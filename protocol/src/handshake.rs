@@ -51,6 +51,8 @@ pub struct Introduction {
     pub boot_id: String,
     /// The host of the relay as dialled, from the URL.
     pub relay_host: String,
+    /// The authority of a proxy on the way that decrypts the link, if there is one and the premises permit it.
+    pub inspected_by: Option<String>,
 }
 
 /// Agent, waiting for `challenge`.
@@ -83,8 +85,14 @@ impl ExpectChallenge {
         let nonce = nonce.ok_or_else(|| HandshakeError::Malformed {
             reason: "the nonce must be 32 bytes in base64".into(),
         })?;
-        let Introduction { agent_id, version: agent_version, capabilities, boot_id, relay_host } =
-            self.introduction;
+        let Introduction {
+            agent_id,
+            version: agent_version,
+            capabilities,
+            boot_id,
+            relay_host,
+            inspected_by,
+        } = self.introduction;
         let relay_host = normalise_host(&relay_host);
         let signature = key.sign(&transcript(&nonce, &relay_host, &agent_id, version));
         let protocol = version.to_string();
@@ -95,6 +103,7 @@ impl ExpectChallenge {
             capabilities,
             boot_id,
             relay_host,
+            inspected_by,
             signature,
         };
         let relay_time_ms = challenge.relay_time_ms;

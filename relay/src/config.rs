@@ -9,6 +9,8 @@ const DEFAULTS: &str = include_str!("config/default.toml");
 const ENVIRONMENT: &str = "UPLINK_RELAY";
 /// A suggestion further away than this confuses more than it helps.
 const NEAR: usize = 3;
+/// Below, beats are traffic; above, proxies cut the line between two. Agents keep to the same bounds.
+const HEARTBEAT_MS: std::ops::RangeInclusive<u64> = 500..=30_000;
 
 /// What the relay is told at start. `default.toml` explains each key.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -22,6 +24,8 @@ pub struct Config {
     pub names: Vec<String>,
     /// The certificate.
     pub tls: Tls,
+    /// Links to agents.
+    pub link: Link,
     /// Logging.
     pub log: Log,
     /// Bounds.
@@ -36,6 +40,14 @@ pub struct Tls {
     pub cert: PathBuf,
     /// PEM file of the private key.
     pub key: PathBuf,
+}
+
+/// How links are kept.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Link {
+    /// How often each side says that it is there.
+    pub heartbeat_ms: u64,
 }
 
 /// Where log lines look like what.
@@ -114,6 +126,16 @@ pub enum ConfigError {
     /// One half of a pair is missing.
     #[error("`tls.cert` and `tls.key` belong together: give both or neither")]
     HalfCertificate,
+    /// A number that no link can be kept with.
+    #[error("`{key}` must be from {least} to {most}")]
+    Range {
+        /// The key.
+        key: &'static str,
+        /// The smallest value.
+        least: u64,
+        /// The largest value.
+        most: u64,
+    },
     /// A bound of nothing.
     #[error("`{0}` must be at least 1")]
     Zero(&'static str),
@@ -170,6 +192,10 @@ impl Config {
     fn check(&self) -> Result<(), ConfigError> {
         if self.tls.cert.as_os_str().is_empty() != self.tls.key.as_os_str().is_empty() {
             return Err(ConfigError::HalfCertificate);
+        }
+        if !HEARTBEAT_MS.contains(&self.link.heartbeat_ms) {
+            let (least, most) = (*HEARTBEAT_MS.start(), *HEARTBEAT_MS.end());
+            return Err(ConfigError::Range { key: "link.heartbeat_ms", least, most });
         }
         if self.limits.sockets == 0 {
             return Err(ConfigError::Zero("limits.sockets"));

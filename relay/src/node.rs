@@ -7,6 +7,7 @@ use crate::store::Store;
 use crate::uplinks::Uplinks;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -26,6 +27,8 @@ pub(crate) struct Node {
     pub(crate) names: Vec<String>,
     /// Most runs of one agent.
     pub(crate) runs_per_agent: usize,
+    /// How often each side of a link says that it is there.
+    pub(crate) heartbeat: Duration,
     /// Wakes the schedule: a run was queued or ended, an agent came, a connection is free again.
     pub(crate) wake: Notify,
     /// Connections whose tables are being swept; they start no run meanwhile.

@@ -146,6 +146,7 @@ impl Relay {
             relay_id,
             names,
             runs_per_agent: config.limits.runs_per_agent,
+            heartbeat: Duration::from_millis(config.link.heartbeat_ms),
             wake: Default::default(),
             greetings: Arc::new(Semaphore::new(GREETINGS_MAX)),
             sweeping: Default::default(),

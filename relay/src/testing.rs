@@ -176,6 +176,7 @@ impl Bench {
             capabilities: Vec::new(),
             boot_id: "boot".to_owned(),
             relay_host: host.to_owned(),
+            inspected_by: None,
         };
         let key = SigningKey::from_seed(&keys.seed).unwrap();
         let challenge = text_of(&mut socket).await;

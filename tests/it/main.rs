@@ -15,6 +15,8 @@ mod exactly_once;
 mod health;
 mod judge;
 mod login;
+#[cfg(target_os = "linux")]
+mod network;
 mod password;
 mod pause;
 mod read_only;

@@ -25,10 +25,52 @@ pub struct Cluster {
     pub dir: TempDir,
     /// The relay's address, once it listens.
     pub relay_url: String,
+    /// Where the programs run.
+    pub place: Place,
     relay: Option<Process>,
     agent: Option<Process>,
     relay_logs: String,
     agent_logs: String,
+}
+
+/// On which hosts the programs run, and with what beside the usual.
+#[derive(Clone, Debug, Default)]
+pub struct Place {
+    /// Network namespace of relay and `uplinkctl`.
+    pub relay_namespace: Option<String>,
+    /// Network namespace of the agent.
+    pub agent_namespace: Option<String>,
+    /// Address and port for the relay, in place of a free one of the loopback.
+    pub listen: Option<String>,
+    /// Environment of the relay.
+    pub relay_environment: Vec<(String, String)>,
+    /// Environment of the agent.
+    pub agent_environment: Vec<(String, String)>,
+}
+
+impl Place {
+    fn relay(&self, program: &str) -> Command {
+        command(self.relay_namespace.as_deref(), program, &self.relay_environment)
+    }
+
+    fn agent(&self) -> Command {
+        command(self.agent_namespace.as_deref(), "uplink-agent", &self.agent_environment)
+    }
+}
+
+/// One of the built programs, in a network namespace if one is named.
+fn command(namespace: Option<&str>, program: &str, environment: &[(String, String)]) -> Command {
+    let program = Binaries::built().path(program);
+    let mut command = match namespace {
+        Some(namespace) => {
+            let mut command = Command::new("ip");
+            command.args(["netns", "exec", namespace]).arg(program);
+            command
+        }
+        None => Command::new(program),
+    };
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
+    command
 }
 
 /// What a command printed.
@@ -70,10 +112,16 @@ impl Cluster {
 
     /// Starts a relay alone.
     pub async fn relay_only() -> Self {
+        Self::relay_at(Place::default()).await
+    }
+
+    /// Starts a relay alone, somewhere else.
+    pub async fn relay_at(place: Place) -> Self {
         let dir = tempfile::Builder::new().prefix("uplink-test-").tempdir().expect("temporary directory");
         let mut cluster = Self {
             dir,
             relay_url: String::new(),
+            place,
             relay: None,
             agent: None,
             relay_logs: String::new(),
@@ -100,8 +148,9 @@ impl Cluster {
 
     /// Starts (or starts again) the relay; a second start listens on the port of the first.
     pub async fn start_relay(&mut self) {
-        let listen = self.relay_url.strip_prefix("https://").unwrap_or("127.0.0.1:0").to_owned();
-        let mut command = Command::new(Binaries::built().path("uplink-relay"));
+        let first = self.place.listen.as_deref().unwrap_or("127.0.0.1:0");
+        let listen = self.relay_url.strip_prefix("https://").unwrap_or(first).to_owned();
+        let mut command = self.place.relay("uplink-relay");
         command
             .args(["run", "--json", "--log-format", "json", "--listen", &listen, "--data"])
             .arg(self.relay_data());
@@ -120,7 +169,7 @@ impl Cluster {
 
     /// The same, with settings from the environment.
     pub fn start_agent_with(&mut self, settings: &[(&str, &str)]) {
-        let mut command = Command::new(Binaries::built().path("uplink-agent"));
+        let mut command = self.place.agent();
         command
             .args(["run", "--log-format", "json", "--log-level", "debug", "--state"])
             .arg(self.agent_state())
@@ -130,7 +179,7 @@ impl Cluster {
 
     /// Starts the agent with a configuration file and no flags of its own for the log.
     pub fn start_agent_at_level_of(&mut self, config: &Path) {
-        let mut command = Command::new(Binaries::built().path("uplink-agent"));
+        let mut command = self.place.agent();
         command.args(["run", "--config"]).arg(config).arg("--state").arg(self.agent_state());
         self.agent = Some(Process::spawn("agent", command));
     }
@@ -189,7 +238,7 @@ impl Cluster {
 
     /// Runs `uplink-agent enroll` with arguments and an authority of the test's own.
     pub async fn enrol_with(&self, token: &str, args: &[&str], ca: &Path) -> Printed {
-        let mut command = Command::new(Binaries::built().path("uplink-agent"));
+        let mut command = self.place.agent();
         command
             .arg("enroll")
             .args(args)
@@ -210,7 +259,7 @@ impl Cluster {
 
     /// Runs `uplinkctl` against this relay.
     pub async fn ctl(&self, args: &[&str], stdin: &str) -> Printed {
-        let mut command = Command::new(Binaries::built().path("uplinkctl"));
+        let mut command = self.place.relay("uplinkctl");
         command.args(args).arg("--relay").arg(&self.relay_url);
         command.arg("--key-file").arg(self.relay_data().join("admin.key"));
         command.arg("--ca").arg(self.relay_data().join("ca.pem"));

@@ -4,7 +4,7 @@
 //! any test runtime. [`SimHandle`] changes issues while they are read, injects faults, holds requests and
 //! counts; [`crate::truth`] says what an extraction must yield.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
@@ -206,7 +206,7 @@ impl JiraSim {
     pub fn start(config: SimConfig) -> Result<RunningSim, SimError> {
         let zones =
             config.accounts.iter().map(|account| zone(&account.time_zone)).collect::<Result<Vec<_>, _>>()?;
-        let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, config.port));
+        let wanted = SocketAddr::from((config.listen, config.port));
         let listen = |source| SimError::Listen { address: wanted, source };
         let listener = TcpListener::bind(wanted).map_err(listen)?;
         listener.set_nonblocking(true).map_err(listen)?;

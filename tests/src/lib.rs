@@ -7,4 +7,6 @@ pub mod cluster;
 pub mod hostile_relay;
 pub mod jira_sim;
 pub mod lake_oracle;
+#[cfg(target_os = "linux")]
+pub mod premises_net;
 pub mod truth;

@@ -7,7 +7,18 @@ use std::fmt::Display;
 use std::path::Path;
 
 /// Keys of a `[[jira]]` entry, which the defaults can only show in a comment.
-const ENTRY_KEYS: [&str; 4] = ["jira[].url", "jira[].username", "jira[].password_file", "jira[].ca_file"];
+const ENTRY_KEYS: [&str; 10] = [
+    "jira[].url",
+    "jira[].username",
+    "jira[].password_file",
+    "jira[].ca_file",
+    "jira[].proxy",
+    "jira[].proxy_username",
+    "jira[].proxy_password_file",
+    "jira[].client_certificate_file",
+    "jira[].connect_timeout_ms",
+    "jira[].read_timeout_ms",
+];
 
 /// Names less alike than this are no help.
 const LEAST_LIKENESS: f64 = 0.6;

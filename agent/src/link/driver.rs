@@ -44,6 +44,14 @@ impl LinkEnd {
         }
     }
 
+    /// Whether the network lost it, and not the other side.
+    pub(crate) fn is_silence(&self) -> bool {
+        match self {
+            LinkEnd::Protocol(LinkError::PeerDead { .. }) => true,
+            LinkEnd::Protocol(_) | LinkEnd::Closed { .. } | LinkEnd::Broken(_) => false,
+        }
+    }
+
     /// The code that the relay closed with.
     pub(crate) fn close_code(&self) -> Option<u16> {
         match self {

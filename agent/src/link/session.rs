@@ -28,6 +28,8 @@ pub(super) enum SessionEnd {
         end: LinkEnd,
         /// When the relay wants to see the agent again, if it said so before.
         go_away: Option<Duration>,
+        /// Runs that were in progress.
+        runs: u32,
     },
 }
 
@@ -248,11 +250,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     async fn lost(mut self, end: LinkEnd) -> SessionEnd {
+        let runs = self.runs.count();
         drop(self.runs);
-        if let LinkEnd::Protocol(error) = &end {
+        // Whom two beats did not reach, a farewell does not reach either; it would only hold the next attempt back.
+        if let LinkEnd::Protocol(error) = &end
+            && !matches!(error, LinkError::PeerDead { .. })
+        {
             self.driver.close(error.close_code(), "the link cannot go on").await;
         }
-        SessionEnd::Lost { end, go_away: self.go_away }
+        SessionEnd::Lost { end, go_away: self.go_away, runs }
     }
 }
 

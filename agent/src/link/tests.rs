@@ -123,6 +123,7 @@ fn introduction() -> Introduction {
         capabilities: Vec::new(),
         boot_id: "b".to_owned(),
         relay_host: "relay".to_owned(),
+        inspected_by: None,
     }
 }
 
@@ -209,7 +210,7 @@ async fn the_relays_wish_to_be_left_alone_outlives_the_link() {
         relay.close(None).await.unwrap();
     };
     let (end, ()) = tokio::join!(session.drive(&stop), peer);
-    let SessionEnd::Lost { end, go_away } = end else { panic!("stopped") };
+    let SessionEnd::Lost { end, go_away, .. } = end else { panic!("stopped") };
     assert_eq!(judge_loss(&end, go_away).2, Some(Duration::from_secs(7)));
 }
 
@@ -247,10 +248,24 @@ fn a_replaced_session_is_not_fought_for_at_once() {
 fn only_a_refused_identity_needs_a_person() {
     let lost = |code: CloseCode| {
         let end = LinkEnd::Closed { code: code.number(), reason: String::new() };
-        is_refusal(&AttemptEnd::Session(SessionEnd::Lost { end, go_away: None }))
+        is_refusal(&AttemptEnd::Session(SessionEnd::Lost { end, go_away: None, runs: 1 }))
     };
     assert!(lost(CloseCode::Revoked));
     assert!(!lost(CloseCode::Replaced) && !lost(CloseCode::GoingAway) && !lost(CloseCode::PeerSilent));
+}
+
+#[test]
+fn only_silence_under_a_run_is_answered_in_a_hurry() {
+    let lost = |end: LinkEnd, runs: u32, go_away: Option<Duration>| {
+        is_swallowed(&AttemptEnd::Session(SessionEnd::Lost { end, go_away, runs }))
+    };
+    let silent =
+        || LinkEnd::Protocol(protocol::error::LinkError::PeerDead { silent: Duration::from_secs(10) });
+    assert!(lost(silent(), 1, None));
+    assert!(!lost(silent(), 0, None), "nobody waits");
+    assert!(!lost(silent(), 1, Some(Duration::from_secs(1))), "the relay asked for patience");
+    assert!(!lost(LinkEnd::Closed { code: 1001, reason: String::new() }, 1, None), "the relay closed it");
+    assert!(!lost(LinkEnd::Broken("reset".to_owned()), 1, None), "somebody answered");
 }
 
 #[test]

@@ -1,15 +1,16 @@
 //! The list of permitted addresses, gathered from the configuration, the enrolment and the command line; all are on the premises.
 
+use super::way;
 use crate::cli::Premises;
 use crate::config::Config;
 use crate::error::Error;
 use crate::paths::Paths;
 use crate::private_file::{self, Durability};
+use crate::trust::read_certificates;
+use jira::Way;
 use protocol::site::SiteAddress;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A Jira that may be read.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub(crate) struct PermittedSite {
     pub(crate) address: SiteAddress,
     /// Certificates trusted for it beside the system's, PEM.
     pub(crate) ca_pem: Option<Vec<u8>>,
+    /// What lies on the way to it.
+    pub(crate) way: Way,
     /// Accounts whose password is on the premises.
     pub(crate) accounts: Vec<LocalAccount>,
 }
@@ -50,17 +53,20 @@ pub(crate) fn gather(config: &Config, paths: &Paths, given: &Premises) -> Result
         None if remembered.jira_ca => Some(read_certificates(&paths.jira_ca())?),
         None => None,
     };
+    let way = way::to_all(config)?;
     let mut sites = Vec::new();
     for address in parse_given(given)?.into_iter().chain(remembered.allow_jira) {
-        permit(&mut sites, address, ca_pem.as_ref());
+        permit(&mut sites, address, ca_pem.as_ref(), &way);
     }
     for text in &config.allow_jira {
-        permit(&mut sites, parse(text, "allow_jira", paths)?, ca_pem.as_ref());
+        permit(&mut sites, parse(text, "allow_jira", paths)?, ca_pem.as_ref(), &way);
     }
     for entry in &config.jira {
         let address = parse(&entry.url, "jira[].url", paths)?;
         let own_ca = entry.ca_file.get().map(read_certificates).transpose()?;
-        let site = permit(&mut sites, address, ca_pem.as_ref());
+        let site = permit(&mut sites, address, ca_pem.as_ref(), &way);
+        // An account more of the same Jira need not repeat the way to it.
+        site.way = way::to_one(entry, &site.way)?;
         if own_ca.is_some() {
             site.ca_pem = own_ca;
         }
@@ -89,18 +95,6 @@ pub(crate) fn remember(paths: &Paths, given: &Premises) -> Result<(), Error> {
         reason: error.to_string(),
     })?;
     private_file::write(&paths.permitted(), &text, Durability::Synced)
-}
-
-/// Reads a PEM file and proves that it holds certificates.
-pub(crate) fn read_certificates(path: &Path) -> Result<Vec<u8>, Error> {
-    let bytes = std::fs::read(path).map_err(Error::file("read", path))?;
-    let unusable = |reason: String| Error::Certificate { path: path.to_owned(), reason };
-    let found = CertificateDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>();
-    match found {
-        Ok(found) if found.is_empty() => Err(unusable("there is no certificate in it".to_owned())),
-        Ok(_) => Ok(bytes),
-        Err(error) => Err(unusable(error.to_string())),
-    }
 }
 
 /// Checks the addresses of the command line.
@@ -135,9 +129,15 @@ fn permit<'a>(
     sites: &'a mut Vec<PermittedSite>,
     address: SiteAddress,
     ca_pem: Option<&Vec<u8>>,
+    way: &Way,
 ) -> &'a mut PermittedSite {
     let place = sites.iter().position(|site| site.address == address).unwrap_or_else(|| {
-        sites.push(PermittedSite { address, ca_pem: ca_pem.cloned(), accounts: Vec::new() });
+        sites.push(PermittedSite {
+            address,
+            ca_pem: ca_pem.cloned(),
+            way: way.clone(),
+            accounts: Vec::new(),
+        });
         sites.len() - 1
     });
     &mut sites[place]

@@ -6,7 +6,12 @@ use crate::paths::{ConfigFile, Paths};
 use protocol::spec::CredentialKind;
 
 fn site(text: &str) -> PermittedSite {
-    PermittedSite { address: SiteAddress::parse(text).unwrap(), ca_pem: None, accounts: Vec::new() }
+    PermittedSite {
+        address: SiteAddress::parse(text).unwrap(),
+        ca_pem: None,
+        way: jira::Way::default(),
+        accounts: Vec::new(),
+    }
 }
 
 fn policy(sites: &[&str]) -> Policy {

@@ -28,7 +28,8 @@ fn bench() -> Bench {
     let own = identity.seeds.fingerprint().unwrap();
     let context = SealContext { agent: &own, site: &site, username: "reader" };
     let sealed = vec![seal("secret", &identity.seeds.sealing_key().public(), context, &[1; 32]).unwrap()];
-    let sites = vec![PermittedSite { address: site, ca_pem: None, accounts: Vec::new() }];
+    let sites =
+        vec![PermittedSite { address: site, ca_pem: None, way: jira::Way::default(), accounts: Vec::new() }];
     let text = String::new;
     let who = Who {
         agent_id: text(),

@@ -12,6 +12,12 @@ pub(crate) fn judge_send(error: reqwest::Error, site: &Url) -> Verdict {
     let error = error.without_url();
     let chain = chain(&error);
     let site = site_text(site);
+    if chain.iter().any(|text| is_about_our_certificate(text)) {
+        return Verdict::Fail(Error::ClientCertificate { site, detail: last(&chain) });
+    }
+    if chain.iter().any(|text| is_about_proxy(text)) {
+        return Verdict::Fail(Error::Proxy { site, detail: last(&chain) });
+    }
     if chain.iter().any(|text| is_about_certificate(text)) {
         return Verdict::Fail(Error::TlsUntrusted { site, detail: last(&chain) });
     }
@@ -37,6 +43,18 @@ pub(crate) fn judge_body(error: reqwest::Error, site: &Url, what: String, attemp
     }
     let detail = last(&chain(&error.without_url()));
     Verdict::Again { error: Error::BodyTruncated { what, attempts: attempt, detail }, wait: None }
+}
+
+/// The alerts by which the other side refuses our certificate, or the lack of one; its own certificate is never the matter of an alert
+/// that we receive.
+fn is_about_our_certificate(text: &str) -> bool {
+    let text = text.to_lowercase();
+    text.contains("received fatal alert") && text.contains("certificate")
+}
+
+fn is_about_proxy(text: &str) -> bool {
+    let text = text.to_lowercase();
+    text.contains("proxy auth") || text.contains("tunnel") || text.starts_with("socks error")
 }
 
 fn is_about_certificate(text: &str) -> bool {

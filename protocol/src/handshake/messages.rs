@@ -45,6 +45,9 @@ pub struct Hello {
     pub boot_id: String,
     /// The relay's host as the agent dialled it, normalised.
     pub relay_host: String,
+    /// The authority of a proxy on the way that decrypts the link, if there is one and the premises permit it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inspected_by: Option<String>,
     /// Over the transcript.
     pub signature: Signature,
 }

@@ -16,6 +16,7 @@ fn introduction(relay_host: &str) -> Introduction {
         capabilities: vec!["table_columns".into()],
         boot_id: "boot".into(),
         relay_host: relay_host.into(),
+        inspected_by: None,
     }
 }
 
@@ -69,6 +70,16 @@ fn messages_have_their_golden_form() {
         r#"{"type":"reject","code":"busy","message":"the relay has as many sessions as it can hold","hint":"nothing to do: the agent tries again by itself","retry_after_ms":9000}"#
     );
     assert_eq!(reject.retry_after(), Some(Duration::from_secs(9)));
+}
+
+#[test]
+fn an_inspected_link_is_told_to_the_relay() {
+    let (challenge, relay) = ExpectHello::begin(NONCE, 7);
+    let by = Some("CN=Gateway".to_owned());
+    let introduction = Introduction { inspected_by: by.clone(), ..introduction("127.0.0.1") };
+    let (hello, _) = ExpectChallenge::new(introduction).handle_text(&challenge, &key()).unwrap();
+    let claimed = relay.handle_text(&hello).unwrap();
+    assert_eq!(claimed.verify(&key().public(), &hosts()).unwrap().hello.inspected_by, by);
 }
 
 #[test]

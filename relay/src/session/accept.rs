@@ -17,9 +17,7 @@ use hyper_util::rt::TokioIo;
 use protocol::error::CloseCode;
 use protocol::handshake::{ClaimedHello, ExpectHello, HandshakeError, NONCE_BYTES, VerifiedAgent, Welcome};
 use protocol::keys::SigningPublicKey;
-use protocol::limits::{
-    HANDSHAKE_BYTES_MAX, HANDSHAKE_DEADLINE, HEARTBEAT_EVERY, LinkLimits, MESSAGE_BYTES_MAX,
-};
+use protocol::limits::{HANDSHAKE_BYTES_MAX, HANDSHAKE_DEADLINE, LinkLimits, MESSAGE_BYTES_MAX};
 use protocol::version::ProtocolVersion;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
@@ -211,11 +209,14 @@ async fn welcome(node: Shared, agent: Agent, verified: &VerifiedAgent, mut socke
     let seat = node.uplinks.enter(&agent.agent_id, &agent.uplink, &agent.fingerprint);
     let welcome = Welcome {
         session: seat.session,
-        heartbeat_ms: u64::try_from(HEARTBEAT_EVERY.as_millis()).unwrap_or(u64::MAX),
+        heartbeat_ms: u64::try_from(node.heartbeat.as_millis()).unwrap_or(u64::MAX),
         reconnect_spread_ms: u64::try_from(RECONNECT_SPREAD.as_millis()).unwrap_or(u64::MAX),
         limits: LinkLimits::default(),
         relay_version: env!("CARGO_PKG_VERSION").to_owned(),
     };
+    if let Some(by) = &verified.hello.inspected_by {
+        tracing::warn!(event = "link_inspected", agent = agent.agent_id, by = %by.escape_debug(), "a proxy on the premises' side decrypts the link");
+    }
     let version = verified.hello.version.as_str();
     if let Err(error) = node.store.agent_seen(&agent.agent_id, Some(version), clock::now_ms()).await {
         tracing::warn!(agent = agent.agent_id, %error, "cannot note that the agent is here");

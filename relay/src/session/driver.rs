@@ -14,6 +14,7 @@ use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use protocol::control::{AgentMessage, Failure, PartHeader, RelayMessage, TestReport};
 use protocol::ids::{Lease, RequestId, RunId, StreamId};
+use protocol::limits::LinkLimits;
 use protocol::link::{LinkConfig, RelayEvent, RelayLink, Transmit};
 use std::collections::BTreeMap;
 use std::task::{Context, Poll};
@@ -61,6 +62,7 @@ impl Driver {
     pub(super) fn new(node: Shared, agent: &Agent, session: u64, socket: Socket) -> Self {
         let (records, to_record) = mpsc::channel(RECORDS_MAX);
         let (answers, recorded) = mpsc::channel(RECORDS_MAX);
+        let config = LinkConfig::new(node.heartbeat, LinkLimits::default());
         let recorder = node.tasks.spawn(recorder::run(node.clone(), to_record, answers));
         Self {
             node,
@@ -68,7 +70,7 @@ impl Driver {
             session,
             started: Instant::now(),
             socket,
-            link: RelayLink::new(LinkConfig::default(), Duration::ZERO),
+            link: RelayLink::new(config, Duration::ZERO),
             intake: Intake::default(),
             landings: Landings::default(),
             records: Some(records),

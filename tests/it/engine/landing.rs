@@ -29,7 +29,7 @@ pub(crate) fn limits(max_parallel: usize) -> Limits {
 }
 
 pub(crate) fn client_with(url: &str, credential: Credential, limits: Limits) -> JiraClient {
-    let site = Site { base_url: url.parse().unwrap(), extra_root_pem: None };
+    let site = Site { base_url: url.parse().unwrap(), extra_root_pem: None, way: jira::Way::default() };
     JiraClient::try_new(site, credential, limits).unwrap()
 }
 

@@ -21,6 +21,11 @@ impl Binaries {
         self.dir.join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
     }
 
+    /// The target directory.
+    pub fn target(&self) -> &Path {
+        self.dir.parent().expect("a profile lies in the target directory")
+    }
+
     fn build() -> Self {
         // .../target/<profile>/deps/<test>-<hash> or .../target/<profile>/<program>
         let own = std::env::current_exe().expect("the test knows its own path");

@@ -174,6 +174,8 @@ pub struct SimConfig {
     pub flavour: Flavour,
     /// Port on 127.0.0.1; 0 takes a free one.
     pub port: u16,
+    /// Address to listen on; the loopback unless a test's network has another.
+    pub listen: std::net::Ipv4Addr,
     /// Context path such as `/jira`; empty for none.
     pub context_path: String,
     /// Base of the `self` URLs when it differs from the real address (a proxy in front); `None` for the address.
@@ -211,6 +213,7 @@ impl Default for SimConfig {
         Self {
             flavour: Flavour::default(),
             port: 0,
+            listen: std::net::Ipv4Addr::LOCALHOST,
             context_path: String::new(),
             base_url: None,
             accounts: vec![Account::new("reader", "reader-password").with_token("reader-token")],

@@ -24,6 +24,22 @@ pub(crate) fn ensure_folder(path: &Path) -> Result<(), Error> {
     restrict_folder(path).map_err(Error::file("restrict", path))
 }
 
+/// The same for a folder within the state folder, which belongs to the state folder's owner also when root makes it.
+pub(crate) fn ensure_folder_within(path: &Path) -> Result<(), Error> {
+    ensure_folder(path)?;
+    give_folder_to_owner_of_parent(path).map_err(Error::file("give away", path))
+}
+
+#[cfg(unix)]
+fn give_folder_to_owner_of_parent(path: &Path) -> io::Result<()> {
+    give_to_owner_of(path.parent().unwrap_or(Path::new(".")), &File::open(path)?)
+}
+
+#[cfg(not(unix))]
+fn give_folder_to_owner_of_parent(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
 /// Replaces a file in one step; the new one has mode 0600 before its first byte is written.
 pub(crate) fn write(path: &Path, bytes: &[u8], durability: Durability) -> Result<(), Error> {
     let folder = path.parent().unwrap_or(Path::new("."));
@@ -210,6 +226,23 @@ mod tests {
         assert_eq!(mode_of(&folder.join("identity.json")), 0o600);
         assert_eq!(read(&folder.join("identity.json")).unwrap().unwrap(), b"two");
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "a draft was left behind");
+    }
+
+    #[test]
+    fn what_root_makes_within_the_state_folder_belongs_to_its_owner() {
+        use std::os::unix::fs::MetadataExt;
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("SKIPPED: only root can make files for others");
+            return;
+        }
+        let place = tempfile::tempdir().unwrap();
+        std::os::unix::fs::chown(place.path(), Some(4711), Some(4712)).unwrap();
+        let folder = place.path().join("audit");
+        ensure_folder_within(&folder).unwrap();
+        let file = open_to_append(&folder.join("lock")).unwrap();
+        for data in [fs::metadata(&folder).unwrap(), file.metadata().unwrap()] {
+            assert_eq!((data.uid(), data.gid(), data.mode() & 0o077), (4711, 4712, 0));
+        }
     }
 
     #[test]

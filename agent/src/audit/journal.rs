@@ -78,7 +78,7 @@ enum Tail {
 impl Journal {
     /// Opens the log of a folder, which is made when it is missing.
     pub(crate) fn open(folder: &Path, limits: JournalLimits) -> Result<Self, JournalError> {
-        private_file::ensure_folder(folder)?;
+        private_file::ensure_folder_within(folder)?;
         let path = folder.join(LOCK);
         let lock = private_file::open_to_append(&path).map_err(failed("open", &path))?;
         let mut journal =

@@ -122,8 +122,11 @@ fn entry(level: Level, around: &[(&'static str, String)], fields: &Fields) -> Ve
 
 fn message(around: &[(&'static str, String)], fields: &Fields) -> String {
     let said = fields.0.iter().find(|(name, _)| *name == "message").map_or("", |(_, value)| value.as_str());
-    let mut text =
-        if said.is_empty() { fields.event().unwrap_or_default().to_owned() } else { said.to_owned() };
+    let mut text = match (fields.event(), said) {
+        (Some(event), "") => event.to_owned(),
+        (Some(event), said) => format!("{event}: {said}"),
+        (None, said) => said.to_owned(),
+    };
     let members = around.iter().chain(&fields.0).filter(|(name, _)| !matches!(*name, "message" | "event"));
     for (name, value) in members {
         let quoted = value.contains(char::is_whitespace);
@@ -168,13 +171,14 @@ mod tests {
         ]);
         let bytes = entry(Level::WARN, &[("run", "run_1".to_owned())], &fields);
         let text = String::from_utf8_lossy(&bytes);
-        let said = r#"no link to the relay run=run_1 code=link_silent reason="nothing was\nheard""#;
+        let said =
+            r#"link_down: no link to the relay run=run_1 code=link_silent reason="nothing was\nheard""#;
         assert!(text.contains(said), "{text}");
         for field in ["PRIORITY\n", "UPLINK_EVENT\n", "UPLINK_RUN\n", "UPLINK_CODE\n", "UPLINK_REASON\n"] {
             assert!(text.contains(field), "{field} is missing in {text}");
         }
         assert!(!text.contains("UPLINK_MESSAGE"));
-        let length = 19_u64.to_le_bytes();
+        let length = 17_u64.to_le_bytes();
         assert!(bytes.windows(8).any(|window| window == length), "a value is not counted in bytes");
     }
 

@@ -50,11 +50,19 @@ pub enum Command {
     Status(StatusFlags),
     /// Stop all work at once, with a reason that the relay shows; runs go on from their checkpoints after `resume`
     Pause(Pause),
-    /// Let the agent work again after `pause`
-    Resume,
     /// Install, start and stop the agent as a service of a machine that has no package for it
     #[command(subcommand)]
     Service(ServiceCommand),
+    /// Let the agent work again after `pause`, or try the logins of an account again after two were refused
+    Resume(Resume),
+    /// Say which rules are in force and what they did
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Make, take over or show the key by which columns are pseudonymised
+    #[command(subcommand)]
+    MaskKey(MaskKeyCommand),
+    /// Print the first rows that an extraction would send, after dropping and hashing, and send nothing
+    Preview(Preview),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -206,6 +214,61 @@ pub struct Pause {
     /// Why, for the people who wait for their tables
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
+}
+
+/// Flags of `resume`.
+#[derive(Debug, Args)]
+pub struct Resume {
+    /// Forget the refused logins of this account; a pause stays as it is
+    #[arg(long, value_name = "NAME")]
+    pub account: Option<String>,
+    /// Only those at this Jira
+    #[arg(long, value_name = "URL", requires = "account")]
+    pub site: Option<String>,
+}
+
+/// Commands about the policy.
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Print every rule with the line that it stands on, or what was decided of a run
+    Explain {
+        /// The run as the relay names it, like run_17
+        run: Option<String>,
+    },
+}
+
+/// Commands about the key for pseudonyms.
+#[derive(Debug, Subcommand)]
+pub enum MaskKeyCommand {
+    /// Make a key, if there is none, and print its fingerprint
+    Create,
+    /// Take over the key of another agent of the uplink from standard input
+    Import,
+    /// Print the fingerprint by which agents and relay compare keys
+    Show,
+}
+
+/// Flags of `preview`.
+#[derive(Debug, Args)]
+pub struct Preview {
+    /// The Jira to read; it must be permitted
+    #[arg(long, value_name = "URL")]
+    pub site: String,
+    /// The account; leave it out for a personal access token
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub username: String,
+    /// Read the password from standard input [default: what the premises keep for this account]
+    #[arg(long)]
+    pub password_stdin: bool,
+    /// Only these tables
+    #[arg(long, value_name = "TABLE", value_delimiter = ',')]
+    pub tables: Vec<String>,
+    /// Only these projects
+    #[arg(long, value_name = "KEY", value_delimiter = ',')]
+    pub projects: Vec<String>,
+    /// So many rows of each table
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub rows: usize,
 }
 
 /// What the premises permit, beside the configuration.

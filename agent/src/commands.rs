@@ -2,11 +2,14 @@
 #![expect(clippy::print_stdout, reason = "this module is the program's voice on standard output")]
 
 mod evidence;
+mod explain;
+mod mask_key;
 mod pause;
+mod preview;
 mod standing;
 
 use crate::audit::{self, Entry};
-use crate::cli::{Cli, Command, Common, ConfigCommand, Enroll, LogLevelFlags, LogsFlags};
+use crate::cli::{Cli, Command, Common, ConfigCommand, Enroll, LogLevelFlags, LogsFlags, PolicyCommand};
 use crate::clock;
 use crate::config::{self, Config};
 use crate::daemon;
@@ -36,7 +39,12 @@ pub async fn execute(cli: Cli) -> Result<u8, Error> {
         Command::Service(what) => service::execute(&what, common.json),
         Command::Status(given) => standing::show(&given, &common, &paths).await,
         Command::Pause(given) => pause::pause(&given, &common, &paths),
-        Command::Resume => pause::resume(&common, &paths),
+        Command::Resume(given) => pause::resume(&given, &common, &paths),
+        Command::Policy(PolicyCommand::Explain { run }) => {
+            explain::run(run.as_deref(), &common, &config::load(&paths.config)?, &paths)
+        }
+        Command::MaskKey(command) => mask_key::run(&command, &common, &config::load(&paths.config)?, &paths),
+        Command::Preview(given) => preview::run(&given, &common, &load(&common, &paths)?.0, &paths).await,
         Command::Logs(given) => show_logs(&given, &paths).await,
         Command::LogLevel(given) => order_log_level(&given, &common, &paths),
         Command::Audit(command) => evidence::audit(&command, &common, &paths),
@@ -145,12 +153,13 @@ fn check_config(common: &Common, paths: &Paths) -> Result<u8, Error> {
     let config = config::load(&paths.config)?;
     let sites = policy::gather(&config, paths, &crate::cli::Premises::default())?;
     for account in sites.iter().flat_map(|site| &site.accounts) {
-        secrets::read_password(&account.password_file).map_err(|error| Error::BadValue {
-            key: "jira[].password_file".to_owned(),
+        secrets::read_local(&account.secret).map_err(|error| Error::BadValue {
+            key: "jira[]".to_owned(),
             place: paths.config.path().display().to_string(),
             reason: error.to_string(),
         })?;
     }
+    policy::Rules::load(&config, paths)?;
     let identity = Identity::load(paths)?;
     if let Some(identity) = &identity {
         daemon::reach(identity, &config, paths)?;

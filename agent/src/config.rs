@@ -3,6 +3,7 @@
 
 mod keys;
 mod listen;
+mod policy;
 
 pub(crate) use listen::Place;
 
@@ -10,7 +11,9 @@ use crate::cli::{LogFormat, LogLevel};
 use crate::error::Error;
 use crate::paths::ConfigFile;
 use config::{Environment, File, FileFormat};
+pub(crate) use keys::Places;
 use keys::{Layer, Layers};
+pub(crate) use policy::{Jql, Mask, MaskWith, Policy};
 use serde::{Deserialize, Deserializer};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -36,8 +39,14 @@ pub(crate) struct Config {
     pub(crate) audit: Audit,
     pub(crate) health: Health,
     pub(crate) metrics: Metrics,
+    pub(crate) policy: Policy,
+    #[serde(default)]
+    pub(crate) mask: Vec<Mask>,
     #[serde(default)]
     pub(crate) jira: Vec<LocalJira>,
+    /// Where the keys of the policy stand.
+    #[serde(skip)]
+    pub(crate) places: Places,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -148,6 +157,12 @@ pub(crate) struct LocalJira {
     pub(crate) username: String,
     #[serde(default)]
     pub(crate) password_file: OptionalPath,
+    /// Name of a credential that systemd hands to the service.
+    #[serde(default)]
+    pub(crate) password_credential: String,
+    /// Name of an environment variable.
+    #[serde(default)]
+    pub(crate) password_env: String,
     #[serde(default)]
     pub(crate) ca_file: OptionalPath,
     #[serde(default)]
@@ -217,6 +232,7 @@ fn load_from(file: &ConfigFile, environment: HashMap<String, String>) -> Result<
         .map_err(|error| layers.bad_value(&error.path().to_string(), error.inner()))?;
     config.anchor_paths(file.path().parent().unwrap_or(Path::new("")));
     config.check(&layers)?;
+    config.places = layers.places();
     Ok(config)
 }
 
@@ -245,6 +261,10 @@ impl Config {
         self.proxy.ca_file.anchor(folder);
         self.jira_path.proxy_password_file.anchor(folder);
         self.jira_path.client_certificate_file.anchor(folder);
+        self.policy.mask_key_file.anchor(folder);
+        for mask in &mut self.mask {
+            mask.salt_file.anchor(folder);
+        }
         for jira in &mut self.jira {
             jira.proxy_password_file.anchor(folder);
             jira.client_certificate_file.anchor(folder);
@@ -280,12 +300,16 @@ impl Config {
                     .bad_value(key, &format!("{value} is out of range; it must be from {least} to {most}")));
             }
         }
-        Ok(())
+        let policy = self
+            .policy
+            .check()
+            .or_else(|| self.mask.iter().enumerate().find_map(|(at, mask)| mask.check(at)));
+        policy.map_or(Ok(()), |(key, reason)| Err(layers.bad_value(&key, &reason)))
     }
 }
 
 /// A list in a file, one text with commas in the environment.
-fn list_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+pub(crate) fn list_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     struct ListOrText;
     impl<'de> serde::de::Visitor<'de> for ListOrText {
         type Value = Vec<String>;

@@ -1,20 +1,23 @@
 //! `run`: everything put together, from the configuration to the end of the process.
 
 use crate::audit::{self, Audit, Entry};
+use crate::breaker::Breaker;
 use crate::cli::Run;
 use crate::config::{Config, Place, Requests};
 use crate::error::Error;
 use crate::health::Health;
 use crate::identity::Identity;
+use crate::journal::Journal;
 use crate::link::dial::Proxies;
 use crate::link::{Reach, Supervisor};
 use crate::lock;
 use crate::logs::Control;
 use crate::metrics::{self, Counters, Sources};
 use crate::notify;
-use crate::orders::Orders;
+use crate::orders::{Gate, Orders};
 use crate::paths::Paths;
-use crate::policy::{self, Policy};
+use crate::policy::volume::Volume;
+use crate::policy::{self, Policy, Rules};
 use crate::private_file;
 use crate::relay_address::RelayAddress;
 use crate::runs::Premises;
@@ -39,10 +42,13 @@ pub(crate) async fn run(given: &Run, config: &Config, paths: &Paths, control: &C
         policy::gather(config, paths, &given.premises)?,
         config.limits.clone(),
         config.requests.clone(),
-    );
+    )
+    .under(Rules::load(config, paths)?);
+    let today = chrono::Local::now().date_naive();
+    let volume = Volume::load(policy.rules().bytes_a_day, paths, today);
     let board = Board::new(who(&identity, &policy)?);
     let opener = Opener::new(&identity.seeds)?;
-    let orders = Orders::new(paths);
+    let orders = Orders::new(paths, Gate { hours: policy.rules().hours.clone(), volume: volume.clone() });
     let health = Health::new(&policy, &config.health);
     let observed = health.clone();
     let counters = Counters::default();
@@ -62,6 +68,9 @@ pub(crate) async fn run(given: &Run, config: &Config, paths: &Paths, control: &C
         audit: audit.clone(),
         signer: Arc::new(Signer::new(&identity)?),
         health: health.clone(),
+        volume: volume.clone(),
+        journal: Journal::new(paths),
+        breaker: Breaker::new(paths),
     });
     let vigil = Vigil::new();
     let reach = reach(&identity, config, paths)?;
@@ -81,6 +90,7 @@ pub(crate) async fn run(given: &Run, config: &Config, paths: &Paths, control: &C
     };
     audit.note_done(Entry::AgentStopped {});
     writer.finish().await;
+    volume.keep(paths)?;
     board.write_end(paths)?;
     tracing::info!(event = "agent_stopped", "the agent ends");
     kept

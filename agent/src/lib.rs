@@ -26,6 +26,9 @@ mod manifest;
 mod metrics;
 mod policy;
 
+mod breaker;
+mod journal;
+
 mod orders;
 mod secrets;
 mod signer;

@@ -8,8 +8,11 @@ use crate::error::Error;
 use crate::logs::Control;
 use crate::paths::Paths;
 use crate::policy;
+use crate::policy::hours::Hours;
+use crate::policy::volume::Volume;
 use crate::private_file::{self, Durability};
 use crate::status::Board;
+use chrono::NaiveDateTime;
 use protocol::control::Failure;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -45,9 +48,33 @@ pub(crate) struct Standing {
     pub(crate) halt: Option<Halt>,
 }
 
+/// What else than an order stops work.
+pub(crate) struct Gate {
+    /// When runs may work.
+    pub(crate) hours: Hours,
+    /// How much may leave in a day.
+    pub(crate) volume: Volume,
+}
+
+impl Gate {
+    fn halt(&self, now: NaiveDateTime) -> Option<Halt> {
+        if !self.hours.are_open(now) {
+            let until = self.hours.next_start(now).map(|start| format!(" until {start}")).unwrap_or_default();
+            let reason = format!("outside the hours in which the premises let runs work{until}, their time");
+            return Some(Halt { code: "outside_hours", reason });
+        }
+        self.volume.is_spent(now.date()).then(|| Halt {
+            code: "daily_bytes_spent",
+            reason: "the bytes that the premises let out in a day are spent; work goes on tomorrow"
+                .to_owned(),
+        })
+    }
+}
+
 /// Looks at the orders.
 pub(crate) struct Orders {
     standing: watch::Sender<Standing>,
+    gate: Gate,
 }
 
 impl Halt {
@@ -63,8 +90,8 @@ impl Halt {
 
 impl Orders {
     /// Looks for the first time.
-    pub(crate) fn new(paths: &Paths) -> Self {
-        let orders = Self { standing: watch::Sender::new(Standing::default()) };
+    pub(crate) fn new(paths: &Paths, gate: Gate) -> Self {
+        let orders = Self { standing: watch::Sender::new(Standing::default()), gate };
         orders.look(paths);
         orders
     }
@@ -79,13 +106,18 @@ impl Orders {
         loop {
             log.obey(paths);
             board.halted(self.standing.borrow().halt.as_ref().map(|halt| halt.reason.clone()));
-            tokio::time::sleep(LOOK_EVERY).await;
+            // Either is a reason to look; the sooner the better.
+            drop(tokio::time::timeout(LOOK_EVERY, self.gate.volume.spent()).await);
+            if let Err(error) = self.gate.volume.keep(paths) {
+                tracing::warn!(event = "volume_not_written", %error, "the day's bytes could not be written");
+            }
             self.look(paths);
         }
     }
 
     fn look(&self, paths: &Paths) {
-        let now = Standing { halt: paused(read_pause(paths)) };
+        let halt = paused(read_pause(paths)).or_else(|| self.gate.halt(chrono::Local::now().naive_local()));
+        let now = Standing { halt };
         self.standing.send_if_modified(|standing| {
             let is_news = *standing != now;
             if is_news {
@@ -169,12 +201,33 @@ fn user() -> String {
 mod tests {
     use super::*;
     use crate::identity::tests::paths_in;
+    use chrono::NaiveDate;
+
+    /// Nothing but orders stops work.
+    fn open(paths: &Paths) -> Gate {
+        Gate { hours: Hours::default(), volume: Volume::load(None, paths, NaiveDate::default()) }
+    }
+
+    #[test]
+    fn hours_and_the_days_bytes_halt_work_and_say_until_when() {
+        let place = tempfile::tempdir().unwrap();
+        let paths = paths_in(place.path());
+        let monday = NaiveDate::from_ymd_opt(2024, 1, 1).unwrap();
+        let at = |hour| monday.and_hms_opt(hour, 0, 0).unwrap();
+        let volume = Volume::load(Some(10), &paths, monday);
+        let gate = Gate { hours: Hours::parse(&["mon 08:00-12:00"]).unwrap(), volume: volume.clone() };
+        let closed = gate.halt(at(7)).unwrap();
+        assert!(closed.code == "outside_hours" && closed.reason.contains("until mon 08:00"), "{closed:?}");
+        assert_eq!(gate.halt(at(8)), None);
+        assert!(!volume.take(11, monday));
+        assert_eq!(gate.halt(at(8)).unwrap().code, "daily_bytes_spent");
+    }
 
     #[test]
     fn a_pause_halts_work_until_it_is_lifted() {
         let place = tempfile::tempdir().unwrap();
         let paths = paths_in(place.path());
-        let orders = Orders::new(&paths);
+        let orders = Orders::new(&paths, open(&paths));
         let standing = orders.subscribe();
         assert_eq!(standing.borrow().halt, None);
         let given = pause(&paths, " patch window\tuntil 06:00\n").unwrap();
@@ -195,7 +248,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let paths = paths_in(place.path());
         pause(&paths, "audit").unwrap();
-        assert!(Orders::new(&paths).subscribe().borrow().halt.is_some());
+        assert!(Orders::new(&paths, open(&paths)).subscribe().borrow().halt.is_some());
     }
 
     #[test]
@@ -211,7 +264,10 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let paths = paths_in(place.path());
         private_file::write(&paths.pause(), b"{}", Durability::Volatile).unwrap();
-        assert_eq!(Orders::new(&paths).subscribe().borrow().halt.as_ref().unwrap().code, "paused");
+        assert_eq!(
+            Orders::new(&paths, open(&paths)).subscribe().borrow().halt.as_ref().unwrap().code,
+            "paused"
+        );
         assert!(resume(&paths).unwrap(), "it can be lifted all the same");
     }
 
@@ -219,7 +275,7 @@ mod tests {
     fn only_news_wakes_who_waits() {
         let place = tempfile::tempdir().unwrap();
         let paths = paths_in(place.path());
-        let orders = Orders::new(&paths);
+        let orders = Orders::new(&paths, open(&paths));
         let mut standing = orders.subscribe();
         standing.mark_unchanged();
         orders.look(&paths);

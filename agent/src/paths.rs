@@ -105,6 +105,26 @@ impl Paths {
         self.state.join("pause.json")
     }
 
+    /// The key by which columns are pseudonymised.
+    pub(crate) fn mask_key(&self) -> PathBuf {
+        self.state.join("mask.key")
+    }
+
+    /// The bytes that left today.
+    pub(crate) fn volume(&self) -> PathBuf {
+        self.state.join("volume.json")
+    }
+
+    /// What was decided of the relay's instructions.
+    pub(crate) fn decisions(&self) -> PathBuf {
+        self.state.join("decisions.jsonl")
+    }
+
+    /// Refused logins.
+    pub(crate) fn logins(&self) -> PathBuf {
+        self.state.join("logins.json")
+    }
+
     pub(crate) fn lock(&self) -> PathBuf {
         self.state.join("agent.lock")
     }

@@ -1,12 +1,18 @@
 //! What the premises permit. Everything that comes over the link is hostile until it passed here: this is the only place where the
 //! wire's spec becomes a spec of the engine, and the address that is called comes from the permitted list, never from the wire.
 
+pub(crate) mod hours;
+mod mask_key;
 mod premises;
+mod rules;
+pub(crate) mod volume;
 mod way;
 
+pub(crate) use mask_key::MaskKey;
 #[cfg(test)]
 pub(crate) use premises::LocalAccount;
-pub(crate) use premises::{PermittedSite, gather, parse_given, remember};
+pub(crate) use premises::{LocalSecret, PermittedSite, gather, parse_given, remember};
+pub(crate) use rules::{Decision, Rules};
 
 use crate::config::{Limits, Requests};
 use chrono::{DateTime, Utc};
@@ -31,6 +37,7 @@ pub(crate) struct Policy {
     sites: Vec<PermittedSite>,
     limits: Limits,
     requests: Requests,
+    rules: Rules,
 }
 
 /// Why an instruction of the relay is not followed.
@@ -54,6 +61,14 @@ pub(crate) enum Refusal {
     JqlLength(usize),
     #[error("{0}")]
     Spec(String),
+    #[error("the premises do not permit these tables: {0}")]
+    TableNotPermitted(String),
+    #[error("the premises do not permit these projects: {0}")]
+    ProjectNotPermitted(String),
+    #[error("the premises carry out no search condition of the extraction")]
+    JqlNotPermitted,
+    #[error("the premises do not permit the account `{0}`")]
+    Account(String),
 }
 
 impl Refusal {
@@ -67,6 +82,28 @@ impl Refusal {
             Refusal::Time { .. } => "time_refused",
             Refusal::JqlLength(_) => "jql_refused",
             Refusal::Spec(_) => "extraction_refused",
+            Refusal::TableNotPermitted(_) => "table_not_permitted",
+            Refusal::ProjectNotPermitted(_) => "project_not_permitted",
+            Refusal::JqlNotPermitted => "jql_not_permitted",
+            Refusal::Account(_) => "account_not_permitted",
+        }
+    }
+
+    /// The key of the configuration whose rule it is.
+    pub(crate) fn key(&self) -> &'static str {
+        match self {
+            Refusal::Site { .. } => "allow_jira",
+            Refusal::TableNotPermitted(_) => "policy.tables",
+            Refusal::ProjectNotPermitted(_) => "policy.projects",
+            Refusal::JqlNotPermitted => "policy.jql",
+            Refusal::Account(_) => "policy.accounts",
+            Refusal::Username
+            | Refusal::Table(_)
+            | Refusal::Project(_)
+            | Refusal::TooManyProjects(_)
+            | Refusal::Time { .. }
+            | Refusal::JqlLength(_)
+            | Refusal::Spec(_) => "built into the agent",
         }
     }
 
@@ -77,6 +114,12 @@ impl Refusal {
                 "if this agent should read it, permit it on the premises: `uplink-agent run --allow-jira {site}`, or allow_jira in agent.toml; \
                  otherwise correct the connection's address"
             ),
+            Refusal::TableNotPermitted(_) | Refusal::ProjectNotPermitted(_) | Refusal::Account(_) => {
+                "leave them out, or ask the administrator of the premises; `uplink-agent policy explain` there names the rule".to_owned()
+            }
+            Refusal::JqlNotPermitted => {
+                "extract without --jql, or ask the administrator of the premises: policy.jql in agent.toml".to_owned()
+            }
             Refusal::Table(_) => format!("choose from {}, or update the agent", table_names()),
             Refusal::Username => "correct the connection's username".to_owned(),
             Refusal::Project(_) | Refusal::TooManyProjects(_) => {
@@ -93,7 +136,32 @@ impl Refusal {
 impl Policy {
     /// A policy that permits exactly `sites`.
     pub(crate) fn new(sites: Vec<PermittedSite>, limits: Limits, requests: Requests) -> Self {
-        Self { sites, limits, requests }
+        Self { sites, limits, requests, rules: Rules::default() }
+    }
+
+    /// The same under further rules.
+    #[must_use]
+    pub(crate) fn under(mut self, rules: Rules) -> Self {
+        self.rules = rules;
+        self
+    }
+
+    /// A refusal as the journal keeps it.
+    pub(crate) fn refused(&self, refusal: &Refusal) -> Decision {
+        self.rules.decision(refusal.code(), shortened_line(&refusal.to_string()), 1, refusal.key())
+    }
+
+    /// The rules beyond the addresses.
+    pub(crate) fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// What a run reads: what the relay asks for, narrowed by the rules.
+    ///
+    /// # Errors
+    /// Whatever is unknown, malformed, out of bounds or not permitted.
+    pub(crate) fn spec(&self, wire: &ExtractionSpec) -> Result<(Spec, Vec<Decision>), Refusal> {
+        self.rules.narrow(engine_spec(wire)?, wire.tables.is_empty())
     }
 
     /// The addresses that may be read.
@@ -115,6 +183,8 @@ impl Policy {
         if name.len() > MAX_USERNAME_BYTES || name.contains(|c: char| c.is_control() || c == ':') {
             return Err(Refusal::Username);
         }
+        // Without a name the account is the one whose token the premises keep, or nobody knows whose.
+        self.rules.admit_account(name)?;
         Ok(site)
     }
 
@@ -128,6 +198,7 @@ impl Policy {
             read_timeout: Duration::from_millis(self.requests.read_timeout_ms),
             max_page_bytes: mib(self.limits.max_page_mib),
             part_bytes: mib(self.limits.part_mib),
+            pace: self.rules.pace(),
         }
     }
 
@@ -175,6 +246,7 @@ pub(crate) fn engine_spec(wire: &ExtractionSpec) -> Result<Spec, Refusal> {
         created_from: wire.created_from_ms.map(|ms| time("created_from", ms)).transpose()?,
         created_to: wire.created_to_ms.map(|ms| time("created_to", ms)).transpose()?,
         jql: wire.jql.clone(),
+        narrowing: jira::Narrowing::default(),
     };
     spec.check().map_err(|error| Refusal::Spec(error.to_string()))?;
     Ok(spec)

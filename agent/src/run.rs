@@ -11,7 +11,10 @@ mod statement;
 mod tally;
 
 use crate::audit::{self, Audit, Entry, Landed};
+use crate::breaker::Try;
 use crate::clock;
+use crate::policy::Decision;
+use crate::policy::volume::Volume;
 use crate::signer::Signer;
 use crate::status::Board;
 use bytes::Bytes;
@@ -50,6 +53,10 @@ pub(crate) struct Order {
     pub(crate) limits: jira::Limits,
     pub(crate) spec: Spec,
     pub(crate) resume: Vec<CheckpointEntry>,
+    /// The right to log in.
+    pub(crate) login: Try,
+    /// What the policy took away.
+    pub(crate) decisions: Vec<Decision>,
 }
 
 /// What the relay says to a run.
@@ -84,6 +91,7 @@ pub(crate) struct Shared {
     pub(crate) board: Board,
     pub(crate) audit: Audit,
     pub(crate) signer: Arc<Signer>,
+    pub(crate) volume: Volume,
 }
 
 /// Bytes that may be unacknowledged, over all runs.
@@ -121,6 +129,8 @@ enum End {
     Failed(Failure),
     /// The link is gone; there is nobody to tell.
     Unheard,
+    /// The bytes of the day are spent: it goes on later.
+    Spent,
 }
 
 /// Does one run from the first request to the relay's last word.
@@ -147,6 +157,23 @@ pub(crate) async fn execute(order: Order, inbox: mpsc::Receiver<ToRun>, shared: 
             event = "run_dropped",
             "the link is gone; the run goes on from its checkpoint later"
         ),
+        End::Spent => {
+            let (code, reason) =
+                ("daily_bytes_spent".to_owned(), "the bytes of the day are spent".to_owned());
+            tracing::info!(
+                event = "run_handed_back",
+                code,
+                reason,
+                "the run goes on from its checkpoint later"
+            );
+            let message = AgentMessage::RunHandedBack { run: run.clone(), lease, code, reason };
+            if shared.outgoing.send(FromRun::Message(message)).await.is_err() {
+                tracing::info!(
+                    event = "run_dropped",
+                    "the link went away before the run could be handed back"
+                );
+            }
+        }
         End::Failed(failure) => {
             ended.failed(&failure.code);
             tracing::warn!(
@@ -193,6 +220,8 @@ struct Running {
     warned: BTreeSet<(String, String)>,
     summary: Option<Summary>,
     result_sent: bool,
+    login: Try,
+    decisions: Vec<Decision>,
 }
 
 enum Event {
@@ -237,6 +266,8 @@ impl Running {
             warned: BTreeSet::new(),
             summary: None,
             result_sent: false,
+            login: order.login,
+            decisions: order.decisions,
         })
     }
 
@@ -272,7 +303,10 @@ impl Running {
             Event::Room(Err(_)) => Err(End::Unheard),
             Event::Tick => self.send_progress().await,
             Event::Engine(Some(Ok(event))) => self.handle_engine(event).await,
-            Event::Engine(Some(Err(error))) => Err(End::Failed(failure_of(&error))),
+            Event::Engine(Some(Err(error))) => {
+                self.login.ended(Some(error.code()));
+                Err(End::Failed(failure_of(&error)))
+            }
             Event::Engine(None) => Err(End::Failed(broken("the extraction ended without a result"))),
         }
     }
@@ -321,6 +355,7 @@ impl Running {
             EngineEvent::Progress(progress) => self.handle_progress(&progress).await,
             EngineEvent::Warning(warning) => self.handle_warning(warning).await,
             EngineEvent::Finished(summary) => {
+                self.login.ended(None);
                 self.summary = Some(summary);
                 self.ledger.handle_engine_end().map_err(|error| End::Failed(broken(&error.to_string())))
             }
@@ -333,7 +368,11 @@ impl Running {
         if self.warned.contains(&(code.clone(), message.clone())) {
             return Ok(());
         }
-        tracing::warn!(event = "withheld", code, "{message}");
+        if code.starts_with("policy_") {
+            tracing::info!(event = "withheld_by_policy", code, "{message}");
+        } else {
+            tracing::warn!(event = "withheld", code, "{message}");
+        }
         self.log("warn", &code, &message).await?;
         self.warned.insert((code, message));
         Ok(())
@@ -345,6 +384,9 @@ impl Running {
         self.progress_changed = true;
         if before.phase == self.progress.phase {
             return Ok(());
+        }
+        if progress.phase != jira::Phase::LoggingIn {
+            self.login.accepted();
         }
         let phase = self.progress.phase.clone();
         tracing::info!(
@@ -362,6 +404,9 @@ impl Running {
         let name = self.ledger.handle_part(&part.unit);
         self.tally.columns(&part.table, &part.column_names);
         let length = u64::try_from(part.bytes.len()).unwrap_or(u64::MAX);
+        if !self.shared.volume.take(length, chrono::Local::now().date_naive()) {
+            return Err(End::Spent);
+        }
         self.progress.bytes_sent += length;
         self.progress_changed = true;
         *self.bytes_sent.entry(part.table.clone()).or_default() += length;
@@ -410,7 +455,7 @@ impl Running {
                 warning.message
             );
         }
-        let result = report::result(&summary, &self.bytes_sent, &self.progress);
+        let result = report::result(&summary, &self.bytes_sent, &self.progress, &self.decisions);
         tracing::info!(
             event = "run_read",
             issues_read = self.progress.issues_read,

@@ -5,12 +5,15 @@ mod resume;
 mod test_connection;
 
 use crate::audit::{Audit, Entry, Instruction};
+use crate::breaker::{Account, Breaker, Try};
 use crate::config::Limits;
 use crate::health::Health;
+use crate::journal::{self, Journal};
 use crate::orders::{Halt, Standing};
-use crate::policy::{self, Policy, Refusal};
+use crate::policy::volume::Volume;
+use crate::policy::{self, PermittedSite, Policy, Refusal};
 use crate::run::{self, Budget, FromRun, Order, Shared, ToRun};
-use crate::secrets::Opener;
+use crate::secrets::{Opened, Opener};
 use crate::signer::Signer;
 use crate::status::Board;
 use jira::CheckpointEntry;
@@ -45,6 +48,9 @@ pub(crate) struct Premises {
     pub(crate) audit: Audit,
     pub(crate) signer: Arc<Signer>,
     pub(crate) health: Health,
+    pub(crate) volume: Volume,
+    pub(crate) journal: Journal,
+    pub(crate) breaker: Breaker,
 }
 
 impl Premises {
@@ -97,6 +103,7 @@ impl Runs {
             board: premises.board.clone(),
             audit: premises.audit.clone(),
             signer: Arc::clone(&premises.signer),
+            volume: premises.volume.clone(),
         };
         let turns = Arc::new(Semaphore::new(size(premises.limits.max_runs)));
         let runs = Self {
@@ -121,6 +128,11 @@ impl Runs {
     /// The orders of the premises, as they change.
     pub(crate) fn standing(&self) -> watch::Receiver<Standing> {
         self.premises.standing.clone()
+    }
+
+    /// The fingerprint of the key for pseudonyms, if there is one.
+    pub(crate) fn mask_key(&self) -> Option<String> {
+        self.premises.policy.rules().mask_key().map(str::to_owned)
     }
 
     /// Why no work is taken, if so.
@@ -307,25 +319,65 @@ impl Runs {
         if self.held.len() >= MAX_HELD {
             return Err(too_busy());
         }
-        let refuse = |refusal: &Refusal| self.refuse(run.as_str(), &connection, refusal);
-        let permitted = self.premises.policy.admit(&connection).map_err(|refusal| refuse(&refusal))?;
-        let spec = policy::engine_spec(&extraction).map_err(|refusal| refuse(&refusal))?;
-        let site = permitted.engine_site().map_err(|refusal| refuse(&refusal))?;
-        let credential = self.premises.opener.credential(permitted, &connection).map_err(|error| {
-            tracing::warn!(event = "secret_unusable", %run, site = %permitted.address, %error, "no password for this run");
-            error.failure()
-        })?;
+        let mut entry = journal::Entry::now(
+            &policy::shortened(run.as_str()),
+            lease.0,
+            &policy::shortened(&connection.name),
+            connection.site.as_str(),
+        );
+        let refuse = |entry: &mut journal::Entry, refusal: &Refusal| {
+            entry.followed = false;
+            entry.decisions.push(self.premises.policy.refused(refusal));
+            self.premises.journal.add(entry);
+            self.refuse(run.as_str(), &connection, refusal)
+        };
+        let permitted = match self.premises.policy.admit(&connection) {
+            Ok(permitted) => permitted,
+            Err(refusal) => return Err(refuse(&mut entry, &refusal)),
+        };
+        let (spec, decisions) = match self.premises.policy.spec(&extraction) {
+            Ok(narrowed) => narrowed,
+            Err(refusal) => return Err(refuse(&mut entry, &refusal)),
+        };
+        let site = permitted.engine_site().map_err(|refusal| refuse(&mut entry, &refusal))?;
+        let (opened, login) = self.open(run.as_str(), permitted, &connection)?;
+        entry.decisions.clone_from(&decisions);
+        self.premises.journal.add(&entry);
         let limits = self.premises.policy.limits(&connection);
         Ok(Order {
             run,
             lease,
             connection: policy::shortened(&connection.name),
             site,
-            credential,
+            credential: opened.credential,
             limits,
             spec,
             resume,
+            login,
+            decisions,
         })
+    }
+
+    /// The secret of a connection, and the right to try it.
+    fn open(
+        &self,
+        id: &str,
+        permitted: &PermittedSite,
+        connection: &ConnectionSpec,
+    ) -> Result<(Opened, Try), Failure> {
+        let (id, site) = (policy::shortened(id), &permitted.address);
+        let opened = self.premises.opener.credential(permitted, connection).map_err(|error| {
+            tracing::warn!(event = "secret_unusable", id, %site, %error, "there is no password for this");
+            error.failure()
+        })?;
+        let account = Account { site: site.clone(), username: opened.username.clone() };
+        let login = self.premises.breaker.enter(account, opened.mark.clone()).map_err(|blocked| {
+            let failure = blocked.failure();
+            tracing::warn!(event = "login_not_tried", id, %site, code = failure.code, reason = failure.message, "the login is not tried");
+            self.premises.board.error(&id, &failure.code, &failure.message);
+            failure
+        })?;
+        Ok((opened, login))
     }
 
     fn refuse(&self, id: &str, connection: &ConnectionSpec, refusal: &Refusal) -> Failure {
@@ -433,15 +485,14 @@ impl Runs {
         let refuse = |refusal: Refusal| self.refuse(request.as_str(), connection, &refusal);
         let permitted = self.premises.policy.admit(connection).map_err(refuse)?;
         let site = permitted.engine_site().map_err(refuse)?;
-        let credential = self.premises.opener.credential(permitted, connection).map_err(|error| {
-            tracing::warn!(event = "secret_unusable", site = %permitted.address, %error, "no password for this test");
-            error.failure()
-        })?;
+        let (opened, login) = self.open(request.as_str(), permitted, connection)?;
         Ok(test_connection::Target {
             site,
-            credential,
+            credential: opened.credential,
             limits: self.premises.policy.limits(connection),
             observer: self.premises.audit.observer(&policy::shortened(request.as_str())),
+            login,
+            narrowing: self.premises.policy.rules().narrowing(),
         })
     }
 }
@@ -490,5 +541,7 @@ fn too_busy() -> Failure {
     }
 }
 
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod tests;

@@ -1,12 +1,13 @@
 //! The only place where a password of Jira is in clear text: opened for one run from what was sealed to this agent, or read from a
 //! file of the premises. It goes into the engine's credential, which shows nothing.
 
+use crate::breaker::SecretMark;
 use crate::identity::Seeds;
-use crate::policy::PermittedSite;
+use crate::policy::{LocalSecret, PermittedSite};
 use jira::Credential;
 use protocol::control::Failure;
 use protocol::keys::Fingerprint;
-use protocol::seal::{SealContext, SealError, SealingKey};
+use protocol::seal::{SealContext, SealError, SealedSecret, SealingKey};
 use protocol::spec::{ConnectionSpec, CredentialKind};
 use secrecy::SecretString;
 use std::io;
@@ -31,6 +32,18 @@ pub(crate) enum SecretError {
     Sealed(#[from] SealError),
     #[error("the password file {} cannot be used: {reason}", path.display())]
     File { path: PathBuf, reason: String },
+    #[error("the password of the premises cannot be used: {0}")]
+    Local(String),
+}
+
+/// An opened secret.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) credential: Credential,
+    /// The account that it logs in.
+    pub(crate) username: String,
+    /// By what it is told from another one.
+    pub(crate) mark: SecretMark,
 }
 
 impl SecretError {
@@ -47,7 +60,7 @@ impl SecretError {
                 error.to_string(),
                 "store the connection's password again with the address and username that it belongs to",
             ),
-            SecretError::File { .. } => (
+            SecretError::File { .. } | SecretError::Local(_) => (
                 "local_password_unusable",
                 "the password that the premises keep for this account cannot be read".to_owned(),
                 "ask the administrator of the premises: `uplink-agent config check` and the agent's log name the file",
@@ -70,27 +83,87 @@ impl Opener {
         &self,
         site: &PermittedSite,
         connection: &ConnectionSpec,
-    ) -> Result<Credential, SecretError> {
+    ) -> Result<Opened, SecretError> {
         let local = site
             .accounts
             .iter()
             .find(|account| connection.username.is_empty() || account.username == connection.username);
-        let (username, secret) = match local {
-            Some(account) => (account.username.clone(), read_password(&account.password_file)?),
-            None => (connection.username.clone(), self.open(site, connection)?),
+        let (username, secret, mark) = match local {
+            Some(account) => {
+                let mark = SecretMark { text: mark_of(&account.secret), is_local: true };
+                (account.username.clone(), read_local(&account.secret)?, mark)
+            }
+            None => {
+                let text = digest_of(&self.sealed(connection)?.sealed);
+                let mark = SecretMark { text, is_local: false };
+                (connection.username.clone(), self.open(site, connection)?, mark)
+            }
         };
-        Ok(match connection.credential {
-            CredentialKind::Password => Credential::Password { username, password: secret },
+        let credential = match connection.credential {
+            CredentialKind::Password => Credential::Password { username: username.clone(), password: secret },
             CredentialKind::ApiToken => Credential::Token(secret),
-        })
+        };
+        Ok(Opened { credential, username, mark })
+    }
+
+    fn sealed<'c>(&self, connection: &'c ConnectionSpec) -> Result<&'c SealedSecret, SecretError> {
+        let sealed = connection.sealed.iter().find(|sealed| sealed.agent == self.own);
+        sealed.ok_or_else(|| SecretError::NotForUs { own: self.own.clone() })
     }
 
     fn open(&self, site: &PermittedSite, connection: &ConnectionSpec) -> Result<SecretString, SecretError> {
-        let sealed = connection.sealed.iter().find(|sealed| sealed.agent == self.own);
-        let sealed = sealed.ok_or_else(|| SecretError::NotForUs { own: self.own.clone() })?;
+        let sealed = self.sealed(connection)?;
         let context = SealContext { agent: &self.own, site: &site.address, username: &connection.username };
         let text = self.key.open(sealed, context)?;
         Ok(SecretString::from(text.as_str()))
+    }
+}
+
+/// Tells one sealed text from another; the text itself is of no use to anybody else.
+fn digest_of(sealed: &str) -> String {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, sealed.as_bytes());
+    let hex = digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}"));
+    format!("sealed {}", hex.collect::<String>())
+}
+
+/// Tells whether a password of the premises was replaced, without looking at it.
+pub(crate) fn mark_of(secret: &LocalSecret) -> String {
+    let path = match secret {
+        LocalSecret::File(path) => path.clone(),
+        LocalSecret::Credential(name) => credential_path(name).unwrap_or_default(),
+        // Fixed until the agent is started again.
+        LocalSecret::Environment(name) => {
+            return format!("environment {name} of process {}", std::process::id());
+        }
+    };
+    let changed = std::fs::metadata(&path).and_then(|met| met.modified()).ok();
+    let since = changed.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+    format!("file of {}", since.unwrap_or_default().as_nanos())
+}
+
+fn credential_path(name: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)?;
+    let is_name = !name.is_empty() && !name.contains(['/', '\\']) && name != "." && name != "..";
+    is_name.then(|| folder.join(name))
+}
+
+/// A password of the premises.
+///
+/// # Errors
+/// When it is not there, or every user of the machine can read it.
+pub(crate) fn read_local(secret: &LocalSecret) -> Result<SecretString, SecretError> {
+    match secret {
+        LocalSecret::File(path) => read_password(path),
+        LocalSecret::Credential(name) => {
+            let path = credential_path(name).ok_or_else(|| {
+                SecretError::Local(format!("systemd handed no credential `{name}` to this process; add LoadCredential={name}:FILE to the unit"))
+            })?;
+            read_password(&path)
+        }
+        LocalSecret::Environment(name) => match std::env::var(name) {
+            Ok(text) if !text.is_empty() => Ok(SecretString::from(text)),
+            Ok(_) | Err(_) => Err(SecretError::Local(format!("the environment variable {name} is not set"))),
+        },
     }
 }
 
@@ -132,7 +205,7 @@ fn check_private(_: &std::fs::Metadata) -> Result<(), String> {
 mod tests {
     use super::*;
     use crate::identity::tests::identity;
-    use protocol::seal::{SealedSecret, seal};
+    use protocol::seal::seal;
     use protocol::site::SiteAddress;
     use secrecy::ExposeSecret;
 
@@ -164,8 +237,8 @@ mod tests {
         }
     }
 
-    fn password_of(credential: &Credential) -> &str {
-        match credential {
+    fn password_of(opened: &Opened) -> &str {
+        match &opened.credential {
             Credential::Password { password, .. } => password.expose_secret(),
             Credential::Token(token) => token.expose_secret(),
         }
@@ -220,7 +293,8 @@ mod tests {
         std::fs::write(&file, "local one\nsecond line\n").unwrap();
         let mode = |mode| std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
         let mut site = site("https://jira");
-        site.accounts.push(LocalAccount { username: "reader".to_owned(), password_file: file.clone() });
+        site.accounts
+            .push(LocalAccount { username: "reader".to_owned(), secret: LocalSecret::File(file.clone()) });
         let seeds = identity().seeds;
         let opener = Opener::new(&seeds).unwrap();
         let wire = connection("reader", vec![sealed_for(&seeds, "https://jira", "reader")]);

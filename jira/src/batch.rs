@@ -15,6 +15,7 @@ use crate::decode::{
     Trees, keep_with_id, read_children, read_page, read_rows,
 };
 use crate::fields::IssueSchema;
+use crate::mask::Masking;
 use crate::part::{Part, PartWriter};
 use crate::tables::{REPLACED, Table, comments, metadata, worklogs};
 use crate::unit::UnitId;
@@ -30,6 +31,18 @@ const GROUP_BYTES: usize = 4 << 20;
 const GROUP_ROWS: usize = 1 << 15;
 /// Values of all tables of a sink together; beyond it the largest is encoded. A run has several sinks open at once.
 const BUFFERED_BYTES: usize = 8 << 20;
+
+/// What the owner of the Jira withholds: (code, message). See [`Warning::is_policy`].
+const WITHHELD_ISSUES: (&str, &str) =
+    ("policy_issues_withheld", "issues of projects that the premises do not permit were left out");
+const WITHHELD_PROJECTS: (&str, &str) = (
+    "policy_projects_withheld",
+    "projects that the premises do not permit were left out of the table projects",
+);
+const WITHHELD_LINKED: (&str, &str) = (
+    "policy_links_withheld",
+    "links to issues of projects that the premises do not permit were left without the other issue",
+);
 
 /// Where the parts of a sink belong.
 #[derive(Clone, Debug)]
@@ -51,6 +64,7 @@ pub(crate) struct Finished {
 /// Takes Jira's answers and yields the parts of one unit.
 pub(crate) struct Sink {
     schema: Arc<IssueSchema>,
+    masking: Arc<Masking>,
     place: Place,
     part_bytes: usize,
     trees: Trees,
@@ -94,6 +108,7 @@ impl Sink {
         Self {
             trees: Trees::new(&schema),
             schema,
+            masking: Arc::default(),
             place,
             part_bytes,
             buffers,
@@ -108,6 +123,13 @@ impl Sink {
         }
     }
 
+    /// The same, masking what leaves; before any page is read.
+    #[must_use]
+    pub(crate) fn masked(mut self, masking: Arc<Masking>) -> Self {
+        self.masking = masking;
+        self
+    }
+
     /// Reads a search answer. `accept` is asked once per issue before any of its rows is kept; false drops it and its children.
     ///
     /// # Errors
@@ -115,11 +137,18 @@ impl Sink {
     pub(crate) fn issue_page(
         &mut self,
         json: &str,
-        accept: &mut dyn FnMut(&IssueHead) -> bool,
+        accept: &mut dyn FnMut(&IssueHead<'_>) -> bool,
     ) -> Result<PageHead, DecodeError> {
         let head = read_page(json, &self.trees, &mut self.buffers, &mut self.notes, accept)?;
         self.settle()?;
         Ok(head)
+    }
+
+    /// Issues of a page were left out because of their project.
+    pub(crate) fn note_withheld(&mut self, issues: u64) {
+        if issues > 0 {
+            self.warnings.add(WITHHELD_ISSUES.0, WITHHELD_ISSUES.1, issues);
+        }
     }
 
     /// Reads a page of an issue's comments; nothing is kept when their table is not selected.
@@ -165,9 +194,14 @@ impl Sink {
             buffer: RowBuffer::new(types),
             seen: HashSet::new(),
         });
-        let mut without_id = 0;
+        let (mut without_id, mut withheld) = (0, 0);
         let mut fresh = HashSet::new();
+        let masking = &self.masking;
         let keep = &mut |buffer: &mut RowBuffer, row: usize| {
+            if !masking.permits_metadata(table, buffer, row) {
+                withheld += 1;
+                return false;
+            }
             complete_metadata(table, buffer, row, &names);
             keep_with_id(buffer, 0, row, &mut without_id) && {
                 let key = key_hash(buffer, row);
@@ -178,6 +212,9 @@ impl Sink {
         let count = read_rows(WHAT, json, RowList { shape: Shape::Flat(node), buffer, base, keep })?;
         seen.extend(fresh);
         self.notes.without_id += without_id;
+        if withheld > 0 {
+            self.warnings.add(WITHHELD_PROJECTS.0, WITHHELD_PROJECTS.1, withheld);
+        }
         self.even_empty.insert(table);
         self.settle()?;
         Ok(count)
@@ -279,16 +316,22 @@ impl Sink {
 
     /// Encodes the rows of one table as a row group.
     fn flush(&mut self, table: Table) -> Result<(), DecodeError> {
-        let visible = self.schema.column_count(table);
+        let (visible, masking) = (self.schema.column_count(table), Arc::clone(&self.masking));
         let Some(buffer) = self.buffer_mut(table) else { return Ok(()) };
+        let withheld = masking.blank_linked(table, buffer);
         let rows = u64::try_from(buffer.rows()).unwrap_or(u64::MAX);
-        let arrays = buffer.take(visible).map_err(|error| DecodeError::encode(table.name(), &error))?;
+        let arrays = masking
+            .take(table, buffer, visible)
+            .map_err(|error| DecodeError::encode(table.name(), &error))?;
         let part_bytes = self.part_bytes;
         let writer = self.writer(table)?;
         writer.write_group(arrays)?;
         let part = if writer.bytes() >= part_bytes { writer.finish()? } else { None };
         self.ready.extend(part);
         *self.rows.entry(table.name().to_owned()).or_default() += rows;
+        if withheld > 0 {
+            self.warnings.add(WITHHELD_LINKED.0, WITHHELD_LINKED.1, withheld);
+        }
         Ok(())
     }
 
@@ -297,7 +340,7 @@ impl Sink {
         Ok(match self.writers.entry(table) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
-                let columns = layout::columns(table, &self.schema);
+                let columns = layout::columns(table, &self.schema, &self.masking);
                 entry.insert(PartWriter::new(table.name(), &columns, self.place.clone())?)
             }
         })

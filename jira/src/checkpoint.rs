@@ -7,6 +7,7 @@
 
 use crate::error::Error;
 use crate::fields::IssueSchema;
+use crate::mask::{Masks, fingerprint};
 use crate::paging::ids;
 use crate::paging::known::Known;
 use crate::paging::range::Range;
@@ -49,6 +50,9 @@ pub(crate) struct Plan {
     /// Jira's clock at the start, whole second, epoch milliseconds: the base pass reads what was created before it.
     pub(crate) started_ms: i64,
     pub(crate) schema: IssueSchema,
+    /// By which agents see that they mask alike; empty: nothing is masked.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    masks: String,
 }
 
 /// A pass over issues by the time of their last update.
@@ -142,7 +146,18 @@ pub(crate) struct Accepted {
 
 impl Plan {
     pub(crate) fn new(started_ms: i64, schema: IssueSchema) -> Self {
-        Self { version: VERSION, started_ms, schema }
+        Self { version: VERSION, started_ms, schema, masks: String::new() }
+    }
+
+    /// With the masks that every share of the run has to apply.
+    pub(crate) fn masked(mut self, masks: &Masks) -> Self {
+        self.masks = masks_name(masks);
+        self
+    }
+
+    /// Whether the run was begun with the same masks.
+    pub(crate) fn masks_alike(&self, masks: &Masks) -> bool {
+        self.masks == masks_name(masks)
     }
 }
 
@@ -203,6 +218,10 @@ impl Entry {
         };
         texts.into_iter().enumerate().map(piece).collect()
     }
+}
+
+fn masks_name(masks: &Masks) -> String {
+    if masks.is_empty() { String::new() } else { fingerprint(masks.identity().as_bytes()) }
 }
 
 fn split_text(text: &str) -> Vec<String> {

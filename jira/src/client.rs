@@ -5,6 +5,7 @@
 
 pub(crate) mod allow;
 pub(crate) mod login;
+pub(crate) mod pace;
 pub(crate) mod probe;
 pub(crate) mod record;
 pub(crate) mod response;
@@ -196,6 +197,9 @@ impl JiraClient {
         let mut attempt = 1;
         loop {
             let permit = self.shared.throttle.acquire().await;
+            if let Some(pace) = &self.shared.limits.pace {
+                pace.wait().await;
+            }
             self.check_refused(read)?;
             let verdict = self.once(read, attempt).await;
             let (error, wait) = match verdict {

@@ -60,8 +60,9 @@ impl DecodeError {
 
 /// What identifies and orders an issue, before its rows are kept.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct IssueHead {
+pub(crate) struct IssueHead<'a> {
     pub(crate) id: i64,
+    pub(crate) project_key: Option<&'a str>,
     /// Epoch milliseconds.
     pub(crate) created_ms: i64,
     /// Epoch milliseconds.

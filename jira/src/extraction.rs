@@ -35,6 +35,7 @@ pub(crate) mod proof;
 pub(crate) mod refresh;
 pub(crate) mod rows;
 pub(crate) mod run;
+pub(crate) mod scope;
 pub(crate) mod walk;
 pub(crate) mod writer;
 
@@ -119,6 +120,10 @@ async fn drive(
 ) -> Result<Summary, Error> {
     let mut resume = Resume::parse(&entries)?;
     drop(entries);
+    let masks = spec.narrowing.masks.clone();
+    if resume.plan.as_ref().is_some_and(|plan| !plan.masks_alike(&masks)) {
+        return Err(Error::MasksDiffer);
+    }
     let run = Arc::new(Run::try_new(client, spec, resume.entries, out)?);
     run.start_generations_at(resume.next_generation);
     for stats in std::mem::take(&mut resume.stats) {
@@ -128,6 +133,9 @@ async fn drive(
     run.add_issues_read(usize::try_from(resume.issues_read).unwrap_or_default());
     run.set_phase(Phase::LoggingIn);
     run.client.enter().await?;
+    if let Some(scope) = scope::settle(&run).await? {
+        run.set_scope(scope);
+    }
     run.set_phase(Phase::Reading);
     let mut tasks = JoinSet::new();
     for table in run.spec.tables.difference(&resume.metadata_done) {
@@ -178,7 +186,7 @@ async fn prepare(run: Arc<Run>, plan: Option<Plan>, started_ms: i64, todo: Prepa
             let json = json.as_deref().unwrap_or_default();
             let schema = IssueSchema::from_field_answer(json)
                 .map_err(|error| Error::undecodable(Read::Field.what(), &error))?;
-            let plan = Plan::new(started_ms, schema.clone());
+            let plan = Plan::new(started_ms, schema.clone()).masked(&run.spec.narrowing.masks);
             run.emit_done(run.next_unit("plan"), &Entry::Plan(plan), 0).await?;
             schema
         }
@@ -244,16 +252,19 @@ async fn delta(run: &Arc<Run>, start: Start) -> Result<Outcome, Error> {
 }
 
 async fn summarise(run: &Run, outcome: Outcome) -> Summary {
-    let schema = run.schema().await;
+    let (schema, masking) = (run.schema().await, run.masking().await);
     let columns = run.spec.tables.iter().map(|table| {
-        (table.name().to_owned(), u64::try_from(schema.column_count(*table)).unwrap_or_default())
+        let leaving = schema.column_count(*table).saturating_sub(masking.dropped(*table));
+        (table.name().to_owned(), u64::try_from(leaving).unwrap_or_default())
     });
     let progress = run.progress();
+    let mut warnings = run.take_warnings();
+    warnings.extend(masking.notes(&run.spec.tables));
     Summary {
         rows: progress.rows,
         columns: columns.collect(),
         watermark: outcome.until_ms.and_then(Watermark::from_epoch_ms),
-        warnings: run.take_warnings(),
+        warnings,
         requests: progress.requests,
         retries: progress.retries,
         bytes_read: progress.bytes_read,

@@ -26,11 +26,15 @@ pub(crate) enum CustomType {
     Group,
     #[serde(rename = "j")]
     Json,
+    /// A list of people, kept as JSON.
+    #[serde(rename = "p")]
+    Users,
 }
 
 impl CustomType {
-    fn of_schema(schema_type: &str) -> Self {
+    fn of_schema(schema_type: &str, items: Option<&str>) -> Self {
         match schema_type {
+            "array" if items == Some("user") => Self::Users,
             "number" => Self::Number,
             "date" => Self::Date,
             "datetime" => Self::Timestamp,
@@ -48,7 +52,7 @@ impl CustomType {
             Self::Date => ColumnType::Date,
             Self::Timestamp => ColumnType::Timestamp,
             Self::Text | Self::Option | Self::User | Self::Group => ColumnType::Text,
-            Self::Json => ColumnType::Json,
+            Self::Json | Self::Users => ColumnType::Json,
         }
     }
 }
@@ -162,12 +166,12 @@ fn custom_field(field: &Value) -> Option<(u64, &str, CustomType)> {
         return None;
     }
     let name = field.get("name").and_then(Value::as_str).unwrap_or_default();
-    let schema_type = field.get("schema").and_then(|schema| schema.get("type")).and_then(Value::as_str);
-    Some((number, name, CustomType::of_schema(schema_type.unwrap_or("any"))))
+    let said = |what: &str| field.get("schema").and_then(|schema| schema.get(what)).and_then(Value::as_str);
+    Some((number, name, CustomType::of_schema(said("type").unwrap_or("any"), said("items"))))
 }
 
 /// The column name that a field's name asks for: lower case, `_` between words.
-fn column_name(field_name: &str) -> String {
+pub(crate) fn column_name(field_name: &str) -> String {
     let mut name = String::with_capacity(field_name.len());
     for letter in field_name.to_lowercase().chars() {
         if letter.is_alphanumeric() {

@@ -35,6 +35,7 @@ enum Clause {
     From(Axis, i64),
     Before(Axis, i64),
     Projects(Vec<ProjectKey>),
+    NotProjects(Vec<ProjectKey>),
     Issues(Vec<i64>),
     User(UserClause),
 }
@@ -79,6 +80,14 @@ impl Jql {
     pub(crate) fn projects(mut self, keys: &[ProjectKey]) -> Self {
         if !keys.is_empty() {
             self.clauses.push(Clause::Projects(keys.to_vec()));
+        }
+        self
+    }
+
+    /// In none of these projects.
+    pub(crate) fn not_projects(mut self, keys: &[ProjectKey]) -> Self {
+        if !keys.is_empty() {
+            self.clauses.push(Clause::NotProjects(keys.to_vec()));
         }
         self
     }
@@ -135,8 +144,9 @@ impl fmt::Display for Clause {
         match self {
             Self::From(axis, ms) => write!(f, "{} >= {ms}", axis.field()),
             Self::Before(axis, ms) => write!(f, "{} < {ms}", axis.field()),
-            Self::Projects(keys) => {
-                f.write_str("project in (")?;
+            Self::Projects(keys) | Self::NotProjects(keys) => {
+                let is_not = matches!(self, Self::NotProjects(_));
+                f.write_str(if is_not { "project not in (" } else { "project in (" })?;
                 for (at, key) in keys.iter().enumerate() {
                     // Quoted, since a key may be a word of JQL; a key has no character that would need escaping.
                     write!(f, "{}\"{key}\"", if at > 0 { ", " } else { "" })?;

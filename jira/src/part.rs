@@ -1,5 +1,9 @@
 //! A part: an immutable Parquet file of rows of one table, the unit of transfer and commit.
 
+mod rows;
+
+pub use rows::UnreadablePart;
+
 use crate::batch::Place;
 use crate::decode::DecodeError;
 use crate::tables::ColumnType;
@@ -18,6 +22,8 @@ use std::sync::Arc;
 
 /// Key of a column's metadata that holds Jira's id of the custom field.
 const FIELD_ID_KEY: &str = "jira.field_id";
+/// Key of a column's metadata that says how its values are hashed.
+const MASK_KEY: &str = "uplink.mask";
 /// Where levels above cost much more time than they save bytes.
 const ZSTD_LEVEL: i32 = 3;
 /// A dictionary beyond this is given up: the column repeats itself too little.
@@ -52,6 +58,8 @@ pub(crate) struct PartColumn {
     pub(crate) name: String,
     pub(crate) column_type: ColumnType,
     pub(crate) field_id: Option<String>,
+    /// How its values are hashed, if they are.
+    pub(crate) mask: Option<String>,
     /// Part of the table's key: never null, and worth skipping by.
     pub(crate) is_key: bool,
     /// Mostly different from row to row, and long or unique: neither a dictionary nor bounds are worth their bytes.
@@ -162,10 +170,9 @@ fn arrow_field(column: &PartColumn) -> Field {
         ColumnType::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
     };
     let field = Field::new(&column.name, data_type, !column.is_key);
-    match &column.field_id {
-        Some(id) => field.with_metadata(HashMap::from([(FIELD_ID_KEY.to_owned(), id.clone())])),
-        None => field,
-    }
+    let notes = [(FIELD_ID_KEY, &column.field_id), (MASK_KEY, &column.mask)];
+    let notes = notes.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.clone()?)));
+    field.with_metadata(notes.collect::<HashMap<_, _>>())
 }
 
 fn properties(
@@ -193,6 +200,9 @@ fn describe(column: &PartColumn) -> serde_json::Value {
     let mut described = serde_json::json!({"name": column.name, "type": column.column_type.name()});
     if let Some(id) = &column.field_id {
         described["field_id"] = id.as_str().into();
+    }
+    if let Some(mask) = &column.mask {
+        described["mask"] = mask.as_str().into();
     }
     described
 }

@@ -1,6 +1,8 @@
 //! What to read, from where, as whom, and within which bounds.
 
+use crate::client::pace::Pace;
 use crate::jql::UserClause;
+use crate::mask::Masks;
 use crate::tables::Table;
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
@@ -69,6 +71,8 @@ pub struct Limits {
     pub max_page_bytes: usize,
     /// Encoded size at which a part is closed.
     pub part_bytes: usize,
+    /// At most so many requests a second, shared with whoever holds the same pace.
+    pub pace: Option<Pace>,
 }
 
 impl Default for Limits {
@@ -79,6 +83,7 @@ impl Default for Limits {
             read_timeout: Duration::from_secs(120),
             max_page_bytes: 64 << 20,
             part_bytes: 4 << 20,
+            pace: None,
         }
     }
 }
@@ -118,6 +123,19 @@ pub struct Spec {
     pub created_to: Option<DateTime<Utc>>,
     /// A condition of the user's own; checked by [`Spec::check`], put in parentheses, AND-ed to the rest.
     pub jql: Option<String>,
+    /// What whoever owns the Jira leaves of all that.
+    pub narrowing: Narrowing,
+}
+
+/// What the owner of the Jira permits of a spec. Nothing by default is narrowed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Narrowing {
+    /// Only rows of these projects; empty means all.
+    pub permitted_projects: Vec<ProjectKey>,
+    /// No rows of these projects.
+    pub denied_projects: Vec<ProjectKey>,
+    /// Columns that do not leave as they are.
+    pub masks: Masks,
 }
 
 /// A project key: letters, digits and underscores, starting with a letter.
@@ -138,6 +156,12 @@ pub enum SpecError {
     /// The user's JQL could change the meaning of the rest.
     #[error("the JQL of the extraction is refused: {0}")]
     Jql(String),
+    /// None of the projects that may be read is there.
+    #[error("no project that this account sees is permitted; nothing can be read")]
+    NoProjectPermitted,
+    /// A table of which the masks leave nothing.
+    #[error("the masks leave nothing of the table {0}; leave it out")]
+    Masked(Table),
     /// Bounds that no issue can meet.
     #[error("created-from is not before created-to: no issue can match")]
     EmptyRange,
@@ -182,11 +206,34 @@ impl Watermark {
     }
 }
 
+impl Narrowing {
+    /// Whether projects are narrowed.
+    pub(crate) fn has_projects(&self) -> bool {
+        !self.permitted_projects.is_empty() || !self.denied_projects.is_empty()
+    }
+
+    /// Whether rows of a project may leave.
+    pub fn permits_project(&self, key: &str) -> bool {
+        let listed =
+            |keys: &[ProjectKey]| keys.iter().any(|listed| listed.as_str().eq_ignore_ascii_case(key));
+        (self.permitted_projects.is_empty() || listed(&self.permitted_projects))
+            && !listed(&self.denied_projects)
+    }
+
+    /// As [`Self::permits_project`], for a row that may not say its project.
+    pub(crate) fn permits_row_of(&self, key: Option<&str>) -> bool {
+        !self.has_projects() || key.is_some_and(|key| self.permits_project(key))
+    }
+}
+
 impl Spec {
     /// Refuses what no Jira needs to be asked about: no table, an empty time range, JQL that could escape its parentheses.
     pub fn check(&self) -> Result<(), SpecError> {
         if self.tables.is_empty() {
             return Err(SpecError::NoTable);
+        }
+        if let Some(table) = self.tables.iter().find(|table| self.narrowing.masks.excludes(**table)) {
+            return Err(SpecError::Masked(*table));
         }
         if let (Some(from), Some(to)) = (self.created_from, self.created_to)
             && from.timestamp() >= to.timestamp()

@@ -1,5 +1,7 @@
 //! Jira's instants and dates. Every form that Server, Data Center and their agile resources print is read; everything is UTC here.
 
+use chrono::DateTime;
+
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
 
@@ -27,6 +29,18 @@ pub(crate) fn parse_timestamp(text: &str) -> Option<i64> {
 /// `2016-03-03` as days since the epoch. `None` when it is no date.
 pub(crate) fn parse_date(text: &str) -> Option<i32> {
     parse_day(text.as_bytes())
+}
+
+/// Appends days since the epoch as `2016-03-03`.
+pub(crate) fn write_date(days: i32, out: &mut String) {
+    let date = DateTime::from_timestamp(i64::from(days) * SECONDS_PER_DAY, 0).unwrap_or_default();
+    out.push_str(&date.format("%Y-%m-%d").to_string());
+}
+
+/// Appends microseconds since the epoch as `2016-03-03T13:40:01.000000Z`.
+pub(crate) fn write_timestamp(micros: i64, out: &mut String) {
+    let instant = DateTime::from_timestamp_micros(micros).unwrap_or_default();
+    out.push_str(&instant.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string());
 }
 
 fn parse_day(text: &[u8]) -> Option<i32> {

@@ -5,7 +5,8 @@ use crate::client::allow::{Read, SearchAsk};
 use crate::decode::decode_heads;
 use crate::error::Error;
 use crate::jql::Jql;
-use serde::de::IgnoredAny;
+use crate::spec::{Narrowing, ProjectKey};
+use serde::Deserialize;
 
 /// What an account sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,24 +18,47 @@ pub struct Visible {
 }
 
 impl JiraClient {
-    /// Counts what the account sees, with two requests. Only after [`JiraClient::login`].
+    /// Counts what the account sees of what may be read, with two requests. Only after [`JiraClient::login`].
     ///
     /// # Errors
     /// As any read.
-    pub async fn visible(&self) -> Result<Visible, Error> {
+    pub async fn visible(&self, narrowing: &Narrowing) -> Result<Visible, Error> {
+        let list = Read::Project;
+        let listed = self.read(&list).await?;
+        let undecodable =
+            |error: serde_json::Error| Error::Undecodable { what: list.what(), detail: error.to_string() };
+        let projects: Vec<Project> = serde_json::from_str(&listed).map_err(undecodable)?;
+        let permitted = projects.iter().filter(|project| narrowing.permits_project(&project.key));
+        let projects = u64::try_from(permitted.clone().count()).unwrap_or(u64::MAX);
+        let jql = if narrowing.has_projects() {
+            let keys =
+                permitted.filter(|project| !project.archived).map(|project| ProjectKey::parse(&project.key));
+            let keys = keys.collect::<Result<Vec<_>, _>>()?;
+            if keys.is_empty() {
+                return Ok(Visible { projects, issues: 0 });
+            }
+            Jql::all().projects(&keys)
+        } else {
+            Jql::all()
+        };
         let ask = SearchAsk {
-            jql: Jql::all(),
+            jql,
             fields: vec!["created".to_owned()],
             expand_changelog: false,
             max_results: 0,
             start_at: 0,
         };
-        let (count, list) = (Read::Search(ask), Read::Project);
-        let (counted, listed) = tokio::try_join!(self.read(&count), self.read(&list))?;
+        let count = Read::Search(ask);
+        let counted = self.read(&count).await?;
         let issues = decode_heads(&counted).map_err(|error| Error::undecodable(count.what(), &error))?.total;
-        let undecodable =
-            |error: serde_json::Error| Error::Undecodable { what: list.what(), detail: error.to_string() };
-        let projects: Vec<IgnoredAny> = serde_json::from_str(&listed).map_err(undecodable)?;
-        Ok(Visible { projects: u64::try_from(projects.len()).unwrap_or(u64::MAX), issues })
+        Ok(Visible { projects, issues })
     }
+}
+
+#[derive(Deserialize)]
+struct Project {
+    #[serde(default)]
+    key: String,
+    #[serde(default)]
+    archived: bool,
 }

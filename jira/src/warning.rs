@@ -14,6 +14,13 @@ pub struct Warning {
     pub count: u64,
 }
 
+impl Warning {
+    /// Whether it tells what the owner of the Jira withheld, not what Jira did.
+    pub fn is_policy(&self) -> bool {
+        self.code.starts_with("policy_")
+    }
+}
+
 /// Counts warnings by code and message.
 #[derive(Debug, Default)]
 pub(crate) struct Warnings {

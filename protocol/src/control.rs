@@ -102,6 +102,9 @@ pub enum AgentMessage {
         /// The last thing that went wrong on the link or with a run.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         last_error: Option<AgentTrouble>,
+        /// Fingerprint of the key by which it pseudonymises columns, if it has one: a run is never shared by agents of different keys.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mask_key: Option<String>,
     },
     /// A message was not understood; the link goes on.
     UnknownMessage {
@@ -289,6 +292,9 @@ pub struct RunResult {
     pub issues_counted: Option<u64>,
     /// What Jira withheld.
     pub warnings: Vec<RunWarning>,
+    /// What the policy of the premises took away from what was asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub policy: Vec<RunWarning>,
     /// The last figures.
     pub progress: Progress,
 }

@@ -27,7 +27,7 @@ pub(crate) use commit::{Commit, CommitPart, Committed};
 pub(crate) use error::LakeError;
 pub(crate) use landing::LandedPart;
 pub(crate) use place::TablePlace;
-pub(crate) use preview::{ColumnInfo, Preview, TableInfo};
+pub(crate) use preview::{Preview, TableInfo};
 
 use bytes::Bytes;
 use files::{Files, Store};

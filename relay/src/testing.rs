@@ -189,7 +189,17 @@ impl Bench {
 
     /// A welcomed agent.
     pub(crate) async fn agent(&self, keys: &Keys) -> FakeAgent {
-        self.greet(keys, "127.0.0.1").await.unwrap()
+        let mut agent = self.greet(keys, "127.0.0.1").await.unwrap();
+        agent
+            .say(&AgentMessage::Health {
+                runs: 0,
+                paused: None,
+                jiras: vec![],
+                last_error: None,
+                mask_key: None,
+            })
+            .await;
+        agent
     }
 
     /// Follows a run until its document is as wanted.

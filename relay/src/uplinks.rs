@@ -52,9 +52,31 @@ struct Live {
     cut: CancellationToken,
     why: std::sync::Arc<Mutex<Option<Cut>>>,
     runs: usize,
-    paused: Option<String>,
-    jiras: Vec<JiraHealth>,
-    last_error: Option<AgentTrouble>,
+    /// What the agent said of itself; without it no run is handed out, since it may be paused or hold another key.
+    health: Option<Health>,
+}
+
+/// What an agent says of itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Health {
+    /// Why it takes no work.
+    pub(crate) paused: Option<String>,
+    /// Fingerprint of the key by which it pseudonymises columns.
+    pub(crate) mask_key: Option<String>,
+    /// Each Jira that its premises permit, as it last told.
+    pub(crate) jiras: Vec<JiraHealth>,
+    /// The last thing that went wrong there.
+    pub(crate) last_error: Option<AgentTrouble>,
+}
+
+/// What a run asks of an agent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) uplink: &'a str,
+    /// Who can open the secret; empty: the premises keep it themselves.
+    pub(crate) sealed: &'a [SealedSecret],
+    /// The key that the run was begun with; `None`: it was not begun.
+    pub(crate) mask_key: Option<Option<&'a str>>,
 }
 
 /// A session's place among the live ones.
@@ -80,12 +102,22 @@ impl Seat {
 pub(crate) struct Presence {
     /// Runs handed to it.
     pub(crate) runs: usize,
-    /// Why it takes no work.
-    pub(crate) paused: Option<String>,
-    /// Each Jira that its premises permit, as it last told.
-    pub(crate) jiras: Vec<JiraHealth>,
-    /// The last thing that went wrong there.
-    pub(crate) last_error: Option<AgentTrouble>,
+    /// What it says of itself.
+    pub(crate) health: Health,
+}
+
+/// The agent that gets a run.
+pub(crate) struct Picked {
+    pub(crate) agent_id: String,
+    pub(crate) orders: mpsc::Sender<Order>,
+    pub(crate) mask_key: Option<String>,
+}
+
+impl Health {
+    /// Whether a run may go on with this agent's key.
+    fn suits(&self, wanted: Wanted<'_>) -> bool {
+        wanted.mask_key.is_none_or(|key| key == self.mask_key.as_deref())
+    }
 }
 
 impl Uplinks {
@@ -104,9 +136,7 @@ impl Uplinks {
             cut: cut.clone(),
             why: why.clone(),
             runs: 0,
-            paused: None,
-            jiras: Vec::new(),
-            last_error: None,
+            health: None,
         };
         if let Some(old) = inner.live.insert(agent_id.to_owned(), live) {
             old.end(Cut::Replaced);
@@ -129,22 +159,22 @@ impl Uplinks {
         }
     }
 
-    /// The agent with the fewest runs among those that serve the uplink, can open one of the secrets and take another run.
-    pub(crate) fn pick(
-        &self,
-        uplink: &str,
-        sealed: &[SealedSecret],
-        runs_max: usize,
-    ) -> Option<(String, mpsc::Sender<Order>)> {
+    /// The agent with the fewest runs among those that serve the uplink, can open one of the secrets, hold the run's key and take
+    /// another run.
+    pub(crate) fn pick(&self, wanted: Wanted<'_>, runs_max: usize) -> Option<Picked> {
         let inner = self.lock();
-        let fits =
-            |live: &Live| live.serves(uplink, sealed) && live.paused.is_none() && live.load() < runs_max;
-        inner
-            .live
-            .iter()
-            .filter(|(_, live)| fits(live))
-            .min_by_key(|(_, live)| live.load())
-            .map(|(agent_id, live)| (agent_id.clone(), live.orders.clone()))
+        let fits = |live: &Live| {
+            live.serves(wanted.uplink, wanted.sealed)
+                && live.health.as_ref().is_some_and(|health| health.paused.is_none() && health.suits(wanted))
+                && live.load() < runs_max
+        };
+        let (agent_id, live) =
+            inner.live.iter().filter(|(_, live)| fits(live)).min_by_key(|(_, live)| live.load())?;
+        Some(Picked {
+            agent_id: agent_id.clone(),
+            orders: live.orders.clone(),
+            mask_key: live.health.as_ref().and_then(|health| health.mask_key.clone()),
+        })
     }
 
     /// Any live agent of the uplink that can open one of the secrets, for a connection test.
@@ -154,7 +184,8 @@ impl Uplinks {
     }
 
     /// What a run of the uplink waits for, in words.
-    pub(crate) fn wanting(&self, uplink: &str, sealed: &[SealedSecret]) -> String {
+    pub(crate) fn wanting(&self, wanted: Wanted<'_>) -> String {
+        let (uplink, sealed) = (wanted.uplink, wanted.sealed);
         let inner = self.lock();
         let mut here = inner.live.values().filter(|live| live.uplink == uplink).peekable();
         if here.peek().is_none() {
@@ -164,7 +195,12 @@ impl Uplinks {
         if able.peek().is_none() {
             return format!("waiting for an agent of uplink {uplink} to which the secret is sealed");
         }
-        let reasons: Option<Vec<&str>> = able.map(|live| live.paused.as_deref()).collect();
+        let known = able.filter_map(|live| live.health.as_ref()).collect::<Vec<_>>();
+        if !known.is_empty() && !known.iter().any(|health| health.suits(wanted)) {
+            return "waiting for an agent that pseudonymises with the key that the run was begun with"
+                .to_owned();
+        }
+        let reasons: Option<Vec<&str>> = known.iter().map(|health| health.paused.as_deref()).collect();
         match reasons.as_deref() {
             Some([reason, ..]) => format!("the agent takes no work: {reason}"),
             Some([]) | None => "waiting for its turn".to_owned(),
@@ -181,23 +217,9 @@ impl Uplinks {
         self.change(agent_id, session, |live| live.runs = runs);
     }
 
-    /// Whether an agent takes work.
-    pub(crate) fn set_paused(&self, agent_id: &str, session: u64, paused: Option<String>) {
-        self.change(agent_id, session, |live| live.paused = paused);
-    }
-
-    /// What an agent says of the Jiras that it may read.
-    pub(crate) fn set_health(
-        &self,
-        agent_id: &str,
-        session: u64,
-        jiras: Vec<JiraHealth>,
-        last_error: Option<AgentTrouble>,
-    ) {
-        self.change(agent_id, session, |live| {
-            live.jiras = jiras;
-            live.last_error = last_error;
-        });
+    /// What an agent says of itself.
+    pub(crate) fn set_health(&self, agent_id: &str, session: u64, health: Health) {
+        self.change(agent_id, session, |live| live.health = Some(health));
     }
 
     fn change(&self, agent_id: &str, session: u64, change: impl FnOnce(&mut Live)) {
@@ -209,12 +231,9 @@ impl Uplinks {
 
     /// What is known of an agent, if it is here.
     pub(crate) fn presence(&self, agent_id: &str) -> Option<Presence> {
-        self.lock().live.get(agent_id).map(|live| Presence {
-            runs: live.runs,
-            paused: live.paused.clone(),
-            jiras: live.jiras.clone(),
-            last_error: live.last_error.clone(),
-        })
+        let inner = self.lock();
+        let live = inner.live.get(agent_id)?;
+        Some(Presence { runs: live.runs, health: live.health.clone().unwrap_or_default() })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -224,7 +243,8 @@ impl Uplinks {
 
 impl Live {
     fn serves(&self, uplink: &str, sealed: &[SealedSecret]) -> bool {
-        self.uplink == uplink && sealed.iter().any(|secret| secret.agent.as_str() == self.fingerprint)
+        self.uplink == uplink
+            && (sealed.is_empty() || sealed.iter().any(|secret| secret.agent.as_str() == self.fingerprint))
     }
 
     /// Runs that it has, and orders that it has not taken yet.
@@ -253,7 +273,52 @@ mod tests {
     }
 
     fn picked(uplinks: &Uplinks, uplink: &str, runs_max: usize) -> Option<String> {
-        uplinks.pick(uplink, &sealed(&KEYS), runs_max).map(|(agent_id, _)| agent_id)
+        uplinks.pick(wanted(uplink, &sealed(&KEYS)), runs_max).map(|picked| picked.agent_id)
+    }
+
+    fn wanted<'a>(uplink: &'a str, sealed: &'a [SealedSecret]) -> Wanted<'a> {
+        Wanted { uplink, sealed, mask_key: None }
+    }
+
+    fn paused(reason: &str) -> Health {
+        Health { paused: Some(reason.to_owned()), ..Health::default() }
+    }
+
+    /// An agent that has said that it is well.
+    fn enter(uplinks: &Uplinks, agent_id: &str, key: &str) -> Seat {
+        let seat = uplinks.enter(agent_id, "hq", key);
+        uplinks.set_health(agent_id, seat.session, Health::default());
+        seat
+    }
+
+    #[test]
+    fn an_agent_gets_no_run_before_it_said_how_it_is() {
+        let uplinks = Uplinks::default();
+        let seat = uplinks.enter("a1", "hq", KEYS[0]);
+        assert_eq!(picked(&uplinks, "hq", 4), None);
+        uplinks.set_health("a1", seat.session, Health::default());
+        assert!(picked(&uplinks, "hq", 4).is_some());
+    }
+
+    #[test]
+    fn a_run_goes_on_only_with_the_key_that_it_was_begun_with() {
+        let uplinks = Uplinks::default();
+        let seat = uplinks.enter("a1", "hq", KEYS[0]);
+        let health = Health { mask_key: Some("k1".to_owned()), ..Health::default() };
+        uplinks.set_health("a1", seat.session, health);
+        let with = |key| uplinks.pick(Wanted { uplink: "hq", sealed: &[], mask_key: key }, 4).is_some();
+        assert!(with(None) && with(Some(Some("k1"))) && !with(Some(Some("k2"))) && !with(Some(None)));
+        let waits = uplinks.wanting(Wanted { uplink: "hq", sealed: &[], mask_key: Some(None) });
+        assert!(waits.contains("key that the run was begun with"), "{waits}");
+    }
+
+    #[test]
+    fn a_secret_that_the_premises_keep_is_for_any_agent_of_the_uplink() {
+        let uplinks = Uplinks::default();
+        let _seat = enter(&uplinks, "a1", KEYS[0]);
+        assert!(
+            uplinks.pick(wanted("hq", &[]), 4).is_some() && uplinks.pick(wanted("other", &[]), 4).is_none()
+        );
     }
 
     #[test]
@@ -280,11 +345,11 @@ mod tests {
     #[test]
     fn work_goes_to_the_agent_with_the_fewest_runs_below_its_bound() {
         let uplinks = Uplinks::default();
-        let first = uplinks.enter("a1", "hq", KEYS[0]);
-        let _second = uplinks.enter("a2", "hq", KEYS[1]);
+        let first = enter(&uplinks, "a1", KEYS[0]);
+        let _second = enter(&uplinks, "a2", KEYS[1]);
         uplinks.set_runs("a1", first.session, 2);
         assert_eq!(picked(&uplinks, "hq", 4).as_deref(), Some("a2"));
-        uplinks.set_paused("a2", 2, Some("disk".to_owned()));
+        uplinks.set_health("a2", 2, paused("disk"));
         assert_eq!(picked(&uplinks, "hq", 4).as_deref(), Some("a1"));
         assert!(picked(&uplinks, "hq", 2).is_none() && picked(&uplinks, "other", 4).is_none());
     }
@@ -292,7 +357,7 @@ mod tests {
     #[test]
     fn orders_that_are_not_taken_yet_count_as_runs() {
         let uplinks = Uplinks::default();
-        let _seat = uplinks.enter("a1", "hq", KEYS[0]);
+        let _seat = enter(&uplinks, "a1", KEYS[0]);
         uplinks.orders("a1").unwrap().try_send(Order::Cancel { number: 1 }).unwrap();
         assert!(picked(&uplinks, "hq", 1).is_none());
     }
@@ -301,13 +366,13 @@ mod tests {
     fn a_run_waits_for_an_agent_that_can_open_the_secret() {
         let uplinks = Uplinks::default();
         let secret = sealed(&KEYS[1..]);
-        assert_eq!(uplinks.wanting("hq", &secret), "waiting for an agent of uplink hq");
-        let _first = uplinks.enter("a1", "hq", KEYS[0]);
-        assert!(uplinks.pick("hq", &secret, 4).is_none());
-        assert!(uplinks.wanting("hq", &secret).contains("to which the secret is sealed"));
-        let second = uplinks.enter("a2", "hq", KEYS[1]);
-        assert_eq!(uplinks.wanting("hq", &secret), "waiting for its turn");
-        uplinks.set_paused("a2", second.session, Some("it updates".to_owned()));
-        assert!(uplinks.wanting("hq", &secret).ends_with("it updates"));
+        assert_eq!(uplinks.wanting(wanted("hq", &secret)), "waiting for an agent of uplink hq");
+        let _first = enter(&uplinks, "a1", KEYS[0]);
+        assert!(uplinks.pick(wanted("hq", &secret), 4).is_none());
+        assert!(uplinks.wanting(wanted("hq", &secret)).contains("to which the secret is sealed"));
+        let second = enter(&uplinks, "a2", KEYS[1]);
+        assert_eq!(uplinks.wanting(wanted("hq", &secret)), "waiting for its turn");
+        uplinks.set_health("a2", second.session, paused("it updates"));
+        assert!(uplinks.wanting(wanted("hq", &secret)).ends_with("it updates"));
     }
 }

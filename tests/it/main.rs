@@ -19,6 +19,7 @@ mod login;
 mod network;
 mod password;
 mod pause;
+mod policy;
 mod read_only;
 mod resumable;
 mod site;

@@ -141,6 +141,17 @@ impl Cluster {
         self.dir.path().join("agent")
     }
 
+    /// The agent's configuration file, which a test may write before it starts the agent.
+    pub fn agent_config(&self) -> PathBuf {
+        self.dir.path().join("agent.toml")
+    }
+
+    /// The flag of the agent's configuration, if a test has written one.
+    fn config_args(&self) -> Vec<std::ffi::OsString> {
+        let file = self.agent_config();
+        if file.exists() { vec!["--config".into(), file.into()] } else { Vec::new() }
+    }
+
     /// Where a table of the connection `jira` lies.
     pub fn table_dir(&self, table: &str) -> PathBuf {
         self.relay_data().join("lake").join("sales").join("jira").join(table)
@@ -173,6 +184,7 @@ impl Cluster {
         command
             .args(["run", "--log-format", "json", "--log-level", "debug", "--state"])
             .arg(self.agent_state())
+            .args(self.config_args())
             .envs(settings.iter().copied());
         self.agent = Some(Process::spawn("agent", command));
     }
@@ -253,7 +265,7 @@ impl Cluster {
     /// Runs `uplink-agent` with the agent's state folder.
     pub async fn on_premises(&self, args: &[&str], stdin: &str) -> Printed {
         let mut command = Command::new(Binaries::built().path("uplink-agent"));
-        command.args(args).arg("--state").arg(self.agent_state());
+        command.args(args).arg("--state").arg(self.agent_state()).args(self.config_args());
         run(command, stdin).await
     }
 

@@ -1,12 +1,14 @@
 //! `pause` and `resume`: orders to the agent that runs with this state folder, now or later.
 
-use crate::cli::{Common, Pause};
+use crate::breaker;
+use crate::cli::{Common, Pause, Resume};
 use crate::clock;
 use crate::error::{EXIT_DONE, Error};
 use crate::identity::Identity;
 use crate::lock;
 use crate::orders;
 use crate::paths::Paths;
+use protocol::site::SiteAddress;
 use serde_json::json;
 
 pub(super) fn pause(given: &Pause, common: &Common, paths: &Paths) -> Result<u8, Error> {
@@ -30,8 +32,11 @@ pub(super) fn pause(given: &Pause, common: &Common, paths: &Paths) -> Result<u8,
     Ok(EXIT_DONE)
 }
 
-pub(super) fn resume(common: &Common, paths: &Paths) -> Result<u8, Error> {
+pub(super) fn resume(given: &Resume, common: &Common, paths: &Paths) -> Result<u8, Error> {
     Identity::require(paths)?;
+    if let Some(account) = &given.account {
+        return forgive(account, given.site.as_deref(), common, paths);
+    }
     let was_paused = orders::resume(paths)?;
     if common.json {
         println!("{}", json!({"paused": false, "was_paused": was_paused}));
@@ -39,6 +44,20 @@ pub(super) fn resume(common: &Common, paths: &Paths) -> Result<u8, Error> {
         println!("Resumed: the agent takes work again within a second");
     } else {
         println!("The agent was not paused");
+    }
+    Ok(EXIT_DONE)
+}
+
+fn forgive(account: &str, site: Option<&str>, common: &Common, paths: &Paths) -> Result<u8, Error> {
+    let site = site.map(SiteAddress::parse).transpose();
+    let site = site.map_err(|error| Error::Usage(format!("--site: {error}")))?;
+    let forgiven = breaker::forgive(paths, account, site.as_ref())?;
+    if common.json {
+        println!("{}", json!({"account": account, "forgiven": forgiven}));
+    } else if forgiven > 0 {
+        println!("The refused logins of {account} are forgotten; the next run tries again");
+    } else {
+        println!("No login of {account} was refused");
     }
     Ok(EXIT_DONE)
 }

@@ -2,15 +2,17 @@
 
 use crate::error::Error;
 use config::{File, FileFormat, Map, Source, Value, ValueKind};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Display;
 use std::path::Path;
 
-/// Keys of a `[[jira]]` entry, which the defaults can only show in a comment.
-const ENTRY_KEYS: [&str; 10] = [
+/// Keys of `[[jira]]` and `[[mask]]` entries, which the defaults can only show in a comment.
+const ENTRY_KEYS: &[&str] = &[
     "jira[].url",
     "jira[].username",
     "jira[].password_file",
+    "jira[].password_credential",
+    "jira[].password_env",
     "jira[].ca_file",
     "jira[].proxy",
     "jira[].proxy_username",
@@ -18,6 +20,9 @@ const ENTRY_KEYS: [&str; 10] = [
     "jira[].client_certificate_file",
     "jira[].connect_timeout_ms",
     "jira[].read_timeout_ms",
+    "mask[].columns",
+    "mask[].with",
+    "mask[].salt_file",
 ];
 
 /// Names less alike than this are no help.
@@ -67,6 +72,17 @@ impl Layer {
     }
 }
 
+/// Where keys stand.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Places(BTreeMap<String, String>);
+
+impl Places {
+    /// File and line, the environment variable, or that it is a default.
+    pub(crate) fn of(&self, key: &str) -> String {
+        self.0.get(key).cloned().unwrap_or_else(|| "the defaults".to_owned())
+    }
+}
+
 /// All sources, the weakest first. The first one says which keys exist.
 pub(super) struct Layers {
     known: BTreeSet<String>,
@@ -75,7 +91,8 @@ pub(super) struct Layers {
 
 impl Layers {
     pub(super) fn new(defaults: Layer) -> Self {
-        let known = defaults.keys.iter().cloned().chain(ENTRY_KEYS.map(str::to_owned)).collect();
+        let known =
+            defaults.keys.iter().cloned().chain(ENTRY_KEYS.iter().map(|key| (*key).to_owned())).collect();
         Self { known, layers: vec![defaults] }
     }
 
@@ -101,6 +118,27 @@ impl Layers {
             .find(|layer| layer.keys.iter().any(|held| *held == plain || held.starts_with(&plain)))
             .map_or_else(|| "the configuration".to_owned(), |layer| layer.place_of(&plain));
         Error::BadValue { key: key.to_owned(), place, reason: reason.to_string() }
+    }
+
+    /// Where the strongest source of each key stands; the n-th entry of a list under `name[n]`.
+    pub(super) fn places(&self) -> Places {
+        let mut places = BTreeMap::new();
+        for layer in &self.layers {
+            for key in &layer.keys {
+                places.insert(key.clone(), layer.place_of(key));
+            }
+            if let Origin::File { name, text } = &layer.origin {
+                for list in ["jira", "mask"] {
+                    let header = format!("[[{list}]]");
+                    let starts =
+                        text.lines().enumerate().filter(|(_, line)| line.trim().starts_with(&header));
+                    for (nth, (line, _)) in starts.enumerate() {
+                        places.insert(format!("{list}[{nth}]"), format!("{name}, line {}", line + 1));
+                    }
+                }
+            }
+        }
+        Places(places)
     }
 
     /// The nearest by the whole key, or a key of the same name in another section.

@@ -232,6 +232,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 .or_else(|| self.premises.audit_trouble()),
             jiras: self.premises.health.report(),
             last_error: self.premises.board.last_trouble(),
+            mask_key: self.runs.mask_key(),
         };
         if self.told.as_ref() == Some(&message) {
             return Ok(());

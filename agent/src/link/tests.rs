@@ -1,11 +1,14 @@
 use super::driver::Driver;
 use super::*;
 use crate::audit::Audit;
+use crate::breaker::Breaker;
 use crate::health::Health;
 use crate::identity::tests::identity;
+use crate::journal::Journal;
 use crate::orders::{Halt, Standing};
 use crate::paths::ConfigFile;
 use crate::policy::Policy;
+use crate::policy::volume::Volume;
 use crate::secrets::Opener;
 use crate::signer::Signer;
 use crate::status::{Board, Who};
@@ -48,6 +51,7 @@ fn premises() -> Arc<Premises> {
     };
     let (identity, policy) =
         (identity(), Policy::new(Vec::new(), defaults.limits.clone(), defaults.requests));
+    let nowhere = crate::identity::tests::paths_in(std::path::Path::new("/nonexistent"));
     Arc::new(Premises {
         health: Health::new(&policy, &defaults.health),
         policy,
@@ -57,6 +61,9 @@ fn premises() -> Arc<Premises> {
         limits: defaults.limits,
         board: Board::new(who),
         standing: watch::Sender::new(Standing::default()).subscribe(),
+        volume: Volume::load(None, &nowhere, chrono::NaiveDate::default()),
+        journal: Journal::new(&nowhere),
+        breaker: Breaker::new(&nowhere),
     })
 }
 
@@ -68,7 +75,13 @@ async fn session(heartbeat: Duration) -> (Session<DuplexStream>, Relay) {
 
 /// What an agent without work and without a permitted Jira says.
 fn health(paused: Option<&str>) -> AgentMessage {
-    AgentMessage::Health { runs: 0, paused: paused.map(str::to_owned), jiras: Vec::new(), last_error: None }
+    AgentMessage::Health {
+        runs: 0,
+        paused: paused.map(str::to_owned),
+        jiras: Vec::new(),
+        last_error: None,
+        mask_key: None,
+    }
 }
 
 async fn hear(relay: &mut Relay) -> AgentMessage {

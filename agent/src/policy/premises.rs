@@ -2,7 +2,7 @@
 
 use super::way;
 use crate::cli::Premises;
-use crate::config::Config;
+use crate::config::{Config, LocalJira};
 use crate::error::Error;
 use crate::paths::Paths;
 use crate::private_file::{self, Durability};
@@ -25,13 +25,24 @@ pub(crate) struct PermittedSite {
     pub(crate) accounts: Vec<LocalAccount>,
 }
 
-/// An account whose password is in a file of the premises.
+/// An account whose password is on the premises.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LocalAccount {
     /// Its name; empty for a personal access token.
     pub(crate) username: String,
-    /// The file.
-    pub(crate) password_file: PathBuf,
+    /// Where.
+    pub(crate) secret: LocalSecret,
+}
+
+/// Where the premises keep a password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum LocalSecret {
+    /// The first line of a file.
+    File(PathBuf),
+    /// A credential that systemd hands to the service, by name.
+    Credential(String),
+    /// An environment variable, by name.
+    Environment(String),
 }
 
 /// What `enroll` was told, kept in the state folder.
@@ -70,12 +81,35 @@ pub(crate) fn gather(config: &Config, paths: &Paths, given: &Premises) -> Result
         if own_ca.is_some() {
             site.ca_pem = own_ca;
         }
-        if let Some(file) = entry.password_file.get() {
-            site.accounts
-                .push(LocalAccount { username: entry.username.clone(), password_file: file.to_owned() });
+        if let Some(secret) = local_secret(entry, paths)? {
+            site.accounts.push(LocalAccount { username: entry.username.clone(), secret });
         }
     }
     Ok(sites)
+}
+
+/// Where the password of an entry is, if it is on the premises.
+fn local_secret(entry: &LocalJira, paths: &Paths) -> Result<Option<LocalSecret>, Error> {
+    let named = |name: &str| (!name.is_empty()).then(|| name.to_owned());
+    let mut places = [
+        entry.password_file.get().map(|path| LocalSecret::File(path.to_owned())),
+        named(&entry.password_credential).map(LocalSecret::Credential),
+        named(&entry.password_env).map(LocalSecret::Environment),
+    ]
+    .into_iter()
+    .flatten();
+    let secret = places.next();
+    if places.next().is_some() {
+        return Err(Error::BadValue {
+            key: "jira[]".to_owned(),
+            place: paths.config.path().display().to_string(),
+            reason: format!(
+                "{} names more than one of password_file, password_credential and password_env",
+                entry.url
+            ),
+        });
+    }
+    Ok(secret)
 }
 
 /// Keeps what `enroll` was told, beside what an earlier one was told.

@@ -183,7 +183,8 @@ fn addresses_of_enrolment_configuration_and_command_line_are_all_permitted_once(
     let sites = gather(&config, &paths, &premises("https://given")).unwrap();
     let names: Vec<_> = sites.iter().map(|site| site.address.as_str()).collect();
     assert_eq!(names, ["https://given", "https://enrolled", "https://configured"]);
-    let account = LocalAccount { username: "reader".to_owned(), password_file: place.path().join("pw") };
+    let account =
+        LocalAccount { username: "reader".to_owned(), secret: LocalSecret::File(place.path().join("pw")) };
     assert_eq!(sites[2].accounts, [account]);
 }
 

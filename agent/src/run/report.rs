@@ -1,5 +1,6 @@
 //! The engine's figures and failures in the words of the wire.
 
+use crate::policy::Decision;
 use jira::{Phase, Summary};
 use protocol::control::{Failure, Progress, RunResult, RunWarning, TableResult};
 use std::collections::BTreeMap;
@@ -47,7 +48,21 @@ pub(super) fn complete(progress: &mut Progress, summary: &Summary) {
 }
 
 /// What a finished run read.
-pub(super) fn result(summary: &Summary, bytes_sent: &BTreeMap<String, u64>, last: &Progress) -> RunResult {
+pub(super) fn result(
+    summary: &Summary,
+    bytes_sent: &BTreeMap<String, u64>,
+    last: &Progress,
+    decisions: &[Decision],
+) -> RunResult {
+    let (policy, warned): (Vec<jira::Warning>, Vec<jira::Warning>) =
+        summary.warnings.iter().cloned().partition(jira::Warning::is_policy);
+    // The line that a rule stands on stays on the premises.
+    let decided = decisions.iter().map(|decision| jira::Warning {
+        code: decision.code.clone(),
+        message: decision.message.clone(),
+        count: decision.count,
+    });
+    let policy: Vec<jira::Warning> = decided.chain(policy).collect();
     let figure =
         |figures: &BTreeMap<String, u64>, table: &str| figures.get(table).copied().unwrap_or_default();
     let real = summary.rows.iter().filter(|(table, _)| !table.starts_with('_'));
@@ -64,7 +79,8 @@ pub(super) fn result(summary: &Summary, bytes_sent: &BTreeMap<String, u64>, last
         tables: tables.collect(),
         watermark_ms: summary.watermark.as_ref().map(|watermark| watermark.until.timestamp_millis()),
         issues_counted: summary.issues_total,
-        warnings: warnings(&summary.warnings),
+        warnings: warnings(&warned),
+        policy: warnings(&policy),
         progress: last.clone(),
     }
 }
@@ -107,6 +123,7 @@ fn hint(error: &jira::Error) -> &'static str {
         "wrong_context_path" => {
             "give the whole address with `uplinkctl connection update NAME --url` and permit it on the premises with --allow-jira"
         }
+        "masks_differ" => "extract again; the premises see the key with `uplink-agent mask-key show`",
         "tls_untrusted" => "name the authority of Jira's certificate on the premises with `--jira-ca FILE`",
         "unreachable" => "check from the agent's machine that this address answers, then extract again",
         _ if error.is_retryable_later() => "the same extraction may succeed later",

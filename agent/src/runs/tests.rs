@@ -52,6 +52,9 @@ fn bench() -> Bench {
         standing: watch::Sender::new(Standing::default()).subscribe(),
         audit: audit.clone(),
         signer: Arc::new(Signer::new(&identity).unwrap()),
+        volume: Volume::load(None, &paths, chrono::NaiveDate::default()),
+        journal: Journal::new(&paths),
+        breaker: Breaker::new(&paths),
     };
     let (runs, said) = Runs::new(Arc::new(premises));
     Bench { runs, said, sealed, writer, paths, _place: place }

@@ -2,7 +2,7 @@
 //! (Arrow's own builders cannot be cut back.)
 
 use crate::tables::ColumnType;
-use crate::timestamp::{parse_date, parse_timestamp};
+use crate::timestamp::{parse_date, parse_timestamp, write_date, write_timestamp};
 use arrow_array::types::{ArrowPrimitiveType, Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{ArrayRef, BooleanArray, PrimitiveArray, StringArray};
 use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
@@ -31,6 +31,11 @@ pub(crate) enum Column {
     Timestamp(Numbers<TimestampMicrosecondType>),
     Bool(Bools),
     Text(Texts),
+    /// Texts on their way out that stand for values of another type.
+    Rewritten {
+        was: ColumnType,
+        texts: Texts,
+    },
 }
 
 macro_rules! each {
@@ -42,6 +47,7 @@ macro_rules! each {
             Column::Timestamp($inner) => $body,
             Column::Bool($inner) => $body,
             Column::Text($inner) => $body,
+            Column::Rewritten { texts: $inner, .. } => $body,
         }
     };
 }
@@ -93,7 +99,7 @@ impl Column {
             Self::Date(numbers) => numbers.push(text(cell).and_then(parse_date)),
             Self::Timestamp(numbers) => numbers.push(text(cell).and_then(parse_timestamp)),
             Self::Bool(bools) => bools.push(boolean(cell)),
-            Self::Text(texts) => texts.push(cell),
+            Self::Text(texts) | Self::Rewritten { texts, .. } => texts.push(cell),
         }
     }
 
@@ -112,7 +118,83 @@ impl Column {
             Self::Timestamp(numbers) => Arc::new(numbers.take()?.with_timezone("UTC")),
             Self::Bool(bools) => Arc::new(bools.take()),
             Self::Text(texts) => Arc::new(texts.take()?),
+            Self::Rewritten { was, texts } => {
+                let (was, array) = (*was, texts.take()?);
+                *self = Self::new(was);
+                Arc::new(array)
+            }
         })
+    }
+
+    /// Makes the column one of texts, each what `map` makes of the row's value as text; null stays null, and where `map` gives false
+    /// the cell becomes null. The next rows are appended in the column's own type: call this when nothing follows but [`Self::take`].
+    pub(crate) fn rewrite(&mut self, mut map: impl FnMut(usize, &str, &mut String) -> bool) {
+        let mut texts = Texts::new();
+        let mut clear = String::new();
+        for row in 0..self.len() {
+            clear.clear();
+            let kept = self.write_value(row, &mut clear) && {
+                let start = texts.values.len();
+                let kept = map(row, &clear, &mut texts.values);
+                if !kept {
+                    texts.values.truncate(start);
+                }
+                kept
+            };
+            if kept {
+                texts.end();
+            } else {
+                texts.push_nulls(1);
+            }
+        }
+        *self = Self::Rewritten { was: self.column_type(), texts };
+    }
+
+    /// Makes these rows null; nothing of their values stays.
+    pub(crate) fn blank(&mut self, rows: &[usize]) {
+        let mut kept = Self::new(self.column_type());
+        for row in 0..self.len() {
+            match self.cell_at(row).filter(|_| !rows.contains(&row)) {
+                Some(cell) => drop(kept.push(cell)),
+                None => each!(&mut kept, inner => inner.push_nulls(1)),
+            }
+        }
+        *self = kept;
+    }
+
+    /// An integer or a text of a row.
+    fn cell_at(&self, row: usize) -> Option<Cell<'_>> {
+        self.text_at(row).map(Cell::Text).or_else(|| self.i64_at(row).map(Cell::I64))
+    }
+
+    /// Appends a row's value as text, as the documentation writes it; false for null.
+    fn write_value(&self, row: usize, out: &mut String) -> bool {
+        match self {
+            Self::I64(numbers) => numbers.at(row).map(|value| out.push_str(&value.to_string())).is_some(),
+            Self::F64(numbers) => numbers.at(row).map(|value| out.push_str(&value.to_string())).is_some(),
+            Self::Date(days) => days.at(row).map(|days| write_date(days, out)).is_some(),
+            Self::Timestamp(instants) => {
+                instants.at(row).map(|micros| write_timestamp(micros, out)).is_some()
+            }
+            Self::Bool(bools) => {
+                bools.at(row).map(|value| out.push_str(if value { "true" } else { "false" })).is_some()
+            }
+            Self::Text(texts) | Self::Rewritten { texts, .. } => {
+                texts.at(row).map(|text| out.push_str(text)).is_some()
+            }
+        }
+    }
+
+    fn column_type(&self) -> ColumnType {
+        match self {
+            Self::I64(_) => ColumnType::I64,
+            Self::F64(_) => ColumnType::F64,
+            Self::Date(_) => ColumnType::Date,
+            Self::Timestamp(_) => ColumnType::Timestamp,
+            Self::Bool(_) => ColumnType::Bool,
+            Self::Text(_) => ColumnType::Text,
+            Self::Rewritten { was, .. } => *was,
+        }
     }
 
     /// Integer or instant of a row.
@@ -120,14 +202,14 @@ impl Column {
         match self {
             Self::I64(numbers) => numbers.at(row),
             Self::Timestamp(numbers) => numbers.at(row),
-            Self::F64(_) | Self::Date(_) | Self::Bool(_) | Self::Text(_) => None,
+            Self::F64(_) | Self::Date(_) | Self::Bool(_) | Self::Text(_) | Self::Rewritten { .. } => None,
         }
     }
 
     /// Text of a row.
     pub(crate) fn text_at(&self, row: usize) -> Option<&str> {
         match self {
-            Self::Text(texts) => texts.at(row),
+            Self::Text(texts) | Self::Rewritten { texts, .. } => texts.at(row),
             Self::I64(_) | Self::F64(_) | Self::Date(_) | Self::Timestamp(_) | Self::Bool(_) => None,
         }
     }
@@ -257,6 +339,10 @@ impl Bools {
         self.values.append(value.unwrap_or_default());
         self.valid.append(value.is_some());
         value.is_some()
+    }
+
+    fn at(&self, row: usize) -> Option<bool> {
+        (row < self.valid.len() && self.valid.get_bit(row)).then(|| self.values.get_bit(row))
     }
 
     fn repeat(&mut self, row: usize, copies: usize) {

@@ -1,6 +1,7 @@
 //! The columns of a table in a run: what the catalogue fixes and what the site's custom fields add.
 
 use crate::fields::IssueSchema;
+use crate::mask::{ColumnMask, Masking};
 use crate::part::PartColumn;
 use crate::tables::{ColumnType, REPLACED_COLUMN, Table};
 
@@ -24,14 +25,25 @@ pub(super) fn types(table: Table, schema: &IssueSchema) -> impl Iterator<Item = 
     fixed.chain(custom).chain(spec.helpers.iter().map(|column| column.column_type))
 }
 
-/// The columns of a part.
-pub(super) fn columns(table: Table, schema: &IssueSchema) -> Vec<PartColumn> {
+/// The columns of a part: without those that do not leave, and as the others leave.
+pub(super) fn columns(table: Table, schema: &IssueSchema, masking: &Masking) -> Vec<PartColumn> {
+    let masked = |(place, mut column): (usize, PartColumn)| {
+        let mask = masking.column(table, place);
+        column.column_type = mask.column_type(column.column_type);
+        column.mask = mask.label();
+        (!matches!(mask, ColumnMask::Drop)).then_some(column)
+    };
+    clear_columns(table, schema).into_iter().enumerate().filter_map(masked).collect()
+}
+
+fn clear_columns(table: Table, schema: &IssueSchema) -> Vec<PartColumn> {
     let spec = table.spec();
     let varied = VARIED.iter().find(|(of, _)| *of == table).map_or(&[][..], |(_, names)| names);
     let fixed = spec.columns.iter().map(|column| PartColumn {
         name: column.name.to_owned(),
         column_type: column.column_type,
         field_id: None,
+        mask: None,
         is_key: spec.key.contains(&column.name),
         is_varied: column.column_type == ColumnType::Timestamp || varied.contains(&column.name),
     });
@@ -40,6 +52,7 @@ pub(super) fn columns(table: Table, schema: &IssueSchema) -> Vec<PartColumn> {
         name: column.name.clone(),
         column_type: column.custom_type.column_type(),
         field_id: Some(column.field_id()),
+        mask: None,
         is_key: false,
         is_varied: false,
     });
@@ -52,6 +65,7 @@ pub(super) fn replaced_column() -> PartColumn {
         name: REPLACED_COLUMN.to_owned(),
         column_type: ColumnType::I64,
         field_id: None,
+        mask: None,
         is_key: true,
         is_varied: true,
     }

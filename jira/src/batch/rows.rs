@@ -142,9 +142,39 @@ impl RowBuffer {
         std::mem::take(&mut self.misfits).into_iter().map(|misfit| misfit.column)
     }
 
-    /// Hands out the first `visible` columns as arrays and starts empty.
-    pub(crate) fn take(&mut self, visible: usize) -> Result<Vec<ArrayRef>, ArrowError> {
-        let arrays = self.columns.iter_mut().take(visible).map(Column::take).collect();
+    /// Replaces every value of a column by the text that `map` makes of it; null stays null. The column holds texts then.
+    pub(crate) fn map_text(&mut self, column: usize, mut map: impl FnMut(&str, &mut String)) {
+        if let Some(column) = self.columns.get_mut(column) {
+            column.rewrite(|_, text, out| {
+                map(text, out);
+                true
+            });
+        }
+    }
+
+    /// Makes the cells of these rows null.
+    pub(crate) fn blank(&mut self, column: usize, rows: &[usize]) {
+        if let Some(column) = self.columns.get_mut(column) {
+            column.blank(rows);
+        }
+    }
+
+    /// As [`Self::map_text`], told the row; where `map` gives false the cell becomes null.
+    pub(crate) fn rewrite_text(&mut self, column: usize, map: impl FnMut(usize, &str, &mut String) -> bool) {
+        if let Some(column) = self.columns.get_mut(column) {
+            column.rewrite(map);
+        }
+    }
+
+    /// Hands out those of the first `visible` columns that `keep` wants, as arrays, and starts empty.
+    pub(crate) fn take(
+        &mut self,
+        visible: usize,
+        keep: impl Fn(usize) -> bool,
+    ) -> Result<Vec<ArrayRef>, ArrowError> {
+        let columns = self.columns.iter_mut().take(visible).enumerate();
+        let kept = columns.filter(|(place, _)| keep(*place));
+        let arrays = kept.map(|(_, column)| column.take()).collect();
         for column in &mut self.columns {
             column.truncate(0);
         }

@@ -14,7 +14,7 @@ pub(crate) fn put_custom(buffer: &mut RowBuffer, at: (usize, usize), custom_type
         return buffer.put(column, row, Cell::Null);
     }
     match custom_type {
-        CustomType::Json => put_json(buffer, column, row, json),
+        CustomType::Json | CustomType::Users => put_json(buffer, column, row, json),
         CustomType::Number => put_number(buffer, column, row, json),
         CustomType::Date | CustomType::Timestamp => put_text_form(buffer, column, row, json),
         CustomType::Text | CustomType::Option | CustomType::User | CustomType::Group

@@ -109,7 +109,7 @@ impl IssueNotes {
 }
 
 /// Asked once per issue before any of its rows is kept.
-pub(crate) type Accept<'s> = &'s mut dyn FnMut(&IssueHead) -> bool;
+pub(crate) type Accept<'s> = &'s mut dyn FnMut(&IssueHead<'_>) -> bool;
 
 /// Reads a search answer. After an error the buffers and notes are as before.
 pub(crate) fn read_page(
@@ -198,8 +198,14 @@ impl Page<'_> {
 
     /// Keeps or drops the rows of the issue that was just read.
     fn decide(&mut self, seen: &mut IssueSeen, read: &ReadIssue, marks: Marks) {
-        let head = IssueHead { id: seen.id, created_ms: seen.created_ms, updated_ms: seen.updated_ms };
-        seen.accepted = (self.accept)(&head);
+        let head = IssueHead {
+            id: seen.id,
+            project_key: seen.project_key.as_deref(),
+            created_ms: seen.created_ms,
+            updated_ms: seen.updated_ms,
+        };
+        let accepted = (self.accept)(&head);
+        seen.accepted = accepted;
         if !seen.accepted {
             return self.buffers.truncate(marks);
         }

@@ -46,7 +46,7 @@ impl PassGate {
 }
 
 impl Gate {
-    fn offer(&mut self, head: &IssueHead) -> bool {
+    fn offer(&mut self, head: &IssueHead<'_>) -> bool {
         match self {
             Self::Once(taken) => taken.insert(head.id),
             Self::Pass(pass) => !pass.is_unchanged(head.id, head.updated_ms) && pass.taken().insert(head.id),
@@ -166,8 +166,13 @@ impl<'a> Rows<'a> {
 impl PageTaker for Rows<'_> {
     fn take(&mut self, json: &str) -> Result<PageHead, DecodeError> {
         let mut offered = Vec::new();
-        let gate = &mut self.gate;
-        let mut accept = |head: &IssueHead| {
+        let (gate, narrowing) = (&mut self.gate, &self.run.spec.narrowing);
+        let mut refused = 0;
+        let mut accept = |head: &IssueHead<'_>| {
+            if !narrowing.permits_row_of(head.project_key) {
+                refused += 1;
+                return false;
+            }
             let accepted = gate.offer(head);
             if accepted {
                 offered.push(Accepted {
@@ -181,6 +186,7 @@ impl PageTaker for Rows<'_> {
         let page = self.writer.sink.issue_page(json, &mut accept);
         match &page {
             Ok(_) => {
+                self.writer.sink.note_withheld(refused);
                 self.run.add_issues_read(offered.len());
                 self.accepted.append(&mut offered);
                 self.writer.count_bytes(Table::Issues, json.len());

@@ -6,8 +6,10 @@ use crate::client::allow::{Read, SearchAsk};
 use crate::decode::{PageHead, decode_heads};
 use crate::error::Error;
 use crate::extraction::events::{Event, Phase, Progress};
+use crate::extraction::scope::Scope;
 use crate::fields::IssueSchema;
 use crate::jql::{Axis, Jql, UserClause};
+use crate::mask::Masking;
 use crate::paging::range::{Range, floor_second};
 use crate::spec::{Spec, SpecError};
 use crate::tables::Table;
@@ -15,7 +17,7 @@ use crate::unit::UnitId;
 use crate::warning::{Warning, Warnings};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{SetOnce, mpsc};
 use tokio::time::Instant;
@@ -34,6 +36,9 @@ pub(crate) struct Run {
     user: Option<UserClause>,
     events: mpsc::Sender<Result<Event, Error>>,
     schema: SetOnce<Arc<IssueSchema>>,
+    masking: SetOnce<Arc<Masking>>,
+    /// Settled after the login where projects are narrowed.
+    scope: OnceLock<Scope>,
     tally: Mutex<Tally>,
     window: AtomicU64,
     units: AtomicU64,
@@ -65,6 +70,8 @@ impl Run {
             user,
             events,
             schema: SetOnce::new(),
+            masking: SetOnce::new(),
+            scope: OnceLock::new(),
             tally: Mutex::new(Tally::default()),
             window: AtomicU64::new(SEARCH_WINDOW),
             units: AtomicU64::new(0),
@@ -90,7 +97,18 @@ impl Run {
             Axis::Created => jql,
             Axis::Updated => jql.from(Axis::Created, bounds.from).before(Axis::Created, bounds.to),
         };
-        jql.projects(&self.spec.projects).user(self.user.as_ref())
+        let jql = match self.scope.get() {
+            Some(scope) => jql.projects(&scope.only).not_projects(&scope.never),
+            None => jql.projects(&self.spec.projects),
+        };
+        jql.user(self.user.as_ref())
+    }
+
+    /// Fixes the projects of every search.
+    pub(crate) fn set_scope(&self, scope: Scope) {
+        if self.scope.set(scope).is_err() {
+            tracing::error!("the projects of a run were set twice");
+        }
     }
 
     /// How many issues Jira counts.
@@ -138,9 +156,15 @@ impl Run {
 
     pub(crate) fn set_schema(&self, schema: IssueSchema) {
         // Set once, by the task that prepares the run.
-        if self.schema.set(Arc::new(schema)).is_err() {
+        let masking = Masking::settle(&self.spec.narrowing, &schema);
+        if self.masking.set(Arc::new(masking)).is_err() || self.schema.set(Arc::new(schema)).is_err() {
             tracing::error!(event = "columns_set_twice", "the columns of a run were set twice");
         }
+    }
+
+    /// What is masked in the run, as soon as its columns are known.
+    pub(crate) async fn masking(&self) -> Arc<Masking> {
+        Arc::clone(self.masking.wait().await)
     }
 
     /// The columns of the run, as soon as they are known.

@@ -4,13 +4,13 @@ use crate::client::allow::{Read, SearchAsk};
 use crate::decode::{DecodeError, PageHead, decode_heads};
 use crate::error::{Error, UnreachableCause};
 use crate::extraction::run::{HEADS_PER_PAGE, Run, head_fields};
+use crate::extraction::scope;
 use crate::jql::{Axis, Jql};
 use crate::paging::keyset::{KeySet, Seen, Step};
 use crate::paging::range::Range;
 use crate::paging::second::{Second, SecondStep};
 use crate::spec::ProjectKey;
 use crate::tables::Table;
-use serde::Deserialize;
 use std::collections::HashMap;
 
 /// Times that a page whose JSON ends early is asked for.
@@ -232,22 +232,10 @@ fn seen(page: &PageHead, axis: Axis) -> Vec<Seen> {
     page.issues.iter().map(|issue| Seen { id: issue.id, time_ms: time_of(issue) }).collect()
 }
 
-/// The projects to split a second by. Archived ones are left out: searches do not know them.
+/// The projects to split a second by.
 async fn project_keys(run: &Run) -> Result<Vec<ProjectKey>, Error> {
-    #[derive(Deserialize)]
-    struct Project {
-        key: String,
-        #[serde(default)]
-        archived: bool,
-    }
     if !run.spec.projects.is_empty() {
         return Ok(run.spec.projects.clone());
     }
-    let json = run.client.read(&Read::Project).await?;
-    run.count_bytes(Table::Issues, json.len());
-    let projects: Vec<Project> = serde_json::from_str(&json)
-        .map_err(|error| Error::Undecodable { what: Read::Project.what(), detail: error.to_string() })?;
-    let keys =
-        projects.iter().filter(|project| !project.archived).map(|project| ProjectKey::parse(&project.key));
-    Ok(keys.collect::<Result<_, _>>()?)
+    scope::visible_projects(run).await
 }

@@ -26,7 +26,8 @@ impl<'a> UnitWriter<'a> {
         let schema = run.schema().await;
         let unit = run.next_unit(kind);
         let place = Place { unit: unit.clone(), generation };
-        let sink = Sink::new(schema, &run.spec.tables, place, run.client.limits().part_bytes);
+        let sink = Sink::new(schema, &run.spec.tables, place, run.client.limits().part_bytes)
+            .masked(run.masking().await);
         Self { run, unit, sink, parts: 0, bytes: BTreeMap::new() }
     }
 

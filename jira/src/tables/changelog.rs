@@ -9,6 +9,9 @@ pub(crate) const ITEM_INDEX: usize = 2;
 pub(crate) const SHARED: &[usize] = &[HISTORY_ID, 3, 4];
 /// First of the columns that belong to one item.
 pub(crate) const FIRST_OF_ITEM: usize = 5;
+/// The changed field, and whether it is one of Jira's own.
+pub(crate) const FIELD: usize = FIRST_OF_ITEM;
+pub(crate) const FIELD_TYPE: usize = FIRST_OF_ITEM + 1;
 /// What stands before the path of a column that belongs to one item.
 pub(crate) const ITEM_PATH: &str = "items[].";
 

@@ -2,6 +2,8 @@
 
 use super::{ColumnSpec, ColumnType, TableSpec, flag, int, made, text, user};
 
+pub(crate) const PROJECT_KEY: usize = 1;
+
 pub(crate) const USER_ID: usize = 0;
 pub(crate) const USER_NAME: usize = 1;
 pub(crate) const USER_KEY: usize = 7;

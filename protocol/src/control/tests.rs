@@ -61,6 +61,7 @@ fn result() -> RunResult {
         tables: [("issues".to_owned(), table)].into(),
         watermark_ms: Some(5),
         issues_counted: Some(1),
+        policy: Vec::new(),
         warnings: vec![RunWarning { code: "c".into(), message: "m".into(), count: 2 }],
         progress: Progress::default(),
     }
@@ -104,7 +105,7 @@ fn agent_messages() -> Vec<(AgentMessage, serde_json::Value)> {
         ),
         (AgentMessage::TestResult { request: "r".into(), report }, json!(null)),
         (
-            AgentMessage::Health { runs: 1, paused: None, jiras: vec![], last_error: None },
+            AgentMessage::Health { runs: 1, paused: None, jiras: vec![], last_error: None, mask_key: None },
             json!({"type": "health", "runs": 1, "paused": null}),
         ),
         (AgentMessage::UnknownMessage { got: "x".into() }, json!({"type": "unknown_message", "got": "x"})),
@@ -244,7 +245,10 @@ fn part_ids_of_another_form_are_told() {
 #[test]
 fn a_health_message_of_an_older_agent_and_a_state_of_a_newer_one_are_read() {
     let old: AgentMessage = serde_json::from_str(r#"{"type":"health","runs":1,"paused":null}"#).unwrap();
-    assert_eq!(old, AgentMessage::Health { runs: 1, paused: None, jiras: vec![], last_error: None });
+    assert_eq!(
+        old,
+        AgentMessage::Health { mask_key: None, runs: 1, paused: None, jiras: vec![], last_error: None }
+    );
     let new: JiraHealth = serde_json::from_str(r#"{"site":"https://j","state":"sleeping"}"#).unwrap();
     assert_eq!(new.state, JiraState::Unknown);
 }

@@ -9,7 +9,7 @@ use crate::run::board::Live;
 use crate::run::document::RunDocument;
 use crate::run::drive::{self, run_number};
 use crate::store::{CancelAnswer, Run, StoreError};
-use crate::uplinks::Order;
+use crate::uplinks::{Order, Wanted};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
@@ -181,7 +181,8 @@ pub(super) async fn document(node: &Node, run: &Run) -> Result<RunDocument, Stor
     }
     let Ok(connection) = node.store.connection(&run.connection).await else { return Ok(document) };
     let uplink = connection.uplink.unwrap_or_default();
-    Ok(document.waiting_for(node.uplinks.wanting(&uplink, &connection.sealed)))
+    let wanted = Wanted { uplink: &uplink, sealed: &connection.sealed, mask_key: run.begun_with() };
+    Ok(document.waiting_for(node.uplinks.wanting(wanted)))
 }
 
 fn number(id: &str) -> Result<i64, Problem> {

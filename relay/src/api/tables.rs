@@ -3,7 +3,7 @@
 use super::input::{Params, Place, check_name};
 use super::problem::Problem;
 use crate::clock;
-use crate::lake::{ColumnInfo, TablePlace};
+use crate::lake::TablePlace;
 use crate::node::Shared;
 use crate::run::catalogue;
 use crate::store::TableRow;
@@ -59,15 +59,7 @@ pub(super) async fn show(
         return Err(Problem::new(StatusCode::NOT_FOUND, "table_not_found", detail)
             .hint("`uplinkctl table list` shows the tables; an extraction fills them"));
     };
-    let schema: Vec<Value> = preview.columns.iter().map(column).collect();
-    Ok(Json(json!({ "schema": schema, "rows": preview.rows, "path": node.lake.path(&place) })))
-}
-
-fn column(column: &ColumnInfo) -> Value {
-    match &column.field_id {
-        Some(field_id) => json!({ "name": column.name, "type": column.type_name, "field_id": field_id }),
-        None => json!({ "name": column.name, "type": column.type_name }),
-    }
+    Ok(Json(json!({ "schema": preview.columns, "rows": preview.rows, "path": node.lake.path(&place) })))
 }
 
 fn document(table: &TableRow) -> Value {

@@ -89,17 +89,18 @@ fn agent_document(node: &Node, agent: &Agent) -> Value {
 
 /// What the agent told last. `healthy` means that every Jira that its premises permit answered it lately; null: not known yet.
 fn health_document(here: &Presence) -> Value {
-    let is = |state: JiraState| here.jiras.iter().any(|jira| jira.state == state);
-    let healthy = match (is(JiraState::Unhealthy), is(JiraState::Unknown) || here.jiras.is_empty()) {
+    let said = &here.health;
+    let is = |state: JiraState| said.jiras.iter().any(|jira| jira.state == state);
+    let healthy = match (is(JiraState::Unhealthy), is(JiraState::Unknown) || said.jiras.is_empty()) {
         (true, _) => Some(false),
         (false, true) => None,
         (false, false) => Some(true),
     };
-    let jiras: Vec<Value> = here.jiras.iter().map(jira_document).collect();
-    let last_error = here.last_error.as_ref().map(|error| {
+    let jiras: Vec<Value> = said.jiras.iter().map(jira_document).collect();
+    let last_error = said.last_error.as_ref().map(|error| {
         json!({ "at": clock::text(error.at_ms), "about": error.about, "code": error.code, "message": error.message })
     });
-    json!({ "runs": here.runs, "paused": here.paused, "healthy": healthy, "jiras": jiras, "last_error": last_error })
+    json!({ "runs": here.runs, "paused": said.paused, "mask_key": said.mask_key, "healthy": healthy, "jiras": jiras, "last_error": last_error })
 }
 
 fn jira_document(jira: &JiraHealth) -> Value {

@@ -14,6 +14,7 @@ pub(crate) const ISSUE_ID: &str = "issue_id";
 
 const FIELD_ID_KEY: &str = "jira.field_id";
 const NOTE_KEY: &str = "uplink.type";
+const MASK_KEY: &str = "uplink.mask";
 /// Longest name of a column.
 const NAME_BYTES_MAX: usize = 255;
 
@@ -96,6 +97,8 @@ pub(crate) struct Column {
     pub(crate) note: Option<String>,
     /// Jira's id of the field.
     pub(crate) field_id: Option<String>,
+    /// How the premises hashed its values.
+    pub(crate) mask: Option<String>,
 }
 
 impl Column {
@@ -109,15 +112,20 @@ impl Column {
             column: name.to_owned(),
             found: format!("{:?} {:?}", column.physical_type(), column.logical_type_ref()),
         })?;
-        Ok(Self { name: name.to_owned(), kind, note: None, field_id: None })
+        Ok(Self { name: name.to_owned(), kind, note: None, field_id: None, mask: None })
     }
 
     fn field(&self) -> StructField {
         let field_id = self.field_id.as_ref().map(|id| (FIELD_ID_KEY, id.as_str()));
+        let mask = self.mask.as_ref().map(|mask| (MASK_KEY, mask.as_str()));
         let note = self.note.as_deref().filter(|note| *note != self.kind.name()).map(|note| (NOTE_KEY, note));
         // Every column is nullable in the table, so that a later run may come without it.
         StructField::nullable(&self.name, self.kind.delta()).with_metadata(
-            field_id.into_iter().chain(note).map(|(key, value)| (key, MetadataValue::from(value))),
+            field_id
+                .into_iter()
+                .chain(note)
+                .chain(mask)
+                .map(|(key, value)| (key, MetadataValue::from(value))),
         )
     }
 }
@@ -130,6 +138,8 @@ struct Note {
     kind: String,
     #[serde(default)]
     field_id: Option<String>,
+    #[serde(default)]
+    mask: Option<String>,
 }
 
 /// Adds the notes of the footer's entry to the columns that it describes.
@@ -145,6 +155,7 @@ pub(crate) fn annotate(columns: &mut [Column], notes: &str) -> Result<(), PartFa
         }
         column.note = Some(note.kind);
         column.field_id = note.field_id;
+        column.mask = note.mask;
     }
     Ok(())
 }
@@ -159,7 +170,9 @@ impl Columns {
         for column in columns {
             match self.0.iter().find(|known| same_name(&known.name, &column.name)) {
                 None => self.0.push(column.clone()),
-                Some(known) if known.name == column.name && known.kind == column.kind => {}
+                Some(known) if known.name == column.name && known.kind == column.kind => {
+                    same_mask(table, column, known.mask.as_deref())?;
+                }
                 Some(known) => {
                     return Err(changed(table, &column.name, named(&known.name, known.kind), column));
                 }
@@ -179,7 +192,9 @@ impl Columns {
         for column in &self.0 {
             match schema.fields().find(|field| same_name(&field.name, &column.name)) {
                 None => added.push(column.field()),
-                Some(field) if field.name == column.name && field.data_type == column.kind.delta() => {}
+                Some(field) if field.name == column.name && field.data_type == column.kind.delta() => {
+                    same_mask(table, column, text_of(field, MASK_KEY))?;
+                }
                 Some(field) => {
                     let was = format!("{} as `{}`", type_name(&field.data_type), field.name);
                     return Err(changed(table, &column.name, was, column));
@@ -187,6 +202,27 @@ impl Columns {
             }
         }
         Ok(added)
+    }
+}
+
+/// Clear values and hashes of different keys never share a column.
+fn same_mask(table: &str, column: &Column, was: Option<&str>) -> Result<(), LakeError> {
+    if column.mask.as_deref() == was {
+        return Ok(());
+    }
+    let named = |mask: Option<&str>| mask.unwrap_or("in clear").to_owned();
+    Err(LakeError::Mask {
+        table: table.to_owned(),
+        column: column.name.clone(),
+        was: named(was),
+        now: named(column.mask.as_deref()),
+    })
+}
+
+fn text_of<'f>(field: &'f StructField, key: &str) -> Option<&'f str> {
+    match field.metadata.get(key) {
+        Some(MetadataValue::String(text)) => Some(text),
+        _ => None,
     }
 }
 
@@ -209,12 +245,22 @@ fn changed(table: &str, column: &str, was: String, now: &Column) -> LakeError {
 }
 
 /// What a table's column is called to a person: our names where they fit, Delta's otherwise.
-pub(crate) fn describe(field: &StructField) -> (String, Option<String>) {
-    let text = |key: &str| match field.metadata.get(key) {
-        Some(MetadataValue::String(text)) => Some(text.clone()),
-        _ => None,
-    };
-    (text(NOTE_KEY).unwrap_or_else(|| type_name(&field.data_type)), text(FIELD_ID_KEY))
+pub(crate) fn describe(field: &StructField) -> Described {
+    let text = |key: &str| text_of(field, key).map(str::to_owned);
+    Described {
+        type_name: text(NOTE_KEY).unwrap_or_else(|| type_name(&field.data_type)),
+        field_id: text(FIELD_ID_KEY),
+        mask: text(MASK_KEY),
+    }
+}
+
+/// What a person is told of a column.
+pub(crate) struct Described {
+    pub(crate) type_name: String,
+    /// Jira's id of the field.
+    pub(crate) field_id: Option<String>,
+    /// How the premises hashed its values.
+    pub(crate) mask: Option<String>,
 }
 
 fn type_name(data_type: &DataType) -> String {

@@ -53,6 +53,21 @@ pub enum LakeError {
         /// The type in the new parts.
         now: String,
     },
+    /// A column whose values were masked otherwise before.
+    #[error(
+        "column `{column}` of table {table} holds values {was} and the new rows hold values {now}; they are not mixed and the table is unchanged. \
+         Extract into a new data connection, and remove the old table if it must not be kept"
+    )]
+    Mask {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+        /// How the table's values are masked.
+        was: String,
+        /// How those of the new parts are.
+        now: String,
+    },
     /// A part named in a commit is not as it landed.
     #[error("{path} cannot be committed: {fault}; the table is unchanged, start the run again")]
     Committing {
@@ -205,6 +220,7 @@ impl LakeError {
             Self::Part { .. } => "part_refused",
             Self::NameReused { .. } => "part_name_reused",
             Self::ColumnType { .. } => "column_type_changed",
+            Self::Mask { .. } => "column_mask_changed",
             Self::Committing { .. } => "part_changed",
             Self::Foreign { .. } => "table_changed_elsewhere",
             Self::Contended { .. } => "table_contended",

@@ -1,6 +1,6 @@
 //! What a person sees of a table without another tool: its figures, its columns, its first rows.
 
-use super::columns::describe as describe_column;
+use super::columns::{Described, describe as describe_column};
 use super::error::LakeError;
 use super::files::Files;
 use super::place::TablePlace;
@@ -47,6 +47,9 @@ pub(crate) struct ColumnInfo {
     /// Jira's id of the field that fills it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field_id: Option<String>,
+    /// How the premises hashed its values.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mask: Option<String>,
 }
 
 /// The first rows of a table.
@@ -97,8 +100,8 @@ pub(crate) fn preview(files: &Files, place: &TablePlace, rows: usize) -> Result<
 
 fn columns_of(snapshot: &Snapshot) -> Vec<ColumnInfo> {
     let column = |field: &delta_kernel::schema::StructField| {
-        let (type_name, field_id) = describe_column(field);
-        ColumnInfo { name: field.name.clone(), type_name, field_id }
+        let Described { type_name, field_id, mask } = describe_column(field);
+        ColumnInfo { name: field.name.clone(), type_name, field_id, mask }
     };
     snapshot.schema().fields().map(column).collect()
 }

@@ -263,6 +263,7 @@ mod tests {
             state: RunState::Committing,
             lease: 1,
             agent_id: None,
+            mask_key: None,
             reason: None,
             cancel_asked: false,
             created_ms: 0,

@@ -52,6 +52,8 @@ struct ResultDocument {
     tables: BTreeMap<String, TableDocument>,
     watermark: Option<String>,
     warnings: Vec<RunWarning>,
+    /// What the policy of the premises took away.
+    policy: Vec<RunWarning>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -149,5 +151,6 @@ fn result(run: &Run) -> Option<ResultDocument> {
         tables: tables.collect(),
         watermark: outcome.result.watermark_ms.map(clock::text),
         warnings: outcome.result.warnings.clone(),
+        policy: outcome.result.policy.clone(),
     })
 }

@@ -6,7 +6,7 @@ use super::catalogue;
 use super::drive::{self, Assignment};
 use crate::node::{Node, Shared};
 use crate::store::{Run, StoreError, TableRow};
-use crate::uplinks::Order;
+use crate::uplinks::{Order, Picked, Wanted};
 use protocol::control::Failure;
 use protocol::spec::{ExtractionSpec, Load};
 use std::collections::BTreeSet;
@@ -60,8 +60,9 @@ async fn start_all(node: &Node) -> Result<(), StoreError> {
 async fn start(node: &Node, run: &Run) -> Result<bool, StoreError> {
     let connection = node.store.connection(&run.connection).await?;
     let Some(uplink) = &connection.uplink else { return Ok(false) };
-    let picked = node.uplinks.pick(uplink, &connection.sealed, node.runs_per_agent);
-    let Some((agent_id, orders)) = picked else { return Ok(false) };
+    let wanted = Wanted { uplink, sealed: &connection.sealed, mask_key: run.begun_with() };
+    let Some(picked) = node.uplinks.pick(wanted, node.runs_per_agent) else { return Ok(false) };
+    let Picked { agent_id, orders, mask_key } = picked;
     let spec = match settle(node, run).await? {
         Ok(spec) => spec,
         Err(failure) => {
@@ -71,6 +72,9 @@ async fn start(node: &Node, run: &Run) -> Result<bool, StoreError> {
             return Ok(false);
         }
     };
+    if run.lease == 0 {
+        node.store.note_mask_key(run.number, mask_key.as_deref()).await?;
+    }
     let assignment = drive::assign(node, run, spec, &agent_id).await?;
     node.board.started(run.number);
     let (lease, entries) = (assignment.lease, assignment.messages.len().saturating_sub(1));

@@ -9,7 +9,7 @@ use crate::lake::TablePlace;
 use crate::node::Shared;
 use crate::run::drive::{ActiveRun, Assignment, run_id};
 use crate::store::{Agent, StoredPart};
-use crate::uplinks::{Order, Seat};
+use crate::uplinks::{Health, Order, Seat};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use protocol::control::{AgentMessage, Failure, PartHeader, RelayMessage, TestReport};
@@ -253,10 +253,10 @@ impl Driver {
                 self.handed_back(&run, lease, &code, &reason)?;
             }
             AgentMessage::TestResult { request, report } => self.test_result(&request, report),
-            AgentMessage::Health { runs, paused, jiras, last_error } => {
-                tracing::debug!(agent = self.agent_id, runs, paused, "agent health");
-                self.node.uplinks.set_paused(&self.agent_id, self.session, paused);
-                self.node.uplinks.set_health(&self.agent_id, self.session, jiras, last_error);
+            AgentMessage::Health { runs, paused, jiras, last_error, mask_key } => {
+                tracing::debug!(agent = self.agent_id, runs, paused, mask_key, "agent health");
+                let health = Health { paused, mask_key, jiras, last_error };
+                self.node.uplinks.set_health(&self.agent_id, self.session, health);
                 self.node.wake.notify_one();
             }
             AgentMessage::UnknownMessage { got } => {

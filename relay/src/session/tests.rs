@@ -241,7 +241,13 @@ async fn a_run_that_a_paused_agent_hands_back_waits_with_its_reason_and_goes_on_
     checkpoint(&mut agent, lease, 0, vec![part]).await;
     let reason = "paused since 06:00: patches".to_owned();
     agent
-        .say(&AgentMessage::Health { runs: 1, paused: Some(reason.clone()), jiras: vec![], last_error: None })
+        .say(&AgentMessage::Health {
+            runs: 1,
+            paused: Some(reason.clone()),
+            jiras: vec![],
+            last_error: None,
+            mask_key: None,
+        })
         .await;
     let (run, code) = (run_1(), "paused".to_owned());
     agent.say(&AgentMessage::RunHandedBack { run, lease, code, reason }).await;
@@ -253,7 +259,9 @@ async fn a_run_that_a_paused_agent_hands_back_waits_with_its_reason_and_goes_on_
     );
     let agents = bench.get("/v1/uplinks/hq").await;
     assert_eq!(agents["agents"][0]["health"]["paused"], "paused since 06:00: patches");
-    agent.say(&AgentMessage::Health { runs: 0, paused: None, jiras: vec![], last_error: None }).await;
+    agent
+        .say(&AgentMessage::Health { runs: 0, paused: None, jiras: vec![], last_error: None, mask_key: None })
+        .await;
     let (lease, entries) = agent.started().await;
     assert_eq!((lease, entries.len()), (Lease(2), 1));
 }

@@ -26,6 +26,8 @@ pub(crate) struct Run {
     pub(crate) state: RunState,
     pub(crate) lease: u32,
     pub(crate) agent_id: Option<String>,
+    /// Fingerprint of the key by which its first agent pseudonymises columns.
+    pub(crate) mask_key: Option<String>,
     /// Why it waits, if it was lost.
     pub(crate) reason: Option<String>,
     pub(crate) cancel_asked: bool,
@@ -35,6 +37,13 @@ pub(crate) struct Run {
     pub(crate) progress: Progress,
     pub(crate) outcome: Option<Outcome>,
     pub(crate) error: Option<Failure>,
+}
+
+impl Run {
+    /// The key that it was begun with; `None` before.
+    pub(crate) fn begun_with(&self) -> Option<Option<&str>> {
+        (self.lease > 0).then_some(self.mask_key.as_deref())
+    }
 }
 
 /// What a run read, and what the tables hold after it.
@@ -101,6 +110,13 @@ impl Store {
         let sql = "select * from runs where state = $1 order by number";
         let rows = sqlx::query(sql).bind(state.name()).fetch_all(&self.write).await;
         rows.during("list runs")?.iter().map(run).collect()
+    }
+
+    /// Notes the key that a run is begun with; every agent that goes on with it must have the same.
+    pub(crate) async fn note_mask_key(&self, number: i64, mask_key: Option<&str>) -> Result<(), StoreError> {
+        let sql = "update runs set mask_key = $2 where number = $1 and lease = 0";
+        let noted = sqlx::query(sql).bind(number).bind(mask_key).execute(&self.write).await;
+        noted.during("note a run's key").map(drop)
     }
 
     /// Gives a run to an agent under the next lease, which is returned. The first hand-out fixes what is read.
@@ -367,6 +383,7 @@ fn run(row: &SqliteRow) -> Result<Run, StoreError> {
         state: RunState::parse(&state).ok_or_else(|| StoreError::corrupt("run state", state))?,
         lease: small(integer(row, "lease")?),
         agent_id: maybe_text(row, "agent_id")?,
+        mask_key: maybe_text(row, "mask_key")?,
         reason: maybe_text(row, "reason")?,
         cancel_asked: integer(row, "cancel_asked")? != 0,
         created_ms: integer(row, "created_ms")?,

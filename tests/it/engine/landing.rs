@@ -49,6 +49,7 @@ pub(crate) fn full() -> Spec {
         created_from: None,
         created_to: None,
         jql: None,
+        narrowing: jira::Narrowing::default(),
     }
 }
 

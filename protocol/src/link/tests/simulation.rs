@@ -186,9 +186,8 @@ impl World {
             _ => {
                 self.notes_sent += 1;
                 let runs = u32::try_from(self.notes_sent).unwrap();
-                self.agent
-                    .send(&AgentMessage::Health { runs, paused: None, jiras: vec![], last_error: None })
-                    .unwrap();
+                let (paused, jiras, last_error, mask_key) = (None, vec![], None, None);
+                self.agent.send(&AgentMessage::Health { runs, paused, jiras, last_error, mask_key }).unwrap();
             }
         }
     }

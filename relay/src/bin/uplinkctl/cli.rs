@@ -194,6 +194,9 @@ pub(crate) struct SecretSource {
     /// Read the API token or personal access token from a file
     #[arg(long, value_name = "FILE")]
     pub(crate) api_token_file: Option<PathBuf>,
+    /// The agents of the uplink keep the password themselves, in a [[jira]] entry of agent.toml; none is given to the relay
+    #[arg(long)]
+    pub(crate) secret_on_premises: bool,
 }
 
 /// `uplinkctl connection update`

@@ -162,6 +162,8 @@ pub(crate) struct RunResult {
     #[serde(deserialize_with = "moment")]
     pub(crate) watermark: Option<DateTime<Utc>>,
     pub(crate) warnings: Vec<Warning>,
+    /// What the policy of the premises took away.
+    pub(crate) policy: Vec<Warning>,
 }
 
 /// What a finished run brought to one table.

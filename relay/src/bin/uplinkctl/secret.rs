@@ -41,7 +41,8 @@ pub(crate) fn kind(source: &SecretSource) -> Option<Kind> {
     if source.api_token_stdin || source.api_token_file.is_some() {
         return Some(Kind::ApiToken);
     }
-    (source.password_stdin || source.password_file.is_some()).then_some(Kind::Password)
+    let is_password = source.password_stdin || source.password_file.is_some() || source.secret_on_premises;
+    is_password.then_some(Kind::Password)
 }
 
 /// Reads the secret; asks for a password on the terminal when the flags name no source.

@@ -70,7 +70,9 @@ async fn create(client: &Client, connection: &ConnectionCreate, output: Output) 
     let mut agents = Vec::new();
     match &connection.route.uplink {
         Some(uplink) => {
-            agents = self::agents(client, uplink).await?;
+            if !connection.secret.secret_on_premises {
+                agents = self::agents(client, uplink).await?;
+            }
             let sealed = sealed(&connection.secret, &agents, &site, &username)?;
             add(&mut body, json!({ "mode": "uplinked", "uplink": uplink, "sealed": sealed }));
         }
@@ -105,7 +107,9 @@ async fn update(client: &Client, change: &ConnectionUpdate, output: Output) -> R
     });
     let mut agents = Vec::new();
     if let (Some(_), Some(uplink)) = (kind, &uplink) {
-        agents = self::agents(client, uplink).await?;
+        if !change.secret.secret_on_premises {
+            agents = self::agents(client, uplink).await?;
+        }
         add(&mut body, json!({ "sealed": sealed(&change.secret, &agents, &site, &username)? }));
     }
     let document = client.put(&["connections", &change.name], &body).await?;
@@ -118,6 +122,9 @@ fn sealed(
     site: &SiteAddress,
     username: &str,
 ) -> Result<Vec<SealedSecret>, Error> {
+    if source.secret_on_premises {
+        return Ok(Vec::new());
+    }
     let secret = secret::read(source, &format!("`{username}` at {site}"))?;
     secret::sealed(&secret, agents, site, username)
 }

@@ -11,6 +11,7 @@ pub(crate) fn summary(run: &Run) -> String {
     text.push_str("\n\n");
     text.push_str(&totals(run, &result));
     text.push_str(&warnings(&result));
+    text.push_str(&policy(&result));
     text
 }
 
@@ -81,6 +82,19 @@ fn warnings(result: &RunResult) -> String {
     lines.collect()
 }
 
+/// What the premises took away is no loss but a decision, and is told apart from warnings.
+fn policy(result: &RunResult) -> String {
+    let lines = result.policy.iter().map(|note| {
+        format!(
+            "policy of the premises: {} ({}; {})\n",
+            clean(&note.message),
+            count(note.count),
+            clean(&note.code)
+        )
+    });
+    lines.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +118,7 @@ mod tests {
             .into(),
             watermark: Some(start),
             warnings: vec![],
+            policy: vec![],
         };
         Run {
             id: "run_3".into(),
@@ -145,6 +160,21 @@ mod tests {
     fn a_delta_load_shows_what_was_read_and_what_the_table_holds_now() {
         let text = summary(&finished("delta"));
         assert!(text.contains("ROWS READ") && text.contains("ROWS NOW") && text.contains("20,100"), "{text}");
+    }
+
+    #[test]
+    fn what_the_premises_took_away_is_shown_as_their_decision() {
+        let mut run = finished("full");
+        if let Some(result) = &mut run.result {
+            let (code, message) = ("policy_columns_hashed".into(), "columns of users were hashed".into());
+            result.policy.push(Warning { code, message, count: 4 });
+        }
+        let text = summary(&run);
+        assert!(
+            text.contains("policy of the premises: columns of users were hashed (4; policy_columns_hashed)"),
+            "{text}"
+        );
+        assert!(text.contains("No warning"), "{text}");
     }
 
     #[test]

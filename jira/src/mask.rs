@@ -1,0 +1,220 @@
+//! Columns that do not leave as they are: dropped, or pseudonymised by a hash, before any batch exists.
+//!
+//! A hashed column is text, whatever it was; null stays null. A list is hashed element by element, any other JSON value as a whole.
+//! The hash is over the text that the clear column would hold, and over nothing else, so that equal values of different columns and
+//! tables stay equal and can be joined.
+//!
+//! The history of an issue tells old and new values of its fields: a change of a masked field is masked like the field, see [`changes`].
+
+mod changes;
+mod hash;
+mod json;
+mod rule;
+
+pub use hash::{Hasher, KEY_BYTES_MIN, fingerprint};
+pub use rule::{ColumnSelector, Mask, MaskError, MaskRule, Masks};
+
+use crate::batch::RowBuffer;
+use crate::fields::{CustomType, IssueSchema};
+use crate::spec::Narrowing;
+use crate::tables::{ColumnType, Table, links, metadata};
+use crate::warning::Warning;
+use arrow_array::ArrayRef;
+use arrow_schema::ArrowError;
+use changes::Changes;
+use json::Form;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What happens to one column of a run.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum ColumnMask {
+    /// It leaves as it is.
+    #[default]
+    Keep,
+    /// It does not leave.
+    Drop,
+    /// It leaves hashed.
+    Hash(Hasher, Form),
+    /// Values that describe people leave hashed, others as they are: nobody knows what the plugin of such a field puts into it.
+    HashPeople(Hasher),
+}
+
+/// The masks of a run, settled for its columns.
+#[derive(Debug, Default)]
+pub(crate) struct Masking {
+    tables: BTreeMap<Table, Vec<ColumnMask>>,
+    changes: Option<Changes>,
+    unmatched: Vec<String>,
+    narrowing: Narrowing,
+}
+
+impl Masking {
+    /// Settles what is narrowed for the columns that this site has.
+    pub(crate) fn settle(narrowing: &Narrowing, schema: &IssueSchema) -> Self {
+        let (masks, narrowing) = (&narrowing.masks, narrowing.clone());
+        if masks.is_empty() {
+            return Self { narrowing, ..Self::default() };
+        }
+        let tables: BTreeMap<_, _> =
+            Table::all().iter().map(|&table| (table, columns_of(masks, table, schema))).collect();
+        let changes = Changes::settle(masks, schema, &tables);
+        let unmatched = masks.unmatched(schema);
+        Self { tables, changes, unmatched, narrowing }
+    }
+
+    /// Whether a row of a site's metadata may leave.
+    pub(crate) fn permits_metadata(&self, table: Table, buffer: &RowBuffer, row: usize) -> bool {
+        table != Table::Projects || self.narrowing.permits_row_of(buffer.text_at(metadata::PROJECT_KEY, row))
+    }
+
+    /// Takes issues of projects that may not leave out of the rows of links. Gives how many.
+    pub(crate) fn blank_linked(&self, table: Table, buffer: &mut RowBuffer) -> u64 {
+        if table != Table::IssueLinks || !self.narrowing.has_projects() {
+            return 0;
+        }
+        let project = |row: usize| {
+            buffer.text_at(links::OTHER_KEY, row).and_then(|key| key.rsplit_once('-')).map(|(key, _)| key)
+        };
+        let foreign: Vec<usize> = (0..buffer.rows())
+            .filter(|&row| buffer.is_set(links::OTHER_ID, row) || project(row).is_some())
+            .filter(|&row| !self.narrowing.permits_row_of(project(row)))
+            .collect();
+        buffer.blank(links::OTHER_ID, &foreign);
+        buffer.blank(links::OTHER_KEY, &foreign);
+        u64::try_from(foreign.len()).unwrap_or(u64::MAX)
+    }
+
+    /// What happens to the column at `place` of a table.
+    pub(crate) fn column(&self, table: Table, place: usize) -> &ColumnMask {
+        const KEEP: &ColumnMask = &ColumnMask::Keep;
+        self.tables.get(&table).and_then(|columns| columns.get(place)).unwrap_or(KEEP)
+    }
+
+    /// How many columns of a table do not leave.
+    pub(crate) fn dropped(&self, table: Table) -> usize {
+        self.count(table, |mask| matches!(mask, ColumnMask::Drop))
+    }
+
+    /// How many columns of a table leave hashed.
+    pub(crate) fn hashed(&self, table: Table) -> usize {
+        self.count(table, |mask| matches!(mask, ColumnMask::Hash(..) | ColumnMask::HashPeople(_)))
+    }
+
+    fn count(&self, table: Table, wanted: impl Fn(&ColumnMask) -> bool) -> usize {
+        self.tables.get(&table).map_or(0, |columns| columns.iter().filter(|mask| wanted(mask)).count())
+    }
+
+    /// What was narrowed of the columns of these tables, for the run's result.
+    pub(crate) fn notes(&self, tables: &BTreeSet<Table>) -> Vec<Warning> {
+        let of = |code: &str, message: String, count: usize| Warning {
+            code: code.to_owned(),
+            message,
+            count: u64::try_from(count).unwrap_or(u64::MAX),
+        };
+        let mut notes = Vec::new();
+        for &table in tables {
+            for (count, code, what) in [
+                (self.dropped(table), "policy_columns_dropped", "left out"),
+                (self.hashed(table), "policy_columns_hashed", "hashed"),
+            ] {
+                if count > 0 {
+                    notes.push(of(
+                        code,
+                        format!("columns of {table} were {what} by order of the premises"),
+                        count,
+                    ));
+                }
+            }
+        }
+        for selector in &self.unmatched {
+            notes.push(of(
+                "policy_mask_unmatched",
+                format!("a mask names `{selector}`, which this Jira does not have"),
+                1,
+            ));
+        }
+        notes
+    }
+
+    /// Hands out the rows of a table as arrays, masked, and starts the buffer empty.
+    pub(crate) fn take(
+        &self,
+        table: Table,
+        buffer: &mut RowBuffer,
+        visible: usize,
+    ) -> Result<Vec<ArrayRef>, ArrowError> {
+        if table == Table::IssueChangelog
+            && let Some(changes) = &self.changes
+        {
+            changes.apply(buffer);
+        }
+        for place in 0..visible {
+            match self.column(table, place) {
+                ColumnMask::Keep | ColumnMask::Drop => {}
+                ColumnMask::Hash(hasher, form) => {
+                    buffer.map_text(place, |text, out| form.write(hasher, text, out));
+                }
+                ColumnMask::HashPeople(hasher) => buffer.map_text(place, |text, out| {
+                    if json::describes_people(text) {
+                        Form::Users.write(hasher, text, out);
+                    } else {
+                        out.push_str(text);
+                    }
+                }),
+            }
+        }
+        buffer.take(visible, |place| !matches!(self.column(table, place), ColumnMask::Drop))
+    }
+}
+
+impl ColumnMask {
+    /// The type that a column has under this mask.
+    pub(crate) fn column_type(&self, clear: ColumnType) -> ColumnType {
+        match self {
+            Self::Hash(..) if clear != ColumnType::Json => ColumnType::Text,
+            Self::Hash(..) | Self::HashPeople(_) | Self::Keep | Self::Drop => clear,
+        }
+    }
+
+    /// What the column's metadata says of it.
+    pub(crate) fn label(&self) -> Option<String> {
+        match self {
+            Self::Keep | Self::Drop => None,
+            Self::Hash(hasher, _) => Some(hasher.label().to_owned()),
+            Self::HashPeople(hasher) => Some(format!("{} of people", hasher.label())),
+        }
+    }
+}
+
+fn columns_of(masks: &Masks, table: Table, schema: &IssueSchema) -> Vec<ColumnMask> {
+    let fixed = table.spec().columns.iter().map(|column| {
+        let form = if column.column_type == ColumnType::Json { Form::Json } else { Form::Plain };
+        match masks.of_fixed(table, column) {
+            None => ColumnMask::Keep,
+            Some(Mask::Drop) => ColumnMask::Drop,
+            Some(Mask::Hash(hasher)) => ColumnMask::Hash(hasher.clone(), form),
+        }
+    });
+    let custom = if table == Table::Issues { schema.custom() } else { &[] };
+    let custom = custom.iter().map(|column| {
+        let form = match column.custom_type {
+            CustomType::Users => Form::Users,
+            CustomType::Json => Form::Json,
+            _ => Form::Plain,
+        };
+        match masks.of_custom(column) {
+            Some(Mask::Drop) => ColumnMask::Drop,
+            Some(Mask::Hash(hasher)) => ColumnMask::Hash(hasher.clone(), form),
+            None if column.custom_type == CustomType::Json => match masks.of_people() {
+                Some(Mask::Drop) => ColumnMask::Drop,
+                Some(Mask::Hash(hasher)) => ColumnMask::HashPeople(hasher.clone()),
+                None => ColumnMask::Keep,
+            },
+            None => ColumnMask::Keep,
+        }
+    });
+    fixed.chain(custom).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -43,16 +43,17 @@ pub(crate) enum JournalVerdict {
     Broken(Broken),
 }
 
-/// A line about a part.
+/// What every line about a run has.
 #[derive(Deserialize)]
 struct Line {
     event: String,
     run: RunId,
-    #[serde(flatten)]
-    facts: Option<PartFacts>,
-    #[serde(default)]
-    sha256: Option<String>,
-    #[serde(default)]
+}
+
+/// A line about a manifest.
+#[derive(Deserialize)]
+struct SignedLine {
+    sha256: String,
     parts: Vec<String>,
 }
 
@@ -114,12 +115,16 @@ impl Account {
         if line.run != *run {
             return;
         }
-        match (line.event.as_str(), line.facts) {
-            ("part_landed", Some(facts)) => self.keep(facts, true),
-            ("part_resumed", Some(facts)) => self.keep(facts, false),
-            ("manifest_signed", _) => {
-                let digest = line.sha256.unwrap_or_default();
-                self.signed.entry(digest).or_default().extend(line.parts);
+        match line.event.as_str() {
+            "part_landed" | "part_resumed" => {
+                if let Ok(facts) = serde_json::from_str::<PartFacts>(body) {
+                    self.keep(facts, line.event == "part_landed");
+                }
+            }
+            "manifest_signed" => {
+                if let Ok(line) = serde_json::from_str::<SignedLine>(body) {
+                    self.signed.entry(line.sha256).or_default().extend(line.parts);
+                }
             }
             _ => {}
         }

@@ -6,6 +6,8 @@ use crate::clock;
 use protocol::ids::{Lease, RunId};
 use protocol::manifest::{AuditHead, MANIFEST_VERSION, Manifest, SignedManifest};
 
+/// Decisions of the policy that a manifest repeats; an extraction meets a handful.
+const NOTES_MAX: usize = 100;
 /// Names of parts in one line of the audit log.
 const NAMES_A_LINE: usize = 1000;
 
@@ -45,7 +47,7 @@ impl Running {
             total,
             resumed_parts: u64::try_from(self.tally.resumed().len()).unwrap_or(u64::MAX),
             policy: None,
-            notes: Vec::new(),
+            notes: self.decisions.iter().take(NOTES_MAX).map(|decision| decision.message.clone()).collect(),
             requests,
             audit: AuditHead { seq: head.seq, hash: head.hash.to_string() },
         };

@@ -107,7 +107,7 @@ impl Run {
     /// Fixes the projects of every search.
     pub(crate) fn set_scope(&self, scope: Scope) {
         if self.scope.set(scope).is_err() {
-            tracing::error!("the projects of a run were set twice");
+            tracing::error!(event = "projects_set_twice", "the projects of a run were set twice");
         }
     }
 

@@ -17,7 +17,7 @@ use crate::enrol::{self, Outcome};
 use crate::error::{EXIT_DONE, Error};
 use crate::identity::Identity;
 use crate::logs::{self, Control, Source};
-use crate::paths::Paths;
+use crate::paths::{self, Paths};
 use crate::policy::{self, PermittedSite};
 use crate::secrets;
 use crate::service;
@@ -138,6 +138,12 @@ async fn enroll(given: &Enroll, common: &Common, paths: &Paths) -> Result<u8, Er
 
 /// The command that starts what was just enrolled, with the same places.
 fn next_command(common: &Common) -> String {
+    if common.state.is_none()
+        && paths::is_root()
+        && let Some(command) = service::start_command()
+    {
+        return command.to_owned();
+    }
     let flag = |name: &str, path: &Option<std::path::PathBuf>| {
         path.as_ref().map(|path| format!(" {name} {}", path.display())).unwrap_or_default()
     };

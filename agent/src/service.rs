@@ -142,6 +142,12 @@ pub(crate) fn execute(command: &ServiceCommand, json: bool) -> Result<u8, Error>
     Ok(EXIT_DONE)
 }
 
+/// The command that starts the service of this machine, if it has one.
+pub(crate) fn start_command() -> Option<&'static str> {
+    let installed = manager().and_then(|manager| manager.state()).is_ok_and(|state| state.installed);
+    (installed && !cfg!(windows)).then_some("uplink-agent service start")
+}
+
 fn say(json: bool, done: &str, text: &str) {
     if json {
         println!("{}", serde_json::json!({ "done": done }));

@@ -17,6 +17,7 @@ mod judge;
 mod login;
 #[cfg(target_os = "linux")]
 mod network;
+mod packages;
 mod password;
 mod pause;
 mod policy;

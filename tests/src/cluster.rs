@@ -110,7 +110,7 @@ impl Cluster {
         cluster
     }
 
-    /// Starts a relay alone.
+    /// Starts a relay alone, on loopback.
     pub async fn relay_only() -> Self {
         Self::relay_at(Place::default()).await
     }

@@ -6,8 +6,8 @@ use crate::config;
 use std::path::{Path, PathBuf};
 
 const UNIT: &str = include_str!("../../../packaging/systemd/uplink-agent.service");
-const SYSUSERS: &str = include_str!("../../../packaging/systemd/sysusers.conf");
-const TMPFILES: &str = include_str!("../../../packaging/systemd/tmpfiles.conf");
+const SYSUSERS: &str = include_str!("../../../packaging/systemd/sysusers.d/uplink-agent.conf");
+const TMPFILES: &str = include_str!("../../../packaging/systemd/tmpfiles.d/uplink-agent.conf");
 
 const UNIT_NAME: &str = "uplink-agent.service";
 const UNIT_PATH: &str = "/etc/systemd/system/uplink-agent.service";
@@ -16,6 +16,7 @@ const TMPFILES_PATH: &str = "/etc/tmpfiles.d/uplink-agent.conf";
 const CONFIG_PATH: &str = "/etc/uplink-agent/agent.toml";
 const CONFIG_FOLDER: &str = "/etc/uplink-agent";
 const STATE_FOLDER: &str = "/var/lib/uplink-agent";
+const LOG_FOLDER: &str = "/var/log/uplink-agent";
 /// Where the unit says that the program is.
 const PACKAGED_PROGRAM: &str = "/usr/bin/uplink-agent";
 /// Where packages put units.
@@ -65,6 +66,7 @@ impl Manager for Systemd {
             steps.extend([
                 Step::Remove(STATE_FOLDER.into()),
                 Step::Remove(CONFIG_FOLDER.into()),
+                Step::Remove(LOG_FOLDER.into()),
                 Step::attempt(&["userdel", "uplink-agent"]),
             ]);
         }
@@ -128,17 +130,17 @@ fn state_of(text: &str) -> State {
         text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).unwrap_or_default().trim()
     };
     let (active, sub) = (value("ActiveState"), value("SubState"));
-    let running = active == "active";
+    let (installed, running) = (value("LoadState") == "loaded", active == "active");
     let mut detail = format!("{active}, {sub}");
     if running {
         detail.push_str(&format!(", process {}, {} restarts", value("MainPID"), value("NRestarts")));
-    } else if value("ConditionResult") == "no" {
+    } else if installed && value("ConditionResult") == "no" {
         detail.push_str(", the last start was skipped because the agent is not enrolled");
     }
-    if !value("StatusText").is_empty() {
+    if running && !value("StatusText").is_empty() {
         detail.push_str(&format!("; {}", value("StatusText")));
     }
-    State { installed: value("LoadState") == "loaded", running, detail }
+    State { installed, running, detail }
 }
 
 #[cfg(test)]
@@ -170,7 +172,7 @@ mod tests {
     fn a_purge_takes_what_uninstalling_keeps() {
         let kept = Systemd.uninstall(false);
         let gone = Systemd.uninstall(true);
-        for folder in [STATE_FOLDER, CONFIG_FOLDER] {
+        for folder in [STATE_FOLDER, CONFIG_FOLDER, LOG_FOLDER] {
             let step = Step::Remove(folder.into());
             assert!(!kept.contains(&step) && gone.contains(&step), "{folder}");
         }
@@ -192,9 +194,12 @@ mod tests {
             "{}",
             state.detail
         );
-        let absent = state_of("LoadState=not-found\nActiveState=inactive\nSubState=dead\n");
-        assert!(!absent.installed && !absent.running);
-        let waiting = state_of("LoadState=loaded\nActiveState=inactive\nSubState=dead\nConditionResult=no\n");
-        assert!(waiting.installed && waiting.detail.contains("not enrolled"));
+        let absent =
+            state_of("LoadState=not-found\nActiveState=inactive\nSubState=dead\nConditionResult=no\n");
+        assert!(!absent.installed && !absent.running && !absent.detail.contains("not enrolled"));
+        let waiting = state_of(
+            "LoadState=loaded\nActiveState=inactive\nSubState=dead\nConditionResult=no\nStatusText=Saying goodbye\n",
+        );
+        assert!(waiting.installed && waiting.detail.ends_with("not enrolled"), "{}", waiting.detail);
     }
 }

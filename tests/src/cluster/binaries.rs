@@ -21,9 +21,22 @@ impl Binaries {
         self.dir.join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
     }
 
-    /// The target directory.
+    /// The folder that holds them.
+    pub fn folder(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The target folder of cargo.
     pub fn target(&self) -> &Path {
-        self.dir.parent().expect("a profile lies in the target directory")
+        self.dir.parent().expect("the profile lies in the target directory")
+    }
+
+    /// The profile that they were built in, as cargo calls it.
+    pub fn profile(&self) -> &str {
+        match self.dir.file_name().and_then(|name| name.to_str()) {
+            Some("debug") | None => "dev",
+            Some(name) => name,
+        }
     }
 
     fn build() -> Self {
@@ -35,10 +48,7 @@ impl Binaries {
         } else {
             parent
         };
-        let profile = match dir.file_name().and_then(|name| name.to_str()) {
-            Some("debug") | None => "dev",
-            Some(name) => name,
-        };
+        let programs = Self { dir: dir.to_owned() };
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let workspace =
             Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the workspace");
@@ -49,12 +59,12 @@ impl Binaries {
             "--workspace",
             "--bins",
             "--profile",
-            profile,
+            programs.profile(),
         ]);
-        command.env("CARGO_TARGET_DIR", dir.parent().expect("the profile lies in the target directory"));
+        command.env("CARGO_TARGET_DIR", programs.target());
         let status = command.status().expect("cargo starts");
         assert!(status.success(), "the programs did not build");
-        Self { dir: dir.to_owned() }
+        programs
     }
 }
 

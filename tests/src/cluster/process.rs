@@ -57,6 +57,24 @@ impl Process {
         self.line(wanted, "its start line").await
     }
 
+    /// How many lines so far hold `text`.
+    pub fn times(&self, text: &str) -> usize {
+        self.printed.lock().expect("no holder panics").iter().filter(|line| line.contains(text)).count()
+    }
+
+    /// Waits until so many lines hold `text`.
+    pub async fn wait_for_times(&self, text: &str, times: usize) {
+        let mut lines = self.lines.clone();
+        let counted = async { while self.times(text) < times && lines.changed().await.is_ok() {} };
+        drop(tokio::time::timeout(PATIENCE, counted).await);
+        assert!(
+            self.times(text) >= times,
+            "{} did not print `{text}` {times} times; it printed:\n{}",
+            self.name,
+            self.printed()
+        );
+    }
+
     async fn line(&self, wanted: impl Fn(&str) -> bool, what: &str) -> String {
         let mut lines = self.lines.clone();
         let search = async {

@@ -340,7 +340,7 @@ async fn ten_thousand_instructions_cause_no_request_outside_the_policy() {
     assert!(understood > 3000, "only {understood} instructions were understood at all");
     let searches = seen.iter().filter(|request| request.method == "POST").count();
     assert!(
-        searches > 100,
+        searches > 40,
         "too few instructions were followed to show anything: {} requests, {searches} searches",
         seen.len()
     );

@@ -1,8 +1,14 @@
 use super::super::error::Role;
 use super::*;
+use crate::trust::Authority;
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
 use std::future::Future;
+use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -64,6 +70,37 @@ async fn what_follows_the_proxys_answer_belongs_to_the_relay() {
     let mut rest = String::new();
     line.read_to_string(&mut rest).await.unwrap();
     assert_eq!(rest, "first bytes");
+}
+
+#[tokio::test]
+async fn a_proxy_over_tls_is_trusted_by_its_own_authority_only() {
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+    let config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)
+        .unwrap();
+    let acceptor = &TlsAcceptor::from(Arc::new(config));
+    let peer = |tcp: TcpStream| async move {
+        let Ok(mut tls) = acceptor.accept(tcp).await else { return };
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(tls.read_u8().await.unwrap());
+        }
+        assert!(head.starts_with(b"CONNECT relay.test:8443 "));
+        tls.write_all(b"HTTP/1.1 200 OK\r\n\r\nfirst bytes").await.unwrap();
+        tls.shutdown().await.unwrap();
+    };
+    let own = Authority::Own { path: "ca.pem".into(), pem: cert.pem().into_bytes() };
+    let mut line = opened(Speaks::Https(own.trust().unwrap()), None, peer).await.ok().unwrap();
+    let mut rest = String::new();
+    line.read_to_string(&mut rest).await.unwrap();
+    assert_eq!(rest, "first bytes");
+    let strangers = Authority::System.trust().unwrap();
+    let error = opened(Speaks::Https(strangers), None, peer).await.err().unwrap();
+    assert_eq!(error.code(), "proxy_certificate_untrusted", "{error}");
 }
 
 #[tokio::test]

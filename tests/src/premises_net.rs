@@ -162,6 +162,8 @@ impl PremisesNet {
         ]);
         let outside = self.outside();
         run(&["ip", "link", "add", "j0", "netns", &premises, "type", "veth", "peer", "name", &outside]);
+        // The test's own end would look for routers there.
+        run(&["sysctl", "-qw", &format!("net.ipv6.conf.{outside}.disable_ipv6=1")]);
         for (name, device, line, host) in [
             (&premises, "p0", 1, 2),
             (&dmz, "d0", 1, 1),

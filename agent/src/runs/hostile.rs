@@ -202,6 +202,45 @@ fn hostile(address: &str) -> Hostile {
     Hostile { runs, said, site: site.to_string(), sealed, _place: place }
 }
 
+/// What it would have read.
+fn extraction(dice: &mut Dice) -> Value {
+    let texts = |texts: &[&str]| texts.iter().map(|text| json!(text)).collect::<Vec<_>>();
+    let tables = [
+        json!([]),
+        json!(["issues"]),
+        json!(["users"]),
+        json!(["issues", "users"]),
+        json!(["issue_comments"]),
+        json!(["projects", "issue_links"]),
+        json!(["../admin"]),
+        json!("issues"),
+    ];
+    let projects = [
+        json!([]),
+        json!(["OPEN"]),
+        json!(["SECRET"]),
+        json!(["OPEN", "SECRET"]),
+        json!(["OTHER"]),
+        json!(["OPEN\") OR project in (\"SECRET"]),
+        json!(["open"]),
+    ];
+    let conditions = texts(&[
+        "project = SECRET",
+        "1=1) OR (project = SECRET",
+        "assignee = bob",
+        "project = SECRET ORDER BY key",
+        "\"",
+        "",
+    ]);
+    json!({
+        "tables": dice.pick(&tables), "projects": dice.pick(&projects),
+        "load": dice.mostly(json!({"mode": "full"}), &[json!({"mode": "delta", "since_ms": 0}), json!({"mode": "delta", "since_ms": i64::MAX}), json!({"mode": "purge"})]),
+        "created_from_ms": dice.mostly(Value::Null, &[json!(0), json!(i64::MIN), json!("now")]),
+        "created_to_ms": dice.mostly(Value::Null, &[json!(1), json!(i64::MAX)]),
+        "jql": dice.mostly(Value::Null, &conditions),
+    })
+}
+
 /// One instruction as text, as it would come over the link.
 fn instruction(dice: &mut Dice, hostile: &Hostile, trap: &str, number: u64) -> String {
     let texts = |texts: &[&str]| texts.iter().map(|text| json!(text)).collect::<Vec<_>>();
@@ -230,40 +269,7 @@ fn instruction(dice: &mut Dice, hostile: &Hostile, trap: &str, number: u64) -> S
         "max_parallel": dice.mostly(json!(2), &[json!(0), json!(4_000_000_000_u32), json!(-1)]),
         "method": "DELETE", "headers": {"X-Evil": "1"},
     });
-    let tables = [
-        json!([]),
-        json!(["issues"]),
-        json!(["users"]),
-        json!(["issues", "users"]),
-        json!(["issue_comments"]),
-        json!(["projects", "issue_links"]),
-        json!(["../admin"]),
-        json!("issues"),
-    ];
-    let projects = [
-        json!([]),
-        json!(["OPEN"]),
-        json!(["SECRET"]),
-        json!(["OPEN", "SECRET"]),
-        json!(["OTHER"]),
-        json!(["OPEN\") OR project in (\"SECRET"]),
-        json!(["open"]),
-    ];
-    let conditions = texts(&[
-        "project = SECRET",
-        "1=1) OR (project = SECRET",
-        "assignee = bob",
-        "project = SECRET ORDER BY key",
-        "\"",
-        "",
-    ]);
-    let extraction = json!({
-        "tables": dice.pick(&tables), "projects": dice.pick(&projects),
-        "load": dice.mostly(json!({"mode": "full"}), &[json!({"mode": "delta", "since_ms": 0}), json!({"mode": "delta", "since_ms": i64::MAX}), json!({"mode": "purge"})]),
-        "created_from_ms": dice.mostly(Value::Null, &[json!(0), json!(i64::MIN), json!("now")]),
-        "created_to_ms": dice.mostly(Value::Null, &[json!(1), json!(i64::MAX)]),
-        "jql": dice.mostly(Value::Null, &conditions),
-    });
+    let extraction = extraction(dice);
     let run = dice.mostly(json!(format!("run_{number}")), &texts(&["run_1", "../../x", ""]));
     let lease = dice.mostly(json!(1), &[json!(0), json!(u32::MAX), json!(-1)]);
     let message = match dice.below(10) {

@@ -19,7 +19,7 @@ struct Inner {
 }
 
 enum Function {
-    Keyed(hmac::Key),
+    Keyed(Box<hmac::Key>),
     Plain { algorithm: &'static digest::Algorithm, salt: Vec<u8> },
 }
 
@@ -30,7 +30,7 @@ impl Hasher {
         if key.len() < KEY_BYTES_MIN {
             return None;
         }
-        let function = Function::Keyed(hmac::Key::new(hmac::HMAC_SHA256, key));
+        let function = Function::Keyed(Box::new(hmac::Key::new(hmac::HMAC_SHA256, key)));
         Some(Self::new(function, format!("hmac-sha256/{}", fingerprint(key))))
     }
 

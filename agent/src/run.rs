@@ -5,6 +5,7 @@
 //! Back-pressure: a part needs room in the budget of unacknowledged bytes that all runs share. Without room the engine is not asked
 //! for its next event, and so Jira is not read.
 
+mod budget;
 mod ledger;
 mod report;
 mod statement;
@@ -30,18 +31,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use tally::Tally;
-use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, mpsc};
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub(crate) use budget::Budget;
 pub(crate) use report::{broken, cancelled, failure_of};
 
 /// Progress is sent at most four times a second.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 /// Most log lines that one lease of a run may send; a broken Jira could otherwise fill the relay's log.
 const MAX_LOG_LINES: u32 = 500;
-/// The budget is counted in units of this many bytes, so that it fits a semaphore's counter.
-const BUDGET_UNIT_BYTES: usize = 4 << 10;
 
 /// What a run is to do; everything in it has passed the policy.
 pub(crate) struct Order {
@@ -92,33 +92,6 @@ pub(crate) struct Shared {
     pub(crate) audit: Audit,
     pub(crate) signer: Arc<Signer>,
     pub(crate) volume: Volume,
-}
-
-/// Bytes that may be unacknowledged, over all runs.
-#[derive(Clone)]
-pub(crate) struct Budget {
-    room: Arc<Semaphore>,
-    units: u32,
-}
-
-impl Budget {
-    pub(crate) fn new(bytes: usize) -> Self {
-        let units = u32::try_from(bytes / BUDGET_UNIT_BYTES).unwrap_or(u32::MAX).max(1);
-        Self { room: Arc::new(Semaphore::new(usize::try_from(units).unwrap_or(1))), units }
-    }
-
-    /// Bytes that are unacknowledged now.
-    pub(crate) fn used_bytes(&self) -> u64 {
-        let free = self.room.available_permits();
-        let used = usize::try_from(self.units).unwrap_or(usize::MAX).saturating_sub(free);
-        u64::try_from(used.saturating_mul(BUDGET_UNIT_BYTES)).unwrap_or(u64::MAX)
-    }
-
-    /// Waits for room; a part larger than the whole budget waits for all of it.
-    async fn acquire(self, bytes: usize) -> Result<OwnedSemaphorePermit, AcquireError> {
-        let units = u32::try_from(bytes.div_ceil(BUDGET_UNIT_BYTES)).unwrap_or(u32::MAX).clamp(1, self.units);
-        self.room.acquire_many_owned(units).await
-    }
 }
 
 /// Why a run is over on this side.

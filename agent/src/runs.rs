@@ -1,19 +1,20 @@
 //! The runs of one session: instructions of the relay are admitted by the policy or refused and logged, a bounded number works at
 //! once, and all of them end with the session. Nothing of a run outlives the link that it came by.
 
+mod admit;
 mod resume;
 mod test_connection;
 
 use crate::audit::{Audit, Entry, Instruction};
-use crate::breaker::{Account, Breaker, Try};
+use crate::breaker::Breaker;
 use crate::config::Limits;
 use crate::health::Health;
-use crate::journal::{self, Journal};
+use crate::journal::Journal;
 use crate::orders::{Halt, Standing};
 use crate::policy::volume::Volume;
-use crate::policy::{self, PermittedSite, Policy, Refusal};
+use crate::policy::{self, Policy};
 use crate::run::{self, Budget, FromRun, Order, Shared, ToRun};
-use crate::secrets::{Opened, Opener};
+use crate::secrets::Opener;
 use crate::signer::Signer;
 use crate::status::Board;
 use jira::CheckpointEntry;
@@ -313,88 +314,6 @@ impl Runs {
             .for_each(|asked| self.premises.audit.note_done(Entry::Instruction(asked.refused(code))));
     }
 
-    /// The trust boundary: what comes out has passed the policy and holds the opened secret.
-    fn admit(&self, start: Start, resume: Vec<CheckpointEntry>) -> Result<Order, Failure> {
-        let Start { run, lease, connection, extraction } = start;
-        if self.held.len() >= MAX_HELD {
-            return Err(too_busy());
-        }
-        let mut entry = journal::Entry::now(
-            &policy::shortened(run.as_str()),
-            lease.0,
-            &policy::shortened(&connection.name),
-            connection.site.as_str(),
-        );
-        let refuse = |entry: &mut journal::Entry, refusal: &Refusal| {
-            entry.followed = false;
-            entry.decisions.push(self.premises.policy.refused(refusal));
-            self.premises.journal.add(entry);
-            self.refuse(run.as_str(), &connection, refusal)
-        };
-        let permitted = match self.premises.policy.admit(&connection) {
-            Ok(permitted) => permitted,
-            Err(refusal) => return Err(refuse(&mut entry, &refusal)),
-        };
-        let (spec, decisions) = match self.premises.policy.spec(&extraction) {
-            Ok(narrowed) => narrowed,
-            Err(refusal) => return Err(refuse(&mut entry, &refusal)),
-        };
-        let site = permitted.engine_site().map_err(|refusal| refuse(&mut entry, &refusal))?;
-        let (opened, login) = self.open(run.as_str(), permitted, &connection)?;
-        entry.decisions.clone_from(&decisions);
-        self.premises.journal.add(&entry);
-        let limits = self.premises.policy.limits(&connection);
-        Ok(Order {
-            run,
-            lease,
-            connection: policy::shortened(&connection.name),
-            site,
-            credential: opened.credential,
-            limits,
-            spec,
-            resume,
-            login,
-            decisions,
-        })
-    }
-
-    /// The secret of a connection, and the right to try it.
-    fn open(
-        &self,
-        id: &str,
-        permitted: &PermittedSite,
-        connection: &ConnectionSpec,
-    ) -> Result<(Opened, Try), Failure> {
-        let (id, site) = (policy::shortened(id), &permitted.address);
-        let opened = self.premises.opener.credential(permitted, connection).map_err(|error| {
-            tracing::warn!(event = "secret_unusable", id, %site, %error, "there is no password for this");
-            error.failure()
-        })?;
-        let account = Account { site: site.clone(), username: opened.username.clone() };
-        let login = self.premises.breaker.enter(account, opened.mark.clone()).map_err(|blocked| {
-            let failure = blocked.failure();
-            tracing::warn!(event = "login_not_tried", id, %site, code = failure.code, reason = failure.message, "the login is not tried");
-            self.premises.board.error(&id, &failure.code, &failure.message);
-            failure
-        })?;
-        Ok((opened, login))
-    }
-
-    fn refuse(&self, id: &str, connection: &ConnectionSpec, refusal: &Refusal) -> Failure {
-        let failure = refusal.failure();
-        tracing::warn!(
-            event = "refused",
-            run = policy::shortened(id),
-            connection = policy::shortened(&connection.name),
-            site = %connection.site,
-            code = refusal.code(),
-            reason = policy::shortened_line(&failure.message),
-            "an instruction of the relay was refused"
-        );
-        self.premises.board.error(id, refusal.code(), &failure.message);
-        failure
-    }
-
     fn spawn(&mut self, order: Order) {
         let span = tracing::info_span!("run", run = %order.run, connection = order.connection);
         let (inbox, words) = mpsc::channel(INBOX);
@@ -475,25 +394,6 @@ impl Runs {
         };
         self.tasks.spawn(work.instrument(span));
         None
-    }
-
-    fn admit_test(
-        &self,
-        request: &RequestId,
-        connection: &ConnectionSpec,
-    ) -> Result<test_connection::Target, Failure> {
-        let refuse = |refusal: Refusal| self.refuse(request.as_str(), connection, &refusal);
-        let permitted = self.premises.policy.admit(connection).map_err(refuse)?;
-        let site = permitted.engine_site().map_err(refuse)?;
-        let (opened, login) = self.open(request.as_str(), permitted, connection)?;
-        Ok(test_connection::Target {
-            site,
-            credential: opened.credential,
-            limits: self.premises.policy.limits(connection),
-            observer: self.premises.audit.observer(&policy::shortened(request.as_str())),
-            login,
-            narrowing: self.premises.policy.rules().narrowing(),
-        })
     }
 }
 

@@ -18,7 +18,8 @@ async fn generated_site_lands_cell_by_cell() {
     assert_eq!(run["result"]["tables"]["issues"]["rows"], 1_500);
     let stats = sim.stats();
     assert!(stats.max_in_flight <= 4, "{} requests at once, four were allowed", stats.max_in_flight);
-    assert_eq!(stats.sessions, 1, "the session cookie was not kept");
+    // One of the run, and one of the probe that asks without a login whether Jira answers.
+    assert!(stats.sessions <= 2, "the session cookie was not kept: {} sessions", stats.sessions);
 }
 
 #[tokio::test(flavor = "multi_thread")]

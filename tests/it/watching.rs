@@ -44,7 +44,7 @@ async fn the_log_goes_to_its_file_and_is_turned_up_and_down_while_the_agent_runs
     until("the level changed", async || text().contains("log_level_changed").then_some(())).await;
     cluster.extracted(&["--full"]).await;
     assert!(text().contains("jira_request"), "no debug lines");
-    let shown = cluster.on_premises(&["logs", "-n", "5", "--config", config.to_str().unwrap()], "").await;
+    let shown = cluster.on_premises(&["logs", "-n", "5"], "").await;
     assert_eq!((shown.code, shown.stdout.lines().count()), (0, 5), "{shown:?}");
     let back = cluster.on_premises(&["log-level", "info", "--for", "1s"], "").await;
     assert_eq!(back.code, 0);

@@ -63,6 +63,8 @@ pub enum Command {
     MaskKey(MaskKeyCommand),
     /// Print the first rows that an extraction would send, after dropping and hashing, and send nothing
     Preview(Preview),
+    /// Check everything between the configuration and Jira; say what fails, what to do, and what to tell the network team
+    Doctor(Doctor),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -271,6 +273,36 @@ pub struct Preview {
     pub rows: usize,
 }
 
+/// Flags of `doctor`.
+#[derive(Debug, Default, Args)]
+#[command(
+    after_help = "Exit codes: 0 no check failed (notes and skipped checks are no failures), 1 a check failed, 2 wrong use or configuration.\n\
+                  docs/doctor.md explains every code."
+)]
+pub struct Doctor {
+    /// Check the way to this relay [default: the one that enrolled this agent]
+    #[arg(long, value_name = "URL")]
+    pub relay: Option<String>,
+    /// PEM file of the authority that signed the certificate of --relay [default: as `enroll`]
+    #[arg(long, value_name = "FILE", requires = "relay")]
+    pub relay_ca: Option<PathBuf>,
+    /// What this agent may read.
+    #[command(flatten)]
+    pub premises: Premises,
+    /// Check only this one of the permitted Jiras
+    #[arg(long, value_name = "URL")]
+    pub jira: Option<String>,
+    /// Log in to Jira as this account, once [default: the accounts of [[jira]] in the configuration]
+    #[arg(long, value_name = "NAME", requires = "password_stdin")]
+    pub username: Option<String>,
+    /// Read the account's password from standard input; without --username, a personal access token
+    #[arg(long)]
+    pub password_stdin: bool,
+    /// Write a support bundle (.tar.gz) as well: what was found, versions and configuration, without secrets and Jira data
+    #[arg(long, value_name = "FILE")]
+    pub bundle: Option<PathBuf>,
+}
+
 /// What the premises permit, beside the configuration.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Premises {
@@ -391,6 +423,7 @@ mod tests {
         for command in [
             &["run"][..],
             &["status"],
+            &["doctor"],
             &["config", "check"],
             &["enroll", "--relay", "https://r", "--token-stdin"],
         ] {

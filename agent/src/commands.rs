@@ -9,10 +9,13 @@ mod preview;
 mod standing;
 
 use crate::audit::{self, Entry};
-use crate::cli::{Cli, Command, Common, ConfigCommand, Enroll, LogLevelFlags, LogsFlags, PolicyCommand};
+use crate::cli::{
+    Cli, Command, Common, ConfigCommand, Doctor, Enroll, LogLevelFlags, LogsFlags, PolicyCommand,
+};
 use crate::clock;
 use crate::config::{self, Config};
 use crate::daemon;
+use crate::doctor;
 use crate::enrol::{self, Outcome};
 use crate::error::{EXIT_DONE, Error};
 use crate::identity::Identity;
@@ -49,6 +52,7 @@ pub async fn execute(cli: Cli) -> Result<u8, Error> {
         Command::LogLevel(given) => order_log_level(&given, &common, &paths),
         Command::Audit(command) => evidence::audit(&command, &common, &paths),
         Command::Manifest(command) => evidence::manifest(&command, &common, &paths),
+        Command::Doctor(given) => doctor(&given, &common, &paths).await,
         Command::Enroll(given) => enroll(&given, &common, &paths).await,
         Command::Run(given) => {
             let (config, control) = load(&common, &paths)?;
@@ -91,6 +95,24 @@ fn order_log_level(given: &LogLevelFlags, common: &Common, paths: &Paths) -> Res
         println!("The agent logs at {level} until {until}; a running one does so within a second.");
     }
     Ok(EXIT_DONE)
+}
+
+/// Exit code 1 means: a check failed. A configuration that cannot be used is 2, as everywhere.
+async fn doctor(given: &Doctor, common: &Common, paths: &Paths) -> Result<u8, Error> {
+    let password = if given.password_stdin { Some(doctor::read_password(given)?) } else { None };
+    let report = doctor::examine(given, password, paths).await?;
+    if common.json {
+        println!("{}", report.json()?);
+    } else {
+        print!("{}", report.text());
+    }
+    if let Some(file) = &given.bundle {
+        doctor::write_bundle(file, &report, paths).await?;
+        if !common.json {
+            println!("The support bundle is {}; look into it before you send it", file.display());
+        }
+    }
+    Ok(report.exit_code())
 }
 
 async fn enroll(given: &Enroll, common: &Common, paths: &Paths) -> Result<u8, Error> {

@@ -209,10 +209,37 @@ impl Link {
 /// # Errors
 /// When the file cannot be read, or a key is unknown or has a value that cannot be used.
 pub(crate) fn load(file: &ConfigFile) -> Result<Config, Error> {
-    let environment = std::env::vars_os()
+    load_from(file, variables())
+}
+
+/// Every key with the value in force as one tree, values of secret keys included: only for whoever takes those out.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn in_force(file: &ConfigFile) -> Result<serde_json::Value, Error> {
+    load(file)?;
+    let merged = merge(read_file(file)?.as_deref(), variables());
+    merged.and_then(config::Config::try_deserialize).map_err(|error| Error::ConfigSyntax {
+        place: file.path().display().to_string(),
+        reason: error.to_string(),
+    })
+}
+
+fn variables() -> HashMap<String, String> {
+    std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    load_from(file, environment)
+        .collect()
+}
+
+fn merge(
+    text: Option<&str>,
+    environment: HashMap<String, String>,
+) -> Result<config::Config, config::ConfigError> {
+    config::Config::builder()
+        .add_source(File::from_str(DEFAULTS, FileFormat::Toml))
+        .add_source(File::from_str(text.unwrap_or_default(), FileFormat::Toml))
+        .add_source(environment_source(environment))
+        .build()
 }
 
 fn load_from(file: &ConfigFile, environment: HashMap<String, String>) -> Result<Config, Error> {
@@ -222,12 +249,7 @@ fn load_from(file: &ConfigFile, environment: HashMap<String, String>) -> Result<
         layers.add(Layer::file(file.path(), text)?)?;
     }
     layers.add(Layer::environment(environment.clone())?)?;
-    let built = config::Config::builder()
-        .add_source(File::from_str(DEFAULTS, FileFormat::Toml))
-        .add_source(File::from_str(text.as_deref().unwrap_or_default(), FileFormat::Toml))
-        .add_source(environment_source(environment))
-        .build()
-        .map_err(|error| layers.bad_value("", &error))?;
+    let built = merge(text.as_deref(), environment).map_err(|error| layers.bad_value("", &error))?;
     let mut config: Config = serde_path_to_error::deserialize(built)
         .map_err(|error| layers.bad_value(&error.path().to_string(), error.inner()))?;
     config.anchor_paths(file.path().parent().unwrap_or(Path::new("")));

@@ -26,6 +26,7 @@ use crate::signer::Signer;
 use crate::status::{Board, Who};
 use crate::trust::{Authority, read_certificates};
 use crate::vigil::Vigil;
+use std::path::Path;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -170,6 +171,25 @@ fn authority(identity: &Identity, config: &Config, paths: &Paths) -> Result<Auth
     match config.relay.ca_file.get() {
         Some(path) => own(path.to_owned()),
         None if identity.enrolment.own_authority => own(paths.relay_ca()),
+        None => Ok(Authority::System),
+    }
+}
+
+/// How a relay is reached that the agent is not enrolled at.
+pub(crate) fn reach_of(relay: RelayAddress, ca: Option<&Path>, config: &Config) -> Result<Reach, Error> {
+    let trust = authority_of(ca, config)?.trust()?;
+    Ok(Reach {
+        relays: vec![relay],
+        trust: trust.and_inspector(config.relay.inspection_ca_file.get())?,
+        proxies: Proxies::load(&config.proxy)?,
+        timeouts: config.link.clone(),
+    })
+}
+
+/// Whom to believe to be a relay that is not enrolled at yet.
+pub(crate) fn authority_of(given: Option<&Path>, config: &Config) -> Result<Authority, Error> {
+    match given.or(config.relay.ca_file.get()) {
+        Some(path) => Ok(Authority::Own { path: path.to_owned(), pem: read_certificates(path)? }),
         None => Ok(Authority::System),
     }
 }

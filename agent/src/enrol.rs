@@ -3,6 +3,8 @@
 
 use crate::cli::{Enroll, TokenSource};
 use crate::config::Config;
+use crate::daemon;
+use crate::doctor;
 use crate::error::Error;
 use crate::identity::{self, Enrolment, Identity, Seeds};
 use crate::link::call;
@@ -11,7 +13,7 @@ use crate::paths::Paths;
 use crate::policy;
 use crate::private_file::{self, Durability};
 use crate::relay_address::RelayAddress;
-use crate::trust::{Authority, read_certificates};
+use crate::trust::Authority;
 use protocol::enrol::{EnrolAnswer, EnrolRequest, EnrolmentToken};
 use serde::Deserialize;
 use std::io::Read;
@@ -36,7 +38,7 @@ pub(crate) enum Outcome {
 pub(crate) async fn enrol(given: &Enroll, config: &Config, paths: &Paths) -> Result<Outcome, Error> {
     let relay = RelayAddress::parse(&given.relay)?;
     policy::parse_given(&given.premises)?;
-    let authority = authority(given, config)?;
+    let authority = daemon::authority_of(given.relay_ca.as_deref(), config)?;
     let token = read_token(&given.token)?;
     private_file::ensure_folder(&paths.state)?;
     if let Some(known) = Identity::load(paths)? {
@@ -75,13 +77,6 @@ fn keep(identity: &Identity, authority: &Authority, given: &Enroll, paths: &Path
         Authority::System => private_file::remove_if_there(&paths.relay_ca())?,
     }
     identity.store(paths)
-}
-
-fn authority(given: &Enroll, config: &Config) -> Result<Authority, Error> {
-    match given.relay_ca.as_deref().or(config.relay.ca_file.get()) {
-        Some(path) => Ok(Authority::Own { path: path.to_owned(), pem: read_certificates(path)? }),
-        None => Ok(Authority::System),
-    }
 }
 
 fn read_token(source: &TokenSource) -> Result<EnrolmentToken, Error> {
@@ -127,6 +122,7 @@ async fn ask(
     let trust = authority.trust()?.and_inspector(config.relay.inspection_ca_file.get())?;
     let proxies = Proxies::load(&config.proxy)?;
     let route = Route { relay, proxies: &proxies, names: &Names::default(), trust: &trust, limit };
+    doctor::preflight(route).await?;
     let line = route.secure(Lookup::Ask).await.map_err(|error| unreachable(error.in_full()))?;
     let body = serde_json::to_vec(request)
         .map_err(|error| Error::System { action: "write the enrolment", reason: error.to_string() })?;

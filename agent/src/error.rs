@@ -158,6 +158,20 @@ pub enum Error {
         /// What failed, and what to look at.
         reason: String,
     },
+    /// A check of the way to the relay failed before the token was used.
+    #[error("the check {check} of the way to {relay} failed, and the token was not used: {found} [{code}]\n  {}", next.join("\n  "))]
+    Preflight {
+        /// The relay.
+        relay: String,
+        /// The check, as `doctor` names it.
+        check: &'static str,
+        /// Its code.
+        code: &'static str,
+        /// What was found.
+        found: String,
+        /// What to do, and a sentence for the network team.
+        next: Vec<String>,
+    },
     /// Something answered that is no relay.
     #[error("{relay} does not answer like a relay: {reason}; check the address and the port")]
     NoRelay {
@@ -214,6 +228,7 @@ impl Error {
             | Error::TokenUnusable { .. }
             | Error::EnrolRefused { .. }
             | Error::RelayUnreachable { .. }
+            | Error::Preflight { .. }
             | Error::NoRelay { .. }
             | Error::Service(_)
             | Error::Manifest { .. }

@@ -42,9 +42,11 @@ mod link;
 mod notify;
 
 mod daemon;
+mod doctor;
 mod enrol;
 pub mod service;
 
 mod commands;
 
 pub use commands::execute;
+pub use doctor::catalogue;

@@ -4,7 +4,7 @@
 pub(crate) mod call;
 pub(crate) mod dial;
 mod driver;
-mod greeting;
+pub(crate) mod greeting;
 mod race;
 mod relays;
 mod session;

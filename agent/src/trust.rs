@@ -128,10 +128,9 @@ impl Trust {
     /// Whether an unknown authority of this name is most likely a proxy's: it has the name of one, or certain others are expected
     /// and it is no relay's own.
     pub(crate) fn is_interception(&self, issuer: &str) -> bool {
-        let lower = issuer.to_lowercase();
         let is_expected = self.names_one && self.expected.contains(issuer);
         let is_other = self.names_one && !is_expected && !issuer.contains(RELAYS_OWN);
-        is_other || INSPECTORS.iter().any(|name| lower.contains(name))
+        is_other || names_an_inspector(issuer)
     }
 
     /// TLS for one connection, and who will have seen its certificate.
@@ -152,6 +151,17 @@ impl Trust {
         config.resumption = Resumption::disabled();
         (Arc::new(config), witness)
     }
+}
+
+/// The authority that signed a certificate, as it names itself, and its validity in seconds since 1970.
+pub(crate) fn issuer_and_validity(certificate: &[u8]) -> Option<(String, (i64, i64))> {
+    names::of(certificate).map(|names| (names.issuer, names.valid_s))
+}
+
+/// Whether an authority has the name of one that proxies use.
+pub(crate) fn names_an_inspector(issuer: &str) -> bool {
+    let lower = issuer.to_lowercase();
+    INSPECTORS.iter().any(|name| lower.contains(name))
 }
 
 /// Judges the certificate of one connection as [`Trust`] says, and remembers who signed it.

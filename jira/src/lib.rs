@@ -25,10 +25,12 @@ mod jql;
 mod paging;
 mod spec;
 
+mod about;
 mod checkpoint;
 mod extraction;
 mod visible;
 
+pub use about::{About, about};
 pub use checkpoint::{CheckpointEntry, ENTRY_BYTES_MAX};
 pub use client::allow::permits;
 pub use client::login::Login;

@@ -8,6 +8,7 @@
 
 mod bad_input;
 mod bounded;
+mod doctor;
 mod engine;
 mod events;
 mod evidence;

@@ -90,15 +90,23 @@ fn junk_drawers_have_no_place() {
 
 #[test]
 fn the_catalogue_of_tables_is_documented() {
-    let path = root().join("docs/tables.md");
-    let wanted = tables_document();
+    assert_current("docs/tables.md", &tables_document());
+}
+
+#[test]
+fn every_check_of_the_doctor_is_documented() {
+    assert_current("docs/doctor.md", &doctor_document());
+}
+
+fn assert_current(name: &str, wanted: &str) {
+    let path = root().join(name);
     if std::env::var_os("UPLINK_UPDATE_DOCS").is_some() {
-        std::fs::write(&path, &wanted).unwrap();
+        std::fs::write(&path, wanted).unwrap();
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         found == wanted,
-        "docs/tables.md is not current: run UPLINK_UPDATE_DOCS=1 cargo test -p tests --test it tidy"
+        "{name} is not current: run UPLINK_UPDATE_DOCS=1 cargo test -p tests --test it tidy"
     );
 }
 
@@ -138,6 +146,51 @@ fn tables_document() -> String {
                 column.name,
                 column.column_type.name(),
                 column.source.replace('|', "\\|")
+            )
+            .unwrap();
+        }
+    }
+    text
+}
+
+const DOCTOR: &str = "# What `uplink-agent doctor` checks\n\nGenerated from the code.\n\n`uplink-agent doctor` looks at everything between the configuration \
+and Jira and says of each check whether it passed, what was found and, where it failed, what to do about it. It changes nothing (an enrolled agent's audit log notes that Jira was asked) and sends no hello: a running \
+agent keeps its session. `--json` prints the report as one document (`checks[]` with `check`, `subject`, `outcome`, `code`, `found`, and where they apply \
+`remedy`, `network_team`, `issuer_met`, `issuer_expected`). Before the enrolment, `--relay URL` and `--relay-ca FILE` name the relay; `uplink-agent enroll` runs the \
+checks from `relay_name` to `relay_challenge` by itself before it spends its token.\n\n`outcome` is `pass`, `note` (it works, and there is something to know), `fail`, or \
+`skipped` (something before it failed, or there was nothing to look at). A check passes on proof only: the relay is proven by its challenge over the WebSocket, \
+a proxy's tunnel by TLS at its end, Jira by its server information. An interceptor is told from an unknown authority by asking for a name that nobody can own: \
+whoever shows a certificate for it makes certificates.\n\n| exit code | meaning |\n|---|---|\n| 0 | no check failed; notes and skipped checks are no failures |\n| 1 | a \
+check failed |\n| 2 | wrong use, or the configuration cannot be used |\n\nA login at Jira is one attempt, and is made only for accounts whose password the \
+premises keep (`[[jira]]` in the configuration), or with `--username NAME --password-stdin` (without `--username`: a personal access token). `--jira URL` picks one of \
+several permitted addresses. Where Jira's address answers with 404, the usual paths of the same host (`/` and `/jira`) are asked for their server information too.\n\n`--bundle FILE` \
+writes a support bundle as `.tar.gz`, readable by this user alone: the report, the configuration in force, the last status, the last lines of the log file, names and modes of the state folder's \
+files, the proxy and the versions. Passwords, keys, tokens and anything that was read from Jira are not in it.\n";
+
+fn doctor_document() -> String {
+    use agent::catalogue::{Check, Code, Outcome};
+    let mut text = DOCTOR.to_owned();
+    for check in Check::ALL {
+        write!(
+            text,
+            "\n## {}\n\n{}\n\n| code | outcome | meaning | remedy |\n|---|---|---|---|\n",
+            check.id(),
+            check.meaning()
+        )
+        .unwrap();
+        for code in Code::ALL.iter().filter(|code| code.check() == check) {
+            let outcome = match code.outcome() {
+                Outcome::Fail => "fail",
+                Outcome::Note => "note",
+                Outcome::Pass | Outcome::Skipped => panic!("{} is no finding", code.name()),
+            };
+            let cell = |text: &str| text.replace('|', "\\|");
+            writeln!(
+                text,
+                "| `{}` | {outcome} | {} | {} |",
+                code.name(),
+                cell(code.meaning()),
+                cell(code.remedy())
             )
             .unwrap();
         }

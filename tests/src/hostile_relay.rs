@@ -68,12 +68,7 @@ impl HostileRelay {
         let answer =
             EnrolAnswer { agent_id: "agent_1".into(), uplink: "hq".into(), relay_id: "hostile".into() };
         let json = serde_json::to_string(&answer).expect("JSON");
-        let text = format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{json}",
-            json.len()
-        );
-        stream.write_all(text.as_bytes()).await.expect("the agent reads");
-        stream.shutdown().await.expect("the agent closes");
+        answer_json(&mut stream, &json).await;
     }
 
     /// Waits for the agent's link and welcomes it, whoever it claims to be.
@@ -82,14 +77,8 @@ impl HostileRelay {
     }
 
     async fn link(&mut self) -> HostileLink {
-        let (mut stream, head, _) = self.request().await;
-        let accept = derive_accept_key(header(&head, "sec-websocket-key").expect("a key").as_bytes());
-        let answer = format!(
-            "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
-             sec-websocket-accept: {accept}\r\nsec-websocket-protocol: uplink.v1\r\n\r\n"
-        );
-        stream.write_all(answer.as_bytes()).await.expect("the agent reads");
-        let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, None).await;
+        let (stream, head, _) = self.request().await;
+        let mut socket = upgrade(stream, &head).await;
         let (challenge, expect) = ExpectHello::begin([3; 32], chrono::Utc::now().timestamp_millis());
         socket.send(Message::Text(challenge.into())).await.expect("the agent reads");
         let hello = next_text(&mut socket).await;
@@ -108,16 +97,46 @@ impl HostileRelay {
         HostileLink { socket, enrolled }
     }
 
-    /// The next connection that brings a request; agents also look whether anybody is there, and hang up.
+    /// The next connection that brings a request. Agents also look whether a relay is there before they enrol: they hang up, ask
+    /// for its health, or open a link and leave after the challenge.
     async fn request(&self) -> (TlsStream<TcpStream>, String, Vec<u8>) {
         loop {
             let (tcp, _) = self.listener.accept().await.expect("a connection");
             let mut stream = self.acceptor.accept(tcp).await.expect("the agent trusts this authority");
-            if let Some((head, body)) = read_head(&mut stream).await {
+            let Some((head, body)) = read_head(&mut stream).await else { continue };
+            if head.starts_with("GET /v1/health") {
+                answer_json(&mut stream, r#"{"status":"ok","version":"0.0.0-hostile"}"#).await;
+            } else if head.starts_with("GET /v1/link") && self.enrolled.is_none() {
+                let mut socket = upgrade(stream, &head).await;
+                let (challenge, _) = ExpectHello::begin([3; 32], chrono::Utc::now().timestamp_millis());
+                socket.send(Message::Text(challenge.into())).await.expect("the agent reads");
+                while let Some(Ok(_)) = socket.next().await {}
+            } else {
                 return (stream, head, body);
             }
         }
     }
+}
+
+/// Answers a request and closes.
+async fn answer_json(stream: &mut TlsStream<TcpStream>, json: &str) {
+    let text = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{json}",
+        json.len()
+    );
+    stream.write_all(text.as_bytes()).await.expect("the agent reads");
+    stream.shutdown().await.expect("the agent closes");
+}
+
+/// Agrees to a WebSocket.
+async fn upgrade(mut stream: TlsStream<TcpStream>, head: &str) -> WebSocketStream<TlsStream<TcpStream>> {
+    let accept = derive_accept_key(header(head, "sec-websocket-key").expect("a key").as_bytes());
+    let answer = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
+         sec-websocket-accept: {accept}\r\nsec-websocket-protocol: uplink.v1\r\n\r\n"
+    );
+    stream.write_all(answer.as_bytes()).await.expect("the agent reads");
+    WebSocketStream::from_raw_socket(stream, Role::Server, None).await
 }
 
 impl HostileLink {

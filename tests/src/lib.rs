@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod hostile_relay;
 pub mod jira_sim;
 pub mod lake_oracle;
+pub mod middlebox;
 #[cfg(target_os = "linux")]
 pub mod premises_net;
 pub mod truth;

@@ -11,7 +11,7 @@ mod tls;
 mod upgrade;
 
 pub(crate) use connect::connect;
-pub(crate) use error::{DialError, Endpoint};
+pub(crate) use error::{DialError, Endpoint, Flaw, Role, Step, Untrusted};
 pub(crate) use names::{Lookup, Names};
 pub(crate) use proxies::Proxies;
 pub(crate) use proxy::tunnel;
@@ -20,7 +20,6 @@ pub(crate) use upgrade::upgrade;
 
 use crate::relay_address::RelayAddress;
 use crate::trust::{Seen, Trust};
-use error::Step;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::client::TlsStream;
@@ -69,21 +68,29 @@ pub(crate) struct Route<'a> {
 }
 
 impl Route<'_> {
-    /// All steps up to TLS: what stands in the way of the relay is found before anything is asked of it.
+    /// All steps before TLS: a line to the relay, or to whoever takes its place.
     ///
     /// # Errors
     /// The first step that failed.
-    pub(crate) async fn secure(&self, lookup: Lookup) -> Result<Secured, DialError> {
+    pub(crate) async fn transport(&self, lookup: Lookup) -> Result<Transport, DialError> {
         let relay = Endpoint::relay(self.relay);
         let proxy = self.proxies.towards(&relay);
         let first = proxy.map_or(&relay, |proxy| &proxy.at);
         let addresses = self.names.resolve(first, lookup, self.limit).await?;
         let tcp = connect(first, &addresses, self.limit).await?;
-        let transport: Transport = match proxy {
-            Some(proxy) => tunnel(tcp, proxy, &relay, self.limit).await?,
-            None => Box::new(tcp),
-        };
-        encrypt(transport, &relay, self.trust, self.limit).await
+        match proxy {
+            Some(proxy) => tunnel(tcp, proxy, &relay, self.limit).await,
+            None => Ok(Box::new(tcp)),
+        }
+    }
+
+    /// All steps up to TLS: what stands in the way of the relay is found before anything is asked of it.
+    ///
+    /// # Errors
+    /// The first step that failed.
+    pub(crate) async fn secure(&self, lookup: Lookup) -> Result<Secured, DialError> {
+        let transport = self.transport(lookup).await?;
+        encrypt(transport, &Endpoint::relay(self.relay), self.trust, self.limit).await
     }
 
     /// All steps.

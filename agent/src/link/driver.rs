@@ -39,6 +39,7 @@ impl LinkEnd {
         match self {
             LinkEnd::Protocol(LinkError::PeerDead { .. }) => "link_silent",
             LinkEnd::Protocol(_) => "link_protocol",
+            LinkEnd::Closed { code, .. } if *code == CloseCode::Revoked.number() => "link_revoked",
             LinkEnd::Closed { .. } => "link_closed",
             LinkEnd::Broken(_) => "link_broken",
         }

@@ -1,7 +1,7 @@
 //! The handshake over a socket: three text messages before anything else.
 
 use futures_util::{SinkExt, StreamExt};
-use protocol::handshake::{Established, ExpectChallenge, HandshakeError, Introduction, Reject};
+use protocol::handshake::{Challenge, Established, ExpectChallenge, HandshakeError, Introduction, Reject};
 use protocol::keys::SigningKey;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -56,6 +56,16 @@ pub(super) async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
     let (hello, expect_welcome) = ExpectChallenge::new(introduction).handle_text(&challenge, key)?;
     socket.send(Message::text(hello)).await.map_err(|error| GreetingError::Broken(error.to_string()))?;
     Ok(expect_welcome.handle_text(&next_text(socket).await?)?)
+}
+
+/// Waits for the relay's challenge and answers nothing: proof of a relay that starts no session.
+///
+/// # Errors
+/// When something else comes, or nothing.
+pub(crate) async fn hear_challenge<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: &mut WebSocketStream<S>,
+) -> Result<Challenge, GreetingError> {
+    Ok(Challenge::read(&next_text(socket).await?)?)
 }
 
 async fn next_text<S: AsyncRead + AsyncWrite + Unpin>(

@@ -1,11 +1,13 @@
 //! Who signed a certificate and whose it is, as far as a person needs it: common name and organisation. The verifier parses certificates
-//! itself and tells neither; this reads just these two names of the DER (RFC 5280, section 4.1) and trusts nothing of it.
+//! itself and tells neither; this reads just these two names and the dates of the DER (RFC 5280, section 4.1) and trusts nothing of it.
 
 const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
 const OBJECT_ID: u8 = 0x06;
 const VERSION: u8 = 0xa0;
 const BMP_STRING: u8 = 0x1e;
+const UTC_TIME: u8 = 0x17;
+const GENERALIZED_TIME: u8 = 0x18;
 /// 2.5.4.3 and 2.5.4.10.
 const SHOWN: [(&[u8], &str); 2] = [(&[0x55, 4, 3], "CN"), (&[0x55, 4, 10], "O")];
 /// Longer names are cut.
@@ -18,6 +20,8 @@ pub(super) struct Names {
     pub(super) issuer: String,
     /// Whose it is.
     pub(super) subject: String,
+    /// First and last second of its validity, since 1970.
+    pub(super) valid_s: (i64, i64),
 }
 
 /// The names; `None` for what is no certificate.
@@ -30,9 +34,25 @@ pub(super) fn of(certificate: &[u8]) -> Option<Names> {
     }
     let _algorithm = signed.expect(SEQUENCE)?;
     let issuer = signed.expect(SEQUENCE)?;
-    let _validity = signed.expect(SEQUENCE)?;
+    let mut validity = signed.expect(SEQUENCE)?;
     let subject = signed.expect(SEQUENCE)?;
-    Some(Names { issuer: shown(issuer), subject: shown(subject) })
+    let valid_s = (second(validity.next()?)?, second(validity.next()?)?);
+    Some(Names { issuer: shown(issuer), subject: shown(subject), valid_s })
+}
+
+/// A time of the validity (RFC 5280, section 4.1.2.5): two digits of the year up to 2049, four from then on.
+fn second((kind, value): (u8, &[u8])) -> Option<i64> {
+    let text = std::str::from_utf8(value).ok()?;
+    let whole = match kind {
+        UTC_TIME => {
+            let century = if text.get(..2)?.parse::<u8>().ok()? < 50 { "20" } else { "19" };
+            format!("{century}{text}")
+        }
+        GENERALIZED_TIME => text.to_owned(),
+        _ => return None,
+    };
+    let time = chrono::NaiveDateTime::parse_from_str(&whole, "%Y%m%d%H%M%SZ").ok()?;
+    Some(time.and_utc().timestamp())
 }
 
 fn shown(mut name: Der<'_>) -> String {
@@ -90,7 +110,7 @@ impl<'a> Der<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rcgen::{CertificateParams, DistinguishedName, DnType, DnValue, Issuer, KeyPair};
+    use rcgen::{CertificateParams, DistinguishedName, DnType, DnValue, Issuer, KeyPair, date_time_ymd};
 
     fn names(of: &[(DnType, DnValue)]) -> DistinguishedName {
         let mut name = DistinguishedName::new();
@@ -111,9 +131,11 @@ mod tests {
         ]);
         let mut leaf = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         leaf.distinguished_name = names(&[(DnType::CommonName, DnValue::from("x".repeat(300)))]);
+        (leaf.not_before, leaf.not_after) = (date_time_ymd(2026, 1, 2), date_time_ymd(2069, 1, 1));
         let issuer = Issuer::new(root, KeyPair::generate().unwrap());
         let certificate = leaf.signed_by(&KeyPair::generate().unwrap(), &issuer).unwrap();
         let found = of(certificate.der()).unwrap();
+        assert_eq!(found.valid_s, (1_767_312_000, 3_124_224_000));
         assert_eq!(found.issuer, "O=AcmeGmbH, CN=Gäteway");
         assert_eq!(found.subject.chars().count(), CHARS_MAX);
         for cut in 0..certificate.der().len() {

@@ -65,6 +65,14 @@ pub enum Command {
     Preview(Preview),
     /// Check everything between the configuration and Jira; say what fails, what to do, and what to tell the network team
     Doctor(Doctor),
+    /// Make new keys; the old ones are void once the relay has seen the new ones in use
+    RotateKey,
+    /// List the other agents of this uplink and whether the premises confirmed them
+    Peers,
+    /// Confirm the fingerprint of another agent of this uplink: secrets that this one can open are sealed for it as well
+    Confirm(Confirm),
+    /// Leave the uplink: tell the relay and remove this agent's keys; settings stay
+    Leave(Leave),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -167,6 +175,24 @@ pub struct ManifestVerify {
     pub key: Option<String>,
 }
 
+/// Flags of `confirm`.
+#[derive(Debug, Args)]
+pub struct Confirm {
+    /// The fingerprint as `uplink-agent status` shows it on the other machine
+    pub fingerprint: String,
+    /// Take a confirmation back; what was sealed for that agent before stays sealed for it
+    #[arg(long)]
+    pub withdraw: bool,
+}
+
+/// Flags of `leave`.
+#[derive(Debug, Args)]
+pub struct Leave {
+    /// Remove the keys even if the relay cannot be told
+    #[arg(long)]
+    pub force: bool,
+}
+
 /// Flags of `enroll`.
 #[derive(Debug, Args)]
 pub struct Enroll {
@@ -191,7 +217,7 @@ pub struct Enroll {
 }
 
 /// The token never comes by the command line: every user of the machine can read that.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[group(required = true, multiple = false)]
 pub struct TokenSource {
     /// Read the one-time token from standard input
@@ -200,6 +226,9 @@ pub struct TokenSource {
     /// Read the one-time token from a file
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
+    /// Read the one-time token from the systemd credential `enrolment-token`
+    #[arg(long)]
+    pub token_credential: bool,
 }
 
 /// Flags of `run`.
@@ -415,6 +444,7 @@ mod tests {
             assert!(Cli::try_parse_from(enroll.iter().chain(extra)).is_err(), "{extra:?} was accepted");
         }
         assert!(Cli::try_parse_from(enroll.iter().chain(&["--token-stdin"])).is_ok());
+        assert!(Cli::try_parse_from(enroll.iter().chain(&["--token-credential"])).is_ok());
         assert!(Cli::try_parse_from(enroll.iter().chain(&["--token-stdin", "--token-file", "f"])).is_err());
     }
 

@@ -3,6 +3,7 @@
 
 mod evidence;
 mod explain;
+mod identity;
 mod mask_key;
 mod pause;
 mod preview;
@@ -53,6 +54,10 @@ pub async fn execute(cli: Cli) -> Result<u8, Error> {
         Command::Audit(command) => evidence::audit(&command, &common, &paths),
         Command::Manifest(command) => evidence::manifest(&command, &common, &paths),
         Command::Doctor(given) => doctor(&given, &common, &paths).await,
+        Command::RotateKey => identity::rotate_key(&common, &paths).await,
+        Command::Peers => identity::list_peers(&common, &paths),
+        Command::Confirm(given) => identity::confirm(&given, &common, &paths),
+        Command::Leave(given) => identity::leave(&given, &common, &paths).await,
         Command::Enroll(given) => enroll(&given, &common, &paths).await,
         Command::Run(given) => {
             let (config, control) = load(&common, &paths)?;
@@ -129,7 +134,7 @@ async fn enroll(given: &Enroll, common: &Common, paths: &Paths) -> Result<u8, Er
     };
     let permitted = addresses(&policy::gather(&config, paths, &given.premises)?);
     let next = next_command(common);
-    let Identity { seeds, enrolment } = *identity;
+    let Identity { seeds, enrolment, .. } = *identity;
     let fingerprint = seeds.fingerprint()?;
     if common.json {
         println!(

@@ -35,6 +35,7 @@ pub(crate) struct Config {
     pub(crate) jira_path: JiraPath,
     pub(crate) limits: Limits,
     pub(crate) requests: Requests,
+    pub(crate) identity: Identity,
     pub(crate) log: Log,
     pub(crate) audit: Audit,
     pub(crate) health: Health,
@@ -105,6 +106,12 @@ pub(crate) struct Limits {
 pub(crate) struct Requests {
     pub(crate) connect_timeout_ms: u64,
     pub(crate) read_timeout_ms: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Identity {
+    pub(crate) rotate_after_days: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -301,6 +308,7 @@ impl Config {
         let ranges = [
             ("link.connect_timeout_ms", self.link.connect_timeout_ms, 100, 600_000),
             ("link.handshake_timeout_ms", self.link.handshake_timeout_ms, 100, 600_000),
+            ("identity.rotate_after_days", self.identity.rotate_after_days.into(), 0, 36_500),
             ("limits.max_runs", self.limits.max_runs.into(), 1, 64),
             ("limits.max_parallel", self.limits.max_parallel.into(), 1, 256),
             ("limits.unacked_mib", self.limits.unacked_mib.into(), 1, 4096),

@@ -6,10 +6,10 @@ use crate::cli::Run;
 use crate::config::{Config, Place, Requests};
 use crate::error::Error;
 use crate::health::Health;
-use crate::identity::Identity;
+use crate::identity::{Identity, Rotation};
 use crate::journal::Journal;
 use crate::link::dial::Proxies;
-use crate::link::{Reach, Supervisor};
+use crate::link::{KeepEnd, Reach, Supervisor};
 use crate::lock;
 use crate::logs::Control;
 use crate::metrics::{self, Counters, Sources};
@@ -22,19 +22,35 @@ use crate::private_file;
 use crate::relay_address::RelayAddress;
 use crate::runs::Premises;
 use crate::secrets::Opener;
-use crate::signer::Signer;
+use crate::signer::CurrentSigner;
 use crate::status::{Board, Who};
+use crate::tickets::Tickets;
 use crate::trust::{Authority, read_certificates};
 use crate::vigil::Vigil;
 use std::path::Path;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// Holds the link until the process is told to stop.
+/// Holds the link until the process is told to stop or the agent has left. An agent that is enrolled anew goes on as the new one.
 ///
 /// # Errors
 /// When something of the premises cannot be used: then nothing was started.
 pub(crate) async fn run(given: &Run, config: &Config, paths: &Paths, control: &Control) -> Result<(), Error> {
+    while run_as_enrolled(given, config, paths, control).await? == KeepEnd::EnrolledAnew {
+        tracing::info!(
+            event = "identity_changed",
+            "the agent was enrolled anew and goes on with the new identity"
+        );
+    }
+    Ok(())
+}
+
+async fn run_as_enrolled(
+    given: &Run,
+    config: &Config,
+    paths: &Paths,
+    control: &Control,
+) -> Result<KeepEnd, Error> {
     let identity = Identity::require(paths)?;
     private_file::ensure_folder(&paths.state)?;
     let _lock = lock::hold(paths)?;
@@ -49,6 +65,7 @@ pub(crate) async fn run(given: &Run, config: &Config, paths: &Paths, control: &C
     let volume = Volume::load(policy.rules().bytes_a_day, paths, today);
     let board = Board::new(who(&identity, &policy)?);
     let opener = Opener::new(&identity.seeds)?;
+    identity.former.iter().try_for_each(|former| opener.add_older(former))?;
     let orders = Orders::new(paths, Gate { hours: policy.rules().hours.clone(), volume: volume.clone() });
     let health = Health::new(&policy, &config.health);
     let observed = health.clone();
@@ -67,11 +84,14 @@ pub(crate) async fn run(given: &Run, config: &Config, paths: &Paths, control: &C
         board: board.clone(),
         standing: orders.subscribe(),
         audit: audit.clone(),
-        signer: Arc::new(Signer::new(&identity)?),
+        signer: CurrentSigner::new(&identity)?,
         health: health.clone(),
         volume: volume.clone(),
         journal: Journal::new(paths),
         breaker: Breaker::new(paths),
+        tickets: Tickets::load(paths, &identity.enrolment.agent_id)?,
+        paths: paths.clone(),
+        rotation: Rotation::after_days(config.identity.rotate_after_days),
     });
     let vigil = Vigil::new();
     let reach = reach(&identity, config, paths)?;
@@ -81,20 +101,32 @@ pub(crate) async fn run(given: &Run, config: &Config, paths: &Paths, control: &C
     let sources = Sources { counters, board: board.clone(), health, audit: audit.clone() };
     let kept = tokio::select! {
         kept = supervisor.keep(&stop) => kept,
-        () = board.keep_written(paths) => Ok(()),
-        () = orders.keep_looking(paths, &board, control) => Ok(()),
-        () = notify::keep_told(&board, &vigil, &stop) => Ok(()),
-        () = control.keep_counting() => Ok(()),
-        () = serve_metrics(config, &sources) => Ok(()),
-        () = note_halts(&premises) => Ok(()),
-        () = keep_healthy(&premises, &config.requests) => Ok(()),
+        () = board.keep_written(paths) => Ok(KeepEnd::Stopped),
+        () = orders.keep_looking(paths, &board, control) => Ok(KeepEnd::Stopped),
+        () = notify::keep_told(&board, &vigil, &stop) => Ok(KeepEnd::Stopped),
+        () = control.keep_counting() => Ok(KeepEnd::Stopped),
+        () = serve_metrics(config, &sources) => Ok(KeepEnd::Stopped),
+        () = note_halts(&premises) => Ok(KeepEnd::Stopped),
+        () = keep_healthy(&premises, &config.requests) => Ok(KeepEnd::Stopped),
     };
     audit.note_done(Entry::AgentStopped {});
     writer.finish().await;
     volume.keep(paths)?;
     board.write_end(paths)?;
-    tracing::info!(event = "agent_stopped", "the agent ends");
+    tell_end(kept.as_ref().ok());
     kept
+}
+
+fn tell_end(end: Option<&KeepEnd>) {
+    match end {
+        Some(KeepEnd::Left) => tracing::warn!(
+            event = "agent_left",
+            "this agent has left its uplink: it has no keys any more and ends"
+        ),
+        Some(KeepEnd::Stopped | KeepEnd::EnrolledAnew) | None => {
+            tracing::info!(event = "agent_stopped", "the agent ends");
+        }
+    }
 }
 
 /// Serves figures where the configuration says so. Work goes on when nobody can read them.
@@ -166,7 +198,7 @@ pub(crate) fn reach(identity: &Identity, config: &Config, paths: &Paths) -> Resu
 }
 
 /// Whom the link trusts: the configuration, then what `enroll` was given, then the system.
-fn authority(identity: &Identity, config: &Config, paths: &Paths) -> Result<Authority, Error> {
+pub(crate) fn authority(identity: &Identity, config: &Config, paths: &Paths) -> Result<Authority, Error> {
     let own = |path: std::path::PathBuf| read_certificates(&path).map(|pem| Authority::Own { path, pem });
     match config.relay.ca_file.get() {
         Some(path) => own(path.to_owned()),

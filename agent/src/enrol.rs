@@ -2,12 +2,13 @@
 //! repeat: an attempt without an answer is tried again with the same keys, and the same command given twice changes nothing.
 
 use crate::cli::{Enroll, TokenSource};
+use crate::clock;
 use crate::config::Config;
 use crate::daemon;
 use crate::doctor;
 use crate::error::Error;
 use crate::identity::{self, Enrolment, Identity, Seeds};
-use crate::link::call;
+use crate::link::call::{self, Answer};
 use crate::link::dial::{Lookup, Names, Proxies, Route};
 use crate::paths::Paths;
 use crate::policy;
@@ -16,12 +17,20 @@ use crate::relay_address::RelayAddress;
 use crate::trust::Authority;
 use protocol::enrol::{EnrolAnswer, EnrolRequest, EnrolmentToken};
 use serde::Deserialize;
+use std::ffi::OsString;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// A token is far shorter; whoever pipes a file in by mistake is told soon.
 const MAX_TOKEN_INPUT_BYTES: u64 = 16 * 1024;
+/// The variable in which systemd names the folder of a service's credentials.
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
+/// The name of the credential that holds the token.
+const CREDENTIAL: &str = "enrolment-token";
+/// A clock that is off by more than this is told.
+const CLOCK_TOLERANCE_S: i64 = 5 * 60;
+
 /// How an enrolment ended.
 #[derive(Debug)]
 pub(crate) enum Outcome {
@@ -51,10 +60,16 @@ pub(crate) async fn enrol(given: &Enroll, config: &Config, paths: &Paths) -> Res
             return Err(Error::AlreadyEnrolled { agent: agent_id.to_string(), uplink, relay });
         }
     }
-    let seeds = identity::pending_seeds(paths, &relay.to_string())?;
     let name = given.name.clone().unwrap_or_else(host_name);
-    let request = request(&seeds, &token, &name)?;
-    let answer = ask(&relay, &authority, config, &request).await?;
+    let mut seeds = identity::pending_seeds(paths, &relay.to_string())?;
+    let mut answer = ask(&relay, &authority, config, &request(&seeds, &token, &name)?).await;
+    // An earlier attempt succeeded, and its answer was lost for so long that its token no longer repeats it.
+    if matches!(&answer, Err(Error::EnrolRefused { code, .. }) if code == "key_enrolled") {
+        identity::drop_pending(paths)?;
+        seeds = identity::pending_seeds(paths, &relay.to_string())?;
+        answer = ask(&relay, &authority, config, &request(&seeds, &token, &name)?).await;
+    }
+    let answer = answer?;
     let enrolment = Enrolment {
         relay: relay.to_string(),
         relay_id: answer.relay_id,
@@ -64,7 +79,7 @@ pub(crate) async fn enrol(given: &Enroll, config: &Config, paths: &Paths) -> Res
         token_digest: token.hash(),
         own_authority: matches!(authority, Authority::Own { .. }),
     };
-    let identity = Identity { seeds, enrolment };
+    let identity = Identity { seeds, enrolment, keys_made_ms: clock::now_ms(), former: None };
     keep(&identity, &authority, given, paths)?;
     Ok(Outcome::Enrolled(Box::new(identity)))
 }
@@ -80,7 +95,9 @@ fn keep(identity: &Identity, authority: &Authority, given: &Enroll, paths: &Path
 }
 
 fn read_token(source: &TokenSource) -> Result<EnrolmentToken, Error> {
-    let (place, text) = match &source.token_file {
+    let credential =
+        if source.token_credential { Some(credential_file(std::env::var_os(CREDENTIALS))?) } else { None };
+    let (place, text) = match source.token_file.as_ref().or(credential.as_ref()) {
         Some(path) => (
             path.display().to_string(),
             read_limited(std::fs::File::open(path).map_err(Error::file("read", path))?, path)?,
@@ -93,6 +110,16 @@ fn read_token(source: &TokenSource) -> Result<EnrolmentToken, Error> {
         return Err(Error::TokenMissing { place });
     }
     EnrolmentToken::parse(&text).map_err(|error| Error::TokenUnusable { place, reason: error.to_string() })
+}
+
+/// Where systemd puts the credential for this process.
+fn credential_file(folder: Option<OsString>) -> Result<PathBuf, Error> {
+    match folder {
+        Some(folder) => Ok(Path::new(&folder).join(CREDENTIAL)),
+        None => Err(Error::TokenMissing {
+            place: format!("the systemd credential `{CREDENTIAL}` ({CREDENTIALS} is not set)"),
+        }),
+    }
 }
 
 fn read_limited(source: impl Read, name: &Path) -> Result<Zeroizing<String>, Error> {
@@ -117,24 +144,60 @@ async fn ask(
     config: &Config,
     request: &EnrolRequest,
 ) -> Result<EnrolAnswer, Error> {
-    let limit = config.link.connect_timeout();
-    let unreachable = |reason: String| Error::RelayUnreachable { relay: relay.to_string(), reason };
-    let trust = authority.trust()?.and_inspector(config.relay.inspection_ca_file.get())?;
-    let proxies = Proxies::load(&config.proxy)?;
-    let route = Route { relay, proxies: &proxies, names: &Names::default(), trust: &trust, limit };
-    doctor::preflight(route).await?;
-    let line = route.secure(Lookup::Ask).await.map_err(|error| unreachable(error.in_full()))?;
     let body = serde_json::to_vec(request)
         .map_err(|error| Error::System { action: "write the enrolment", reason: error.to_string() })?;
-    let called = call::post_json(line, relay, "/v1/enrol", body).await;
-    let (status, body) = called.map_err(|error| unreachable(error.to_string()))?;
+    let Answer { status, date, body } = post(relay, authority, config, ("/v1/enrol", body)).await?;
+    let ahead_s = date.as_deref().and_then(clock_ahead_s);
+    if let Some(ahead_s) = ahead_s {
+        tracing::warn!(event = "clock_differs", ahead_s, "{}", clock_advice(ahead_s));
+    }
     if status.is_success() {
         return serde_json::from_slice(&body).map_err(|error| Error::NoRelay {
             relay: relay.to_string(),
             reason: format!("its answer to the enrolment cannot be read ({error})"),
         });
     }
-    Err(refusal(relay, status.as_u16(), &body))
+    Err(match (refusal(relay, status.as_u16(), &body), ahead_s) {
+        (Error::EnrolRefused { relay, code, message, next }, Some(ahead_s)) => {
+            Error::EnrolRefused { relay, code, message, next: format!("{next}; {}", clock_advice(ahead_s)) }
+        }
+        (error, _) => error,
+    })
+}
+
+/// How far this machine's clock is ahead of the time in an answer of the relay, if that is worth telling.
+fn clock_ahead_s(date: &str) -> Option<i64> {
+    let theirs = chrono::DateTime::parse_from_rfc2822(date).ok()?.timestamp();
+    let ahead_s = (clock::now_ms() / 1000).saturating_sub(theirs);
+    (ahead_s.saturating_abs() > CLOCK_TOLERANCE_S).then_some(ahead_s)
+}
+
+fn clock_advice(ahead_s: i64) -> String {
+    let side = if ahead_s > 0 { "ahead of" } else { "behind" };
+    let minutes = ahead_s.saturating_abs() / 60;
+    format!(
+        "this machine's clock is {minutes} minutes {side} the relay's: set it right, since certificates are judged by it"
+    )
+}
+
+/// One call to the relay, on the same way and with the same trust as the link, after the way was checked.
+///
+/// # Errors
+/// When something of the premises cannot be used, or the relay cannot be asked.
+pub(crate) async fn post(
+    relay: &RelayAddress,
+    authority: &Authority,
+    config: &Config,
+    (path, body): (&str, Vec<u8>),
+) -> Result<Answer, Error> {
+    let unreachable = |reason: String| Error::RelayUnreachable { relay: relay.to_string(), reason };
+    let trust = authority.trust()?.and_inspector(config.relay.inspection_ca_file.get())?;
+    let proxies = Proxies::load(&config.proxy)?;
+    let (names, limit) = (Names::default(), config.link.connect_timeout());
+    let route = Route { relay, proxies: &proxies, names: &names, trust: &trust, limit };
+    doctor::preflight(route).await?;
+    let line = route.secure(Lookup::Ask).await.map_err(|error| unreachable(error.in_full()))?;
+    call::post_json(line, relay, path, body).await.map_err(|error| unreachable(error.to_string()))
 }
 
 /// The relay's problem document.
@@ -173,6 +236,9 @@ fn next_step(code: &str) -> &'static str {
             "a token works once: make a new one with `uplinkctl uplink create NAME` or for an uplink that exists, and use it on this machine only"
         }
         "token_expired" => "tokens live a short time: make a new one and use it at once",
+        "token_foreign" => {
+            "give --relay the address of the relay that made the token, or have a new one made on this relay"
+        }
         "token_unknown" => {
             "the token is of another relay, or was withdrawn: check --relay, or make a new one"
         }
@@ -204,7 +270,14 @@ mod tests {
         let message = |code: &str| {
             refusal(&relay(), 403, format!(r#"{{"code":"{code}","detail":"no"}}"#).as_bytes()).to_string()
         };
-        let codes = ["token_used", "token_expired", "token_unknown", "token_mistyped", "something_new"];
+        let codes = [
+            "token_used",
+            "token_expired",
+            "token_unknown",
+            "token_foreign",
+            "token_mistyped",
+            "something_new",
+        ];
         let messages: std::collections::BTreeSet<String> = codes.iter().map(|code| message(code)).collect();
         assert_eq!(messages.len(), codes.len());
         assert!(message("token_expired").contains("[token_expired]"));
@@ -229,12 +302,31 @@ mod tests {
         let file = place.path().join("token");
         let read = |text: &str| {
             std::fs::write(&file, text).unwrap();
-            read_token(&TokenSource { token_stdin: false, token_file: Some(file.clone()) })
+            read_token(&TokenSource { token_file: Some(file.clone()), ..TokenSource::default() })
                 .unwrap_err()
                 .to_string()
         };
         assert!(read("\n").contains("holds no enrolment token"));
         let wrong = read("upl1.hunter2hunter2");
         assert!(!wrong.contains("hunter2"), "{wrong}");
+    }
+
+    #[test]
+    fn the_credential_lies_where_systemd_says_or_its_lack_is_told() {
+        assert_eq!(credential_file(Some("/run/c".into())).unwrap(), Path::new("/run/c/enrolment-token"));
+        let missing = credential_file(None).unwrap_err().to_string();
+        assert!(missing.contains("CREDENTIALS_DIRECTORY is not set"), "{missing}");
+    }
+
+    #[test]
+    fn a_clock_that_is_off_is_told_and_one_that_is_right_is_not() {
+        let date = |ahead_s: i64| {
+            let theirs = chrono::Utc::now() - chrono::TimeDelta::seconds(ahead_s);
+            theirs.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
+        };
+        assert_eq!(clock_ahead_s(&date(60)), None);
+        assert!(clock_ahead_s(&date(86_400)).is_some_and(|ahead_s| (86_390..86_410).contains(&ahead_s)));
+        assert!(clock_advice(clock_ahead_s(&date(-7200)).unwrap()).contains("120 minutes behind"));
+        assert_eq!(clock_ahead_s("yesterday"), None);
     }
 }

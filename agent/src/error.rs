@@ -172,6 +172,17 @@ pub enum Error {
         /// What to do, and a sentence for the network team.
         next: Vec<String>,
     },
+    /// The relay could not be told that this agent leaves.
+    #[error(
+        "cannot tell the relay {relay} that this agent leaves: {reason}; nothing was removed. Try again, or repeat with --force and have \
+         the relay's administrator remove the agent"
+    )]
+    NotTold {
+        /// The relay.
+        relay: String,
+        /// What failed.
+        reason: String,
+    },
     /// Something answered that is no relay.
     #[error("{relay} does not answer like a relay: {reason}; check the address and the port")]
     NoRelay {
@@ -229,6 +240,7 @@ impl Error {
             | Error::EnrolRefused { .. }
             | Error::RelayUnreachable { .. }
             | Error::Preflight { .. }
+            | Error::NotTold { .. }
             | Error::NoRelay { .. }
             | Error::Service(_)
             | Error::Manifest { .. }

@@ -30,9 +30,11 @@ mod breaker;
 mod journal;
 
 mod orders;
+mod peers;
 mod secrets;
 mod signer;
 mod status;
+mod tickets;
 mod vigil;
 
 mod run;
@@ -44,6 +46,7 @@ mod notify;
 mod daemon;
 mod doctor;
 mod enrol;
+mod leave;
 pub mod service;
 
 mod commands;

@@ -5,6 +5,8 @@ pub(crate) mod call;
 pub(crate) mod dial;
 mod driver;
 pub(crate) mod greeting;
+mod identity_file;
+mod identity_words;
 mod race;
 mod relays;
 mod session;
@@ -20,10 +22,12 @@ use crate::vigil::Pulse;
 use dial::{DialError, Dialled, Endpoint, Lookup, Names, Proxies, Route};
 use driver::LinkEnd;
 use greeting::GreetingError;
+use identity_file::Found;
+use protocol::control::RESEALING;
 use protocol::error::CloseCode;
-use protocol::handshake::Introduction;
-use protocol::keys::SigningKey;
+use protocol::handshake::{Introduction, RejectCode};
 use protocol::link::{AgentLink, LinkConfig};
+use protocol::ticket::TICKETS;
 use relays::{Next, Relays};
 use session::{Session, SessionEnd};
 use std::sync::Arc;
@@ -56,15 +60,27 @@ pub(crate) struct Reach {
 pub(crate) struct Supervisor {
     reach: Reach,
     names: Names,
-    key: SigningKey,
     introduction: Introduction,
     premises: Arc<Premises>,
     pulse: Pulse,
     started: Instant,
 }
 
+/// Why the link is kept no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeepEnd {
+    /// On request.
+    Stopped,
+    /// The state folder has another identity: the agent was enrolled anew.
+    EnrolledAnew,
+    /// The state folder has no identity any more: the agent has left.
+    Left,
+}
+
 /// How an attempt ended.
 enum AttemptEnd {
+    /// The identity of the state folder cannot be used.
+    State(Error),
     Dial(DialError),
     Greeting(GreetingError),
     Session(SessionEnd),
@@ -74,7 +90,7 @@ impl Supervisor {
     /// Prepares the link of an identity.
     ///
     /// # Errors
-    /// When the identity cannot be used.
+    /// When the system has no random numbers.
     pub(crate) fn new(
         identity: &Identity,
         reach: Reach,
@@ -84,35 +100,65 @@ impl Supervisor {
         let introduction = Introduction {
             agent_id: identity.enrolment.agent_id.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            capabilities: Vec::new(),
+            capabilities: vec![TICKETS.to_owned(), RESEALING.to_owned()],
             boot_id: format!("{:016x}", random()?),
             relay_host: String::new(),
             inspected_by: None,
+            ticket: None,
         };
-        let key = identity.seeds.signing_key()?;
         let (names, started) = (Names::default(), Instant::now());
-        Ok(Self { reach, names, key, introduction, premises, pulse, started })
+        Ok(Self { reach, names, introduction, premises, pulse, started })
     }
 
-    /// Keeps the link until `stop`.
+    /// Keeps the link until `stop`, or until the state folder has another identity or none.
     ///
     /// # Errors
     /// Only when the system has no random numbers.
-    pub(crate) async fn keep(&self, stop: &CancellationToken) -> Result<(), Error> {
+    pub(crate) async fn keep(&self, stop: &CancellationToken) -> Result<KeepEnd, Error> {
         let mut relays = Relays::new(self.reach.relays.iter().cloned());
         self.announce_proxy();
         let mut swallowed = false;
         while !stop.is_cancelled() {
+            match identity_file::look(&self.premises.paths, &self.introduction.agent_id) {
+                Ok(Found::Other) => return Ok(KeepEnd::EnrolledAnew),
+                Ok(Found::Gone) => return Ok(KeepEnd::Left),
+                // What cannot be read is told by the attempt.
+                Ok(Found::Same(_)) | Err(_) => {}
+            }
             let attempt = self.attempt(&mut relays, swallowed, stop);
             let Some(Some((index, end))) = stop.run_until_cancelled(attempt).await else { break };
-            if matches!(end, AttemptEnd::Session(SessionEnd::Stopped)) {
-                break;
+            match end {
+                AttemptEnd::Session(SessionEnd::Stopped) => break,
+                AttemptEnd::Session(SessionEnd::Lost { end: LinkEnd::IdentityChanged, .. }) => continue,
+                _ => {}
             }
             let hint = relays.address(index).and_then(|relay| self.report(relay, &end));
             relays.link_down(index, self.started.elapsed(), hint, random()?);
             swallowed = is_swallowed(&end);
+            if is_refusal(&end) {
+                let wait = relays.next(self.started.elapsed()).map(|next| next.wait).unwrap_or_default();
+                let waited = stop.run_until_cancelled(self.wait_for_somebody(&end, wait)).await;
+                if waited.is_none() {
+                    break;
+                }
+            }
         }
-        Ok(())
+        Ok(KeepEnd::Stopped)
+    }
+
+    /// A revoked agent dials no more: only another identity can help. Any other refusal may be lifted at the relay, so it is asked
+    /// again now and then.
+    async fn wait_for_somebody(&self, end: &AttemptEnd, wait: Duration) {
+        let changed =
+            identity_file::until_changed(&self.premises.paths, &self.introduction.agent_id, &self.pulse);
+        if is_for_good(end) {
+            self.premises.board.link(LinkState::Refused, None);
+            changed.await;
+        } else {
+            self.premises.board.link(LinkState::Refused, Some(wait));
+            // Either is a reason to go on.
+            drop(tokio::time::timeout(wait, changed).await);
+        }
     }
 
     /// How long dialling and shaking hands may take at most.
@@ -197,8 +243,17 @@ impl Supervisor {
             Err(error) => return AttemptEnd::Dial(error),
         };
         let host = relays.address(index).map(|relay| relay.host().to_owned()).unwrap_or_default();
+        let key = match identity_file::look(&self.premises.paths, &self.introduction.agent_id) {
+            Ok(Found::Same(key)) => key,
+            Ok(Found::Other | Found::Gone) => {
+                let end = LinkEnd::IdentityChanged;
+                return AttemptEnd::Session(SessionEnd::Lost { end, go_away: None, runs: 0 });
+            }
+            Err(error) => return AttemptEnd::State(error),
+        };
+        let turn = self.premises.tickets.turn().await;
         let introduction = self.introduce(&host, &seen);
-        let greeting = greeting::shake_hands(&mut socket, introduction, &self.key);
+        let greeting = greeting::shake_hands(&mut socket, introduction, &key);
         let limit = self.reach.timeouts.handshake_timeout();
         let established = match tokio::time::timeout(limit, greeting).await {
             Ok(Ok(established)) => established,
@@ -221,9 +276,10 @@ impl Supervisor {
         self.pulse.promise(heartbeat);
         let settings = LinkConfig::new(heartbeat, welcome.limits);
         let link = AgentLink::new(settings, Duration::ZERO);
-        let session =
-            Session::new(driver::Driver::new(socket, link, self.pulse.clone()), Arc::clone(&self.premises));
-        AttemptEnd::Session(session.drive(stop).await)
+        // A relay without tickets never asks for the turn back.
+        let turn = established.features.iter().any(|feature| feature == TICKETS).then_some(turn);
+        let driver = driver::Driver::new(socket, link, self.pulse.clone());
+        AttemptEnd::Session(Session::new(driver, Arc::clone(&self.premises), turn).drive(stop).await)
     }
 
     fn introduce(&self, host: &str, seen: &Seen) -> Introduction {
@@ -235,12 +291,16 @@ impl Supervisor {
                 "a proxy on the way decrypts the link; that was permitted by relay.inspection_ca_file"
             );
         }
-        Introduction { relay_host: host.to_owned(), inspected_by, ..self.introduction.clone() }
+        let ticket = self.premises.tickets.present();
+        Introduction { relay_host: host.to_owned(), inspected_by, ticket, ..self.introduction.clone() }
     }
 
     /// Says what happened, and gives the time before which another attempt makes no sense.
     fn report(&self, relay: &RelayAddress, end: &AttemptEnd) -> Option<Duration> {
         let (code, text, hint) = match end {
+            AttemptEnd::State(error) => {
+                ("state_unusable".to_owned(), error.to_string(), Some(RETRY_AFTER_REFUSAL))
+            }
             AttemptEnd::Dial(error) => (error.code().to_owned(), error.in_full(), error.retry_after()),
             AttemptEnd::Greeting(error) => (error.code(), error.to_string(), hint_of(error)),
             AttemptEnd::Session(SessionEnd::Lost { end, go_away, .. }) => judge_loss(end, *go_away),
@@ -250,7 +310,7 @@ impl Supervisor {
         let text = crate::policy::shortened_line(&text);
         let step = match end {
             AttemptEnd::Dial(error) => Some(error.step().to_string()),
-            AttemptEnd::Greeting(_) | AttemptEnd::Session(_) => None,
+            AttemptEnd::State(_) | AttemptEnd::Greeting(_) | AttemptEnd::Session(_) => None,
         };
         tracing::warn!(event = "link_down", %relay, code, step, reason = text, "no link to the relay");
         if is_refusal(end) {
@@ -259,7 +319,7 @@ impl Supervisor {
                 %relay,
                 agent = %self.introduction.agent_id,
                 code,
-                "the relay refuses this agent until somebody acts: have it restored there, or enrol it anew with `uplink-agent enroll --force` and an unused token"
+                "the relay refuses this agent until somebody acts: have it let in there, or enrol it anew with `uplink-agent enroll --force` and an unused token"
             );
         }
         self.premises.board.error("link", &code, &text);
@@ -271,7 +331,9 @@ impl Supervisor {
 fn is_swallowed(end: &AttemptEnd) -> bool {
     match end {
         AttemptEnd::Session(SessionEnd::Lost { end, runs, go_away: None }) => *runs > 0 && end.is_silence(),
-        AttemptEnd::Session(_) | AttemptEnd::Dial(_) | AttemptEnd::Greeting(_) => false,
+        AttemptEnd::Session(_) | AttemptEnd::State(_) | AttemptEnd::Dial(_) | AttemptEnd::Greeting(_) => {
+            false
+        }
     }
 }
 
@@ -280,9 +342,23 @@ fn is_refusal(end: &AttemptEnd) -> bool {
     match end {
         AttemptEnd::Greeting(error) => error.rejection().is_some_and(|reject| reject.code.is_permanent()),
         AttemptEnd::Session(SessionEnd::Lost { end, .. }) => {
+            let refusals = [CloseCode::Revoked.number(), CloseCode::Cloned.number()];
+            end.close_code().is_some_and(|code| refusals.contains(&code))
+        }
+        AttemptEnd::Session(SessionEnd::Stopped) | AttemptEnd::Dial(_) | AttemptEnd::State(_) => false,
+    }
+}
+
+/// Whether nothing that is done at the relay can bring the link back.
+fn is_for_good(end: &AttemptEnd) -> bool {
+    match end {
+        AttemptEnd::Greeting(error) => {
+            error.rejection().is_some_and(|reject| reject.code == RejectCode::Revoked)
+        }
+        AttemptEnd::Session(SessionEnd::Lost { end, .. }) => {
             end.close_code() == Some(CloseCode::Revoked.number())
         }
-        AttemptEnd::Session(SessionEnd::Stopped) | AttemptEnd::Dial(_) => false,
+        AttemptEnd::Session(SessionEnd::Stopped) | AttemptEnd::Dial(_) | AttemptEnd::State(_) => false,
     }
 }
 
@@ -298,7 +374,9 @@ fn hint_of(error: &GreetingError) -> Option<Duration> {
 fn judge_loss(end: &LinkEnd, go_away: Option<Duration>) -> (String, String, Option<Duration>) {
     let hint = match end.close_code() {
         Some(code) if code == CloseCode::Replaced.number() => Some(RETRY_AFTER_REPLACEMENT),
-        Some(code) if code == CloseCode::Revoked.number() => Some(RETRY_AFTER_REFUSAL),
+        Some(code) if code == CloseCode::Revoked.number() || code == CloseCode::Cloned.number() => {
+            Some(RETRY_AFTER_REFUSAL)
+        }
         _ => go_away,
     };
     (end.code().to_owned(), end.to_string(), hint)

@@ -136,6 +136,7 @@ mod unix {
                     why.map(|error| format!(": {}", error.message)).unwrap_or_default()
                 )
             }
+            LinkState::Refused => format!("Refused by {} until somebody acts", status.relay),
             LinkState::Stopped => "Stopped".to_owned(),
         };
         let halted = status.halted.as_ref().map(|why| format!("; {why}")).unwrap_or_default();

@@ -84,6 +84,26 @@ impl Paths {
         self.state.join("identity.pending.json")
     }
 
+    /// Keys that are about to replace those of the identity.
+    pub(crate) fn next(&self) -> PathBuf {
+        self.state.join("identity.next.json")
+    }
+
+    /// The other agents of the uplink, as the relay named them last.
+    pub(crate) fn peers(&self) -> PathBuf {
+        self.state.join("peers.json")
+    }
+
+    /// Fingerprints that the premises confirmed.
+    pub(crate) fn confirmed(&self) -> PathBuf {
+        self.state.join("confirmed.json")
+    }
+
+    /// The ticket that says who is the one holder of the identity.
+    pub(crate) fn ticket(&self) -> PathBuf {
+        self.state.join("ticket.json")
+    }
+
     pub(crate) fn relay_ca(&self) -> PathBuf {
         self.state.join("relay-ca.pem")
     }

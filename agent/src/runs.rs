@@ -2,6 +2,7 @@
 //! once, and all of them end with the session. Nothing of a run outlives the link that it came by.
 
 mod admit;
+mod owner;
 mod resume;
 mod test_connection;
 
@@ -9,15 +10,19 @@ use crate::audit::{Audit, Entry, Instruction};
 use crate::breaker::Breaker;
 use crate::config::Limits;
 use crate::health::Health;
+use crate::identity::Rotation;
 use crate::journal::Journal;
 use crate::orders::{Halt, Standing};
+use crate::paths::Paths;
 use crate::policy::volume::Volume;
 use crate::policy::{self, Policy};
 use crate::run::{self, Budget, FromRun, Order, Shared, ToRun};
 use crate::secrets::Opener;
-use crate::signer::Signer;
+use crate::signer::CurrentSigner;
 use crate::status::Board;
+use crate::tickets::Tickets;
 use jira::CheckpointEntry;
+pub(crate) use owner::run_of;
 use protocol::control::{AgentMessage, Failure, RelayMessage, TestReport};
 use protocol::ids::{Lease, RequestId, RunId};
 use protocol::spec::{ConnectionSpec, ExtractionSpec};
@@ -47,11 +52,15 @@ pub(crate) struct Premises {
     /// What the administrator orders.
     pub(crate) standing: watch::Receiver<Standing>,
     pub(crate) audit: Audit,
-    pub(crate) signer: Arc<Signer>,
+    pub(crate) signer: CurrentSigner,
     pub(crate) health: Health,
     pub(crate) volume: Volume,
     pub(crate) journal: Journal,
     pub(crate) breaker: Breaker,
+    /// The tickets of the identity that the link is made for.
+    pub(crate) tickets: Tickets,
+    pub(crate) paths: Paths,
+    pub(crate) rotation: Rotation,
 }
 
 impl Premises {
@@ -103,7 +112,7 @@ impl Runs {
             budget,
             board: premises.board.clone(),
             audit: premises.audit.clone(),
-            signer: Arc::clone(&premises.signer),
+            signer: premises.signer.now(),
             volume: premises.volume.clone(),
         };
         let turns = Arc::new(Semaphore::new(size(premises.limits.max_runs)));
@@ -227,6 +236,10 @@ impl Runs {
             | RelayMessage::TestConnection { .. }
             | RelayMessage::Window { .. }
             | RelayMessage::GoAway { .. }
+            | RelayMessage::NextTicket { .. }
+            | RelayMessage::KeysKept { .. }
+            | RelayMessage::Peers { .. }
+            | RelayMessage::Reseal { .. }
             | RelayMessage::UnknownMessage { .. }
             | RelayMessage::Beat { .. }
             | RelayMessage::BeatAck { .. } => None,
@@ -318,7 +331,9 @@ impl Runs {
         let span = tracing::info_span!("run", run = %order.run, connection = order.connection);
         let (inbox, words) = mpsc::channel(INBOX);
         let (run, lease) = (order.run.clone(), order.lease);
-        let (shared, turns) = (self.shared.clone(), Arc::clone(&self.turns));
+        // The keys may have changed since the link came up.
+        let shared = Shared { signer: self.premises.signer.now(), ..self.shared.clone() };
+        let turns = Arc::clone(&self.turns);
         let work = async move {
             // The semaphore is never closed, so there is always a turn.
             let _turn = turns.acquire_owned().await;
@@ -412,25 +427,6 @@ struct Start {
 
 fn hand_back(run: RunId, lease: Lease, halt: &Halt) -> AgentMessage {
     AgentMessage::RunHandedBack { run, lease, code: halt.code.to_owned(), reason: halt.reason.clone() }
-}
-
-/// Whose word a message is.
-pub(crate) fn run_of(message: &AgentMessage) -> Option<(&RunId, Lease)> {
-    match message {
-        AgentMessage::Checkpoint { run, lease, .. }
-        | AgentMessage::Progress { run, lease, .. }
-        | AgentMessage::RunLog { run, lease, .. }
-        | AgentMessage::RunFinished { run, lease, .. }
-        | AgentMessage::RunFailed { run, lease, .. }
-        | AgentMessage::RunHandedBack { run, lease, .. } => Some((run, *lease)),
-        AgentMessage::PartBegin { .. }
-        | AgentMessage::TestResult { .. }
-        | AgentMessage::Health { .. }
-        | AgentMessage::UnknownMessage { .. }
-        | AgentMessage::Beat { .. }
-        | AgentMessage::BeatAck { .. }
-        | AgentMessage::Goodbye { .. } => None,
-    }
 }
 
 fn too_busy() -> Failure {

@@ -5,22 +5,23 @@ use crate::breaker::SecretMark;
 use crate::identity::Seeds;
 use crate::policy::{LocalSecret, PermittedSite};
 use jira::Credential;
-use protocol::control::Failure;
-use protocol::keys::Fingerprint;
-use protocol::seal::{SealContext, SealError, SealedSecret, SealingKey};
+use protocol::control::{ConnectionSecret, Failure};
+use protocol::keys::{Fingerprint, KEY_BYTES, SealingPublicKey};
+use protocol::seal::{SealContext, SealError, SealedSecret, SealingKey, seal};
+use protocol::site::SiteAddress;
 use protocol::spec::{ConnectionSpec, CredentialKind};
 use secrecy::SecretString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use zeroize::Zeroizing;
 
 /// A password file longer than this is some other file.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
 
-/// Opens secrets for this agent.
+/// Opens secrets for this agent: with the keys that it has, and with those before, until everything is sealed again.
 pub(crate) struct Opener {
-    key: SealingKey,
-    own: Fingerprint,
+    keys: Mutex<Vec<(Fingerprint, SealingKey)>>,
 }
 
 /// Why there is no password for a connection.
@@ -30,6 +31,8 @@ pub(crate) enum SecretError {
     NotForUs { own: Fingerprint },
     #[error(transparent)]
     Sealed(#[from] SealError),
+    #[error("the system gave no random bytes")]
+    Random,
     #[error("the password file {} cannot be used: {reason}", path.display())]
     File { path: PathBuf, reason: String },
     #[error("the password of the premises cannot be used: {0}")]
@@ -60,6 +63,7 @@ impl SecretError {
                 error.to_string(),
                 "store the connection's password again with the address and username that it belongs to",
             ),
+            SecretError::Random => ("internal", self.to_string(), "restart the agent; report it if it stays"),
             SecretError::File { .. } | SecretError::Local(_) => (
                 "local_password_unusable",
                 "the password that the premises keep for this account cannot be read".to_owned(),
@@ -72,7 +76,61 @@ impl SecretError {
 
 impl Opener {
     pub(crate) fn new(seeds: &Seeds) -> Result<Self, crate::error::Error> {
-        Ok(Self { key: seeds.sealing_key(), own: seeds.fingerprint()? })
+        Ok(Self { keys: Mutex::new(vec![(seeds.fingerprint()?, seeds.sealing_key())]) })
+    }
+
+    /// Opens with new keys as well, and before all others.
+    pub(crate) fn add(&self, seeds: &Seeds) -> Result<(), crate::error::Error> {
+        let fingerprint = seeds.fingerprint()?;
+        self.keys().insert(0, (fingerprint, seeds.sealing_key()));
+        Ok(())
+    }
+
+    /// Opens with older keys as well.
+    pub(crate) fn add_older(&self, seeds: &Seeds) -> Result<(), crate::error::Error> {
+        let fingerprint = seeds.fingerprint()?;
+        self.keys().push((fingerprint, seeds.sealing_key()));
+        Ok(())
+    }
+
+    fn keys(&self) -> MutexGuard<'_, Vec<(Fingerprint, SealingKey)>> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Seals a secret again, for an agent whose keys the premises confirmed. The clear text lives in here only.
+    ///
+    /// # Errors
+    /// When it is not sealed for this agent, site and account, or the other key cannot be sealed to.
+    pub(crate) fn reseal(
+        &self,
+        secret: &ConnectionSecret,
+        (recipient, key): (&Fingerprint, &SealingPublicKey),
+    ) -> Result<ConnectionSecret, SecretError> {
+        let (site, username) = (&secret.site, secret.username.as_str());
+        let text = self.opened(std::slice::from_ref(&secret.sealed), site, username)?;
+        let mut randomness = Zeroizing::new([0; KEY_BYTES]);
+        aws_lc_rs::rand::fill(randomness.as_mut_slice()).map_err(|_| SecretError::Random)?;
+        let context = SealContext { agent: recipient, site, username };
+        let sealed = seal(&text, key, context, &randomness)?;
+        Ok(ConnectionSecret { sealed, ..secret.clone() })
+    }
+
+    fn opened(
+        &self,
+        sealed: &[SealedSecret],
+        site: &SiteAddress,
+        username: &str,
+    ) -> Result<Zeroizing<String>, SecretError> {
+        let keys = self.keys();
+        let found =
+            keys.iter().find_map(|(own, key)| Some((own, key, sealed.iter().find(|it| it.agent == *own)?)));
+        match (found, keys.first()) {
+            (Some((own, key, secret)), _) => {
+                Ok(key.open(secret, SealContext { agent: own, site, username })?)
+            }
+            (None, Some((own, _))) => Err(SecretError::NotForUs { own: own.clone() }),
+            (None, None) => Err(SecretError::Random),
+        }
     }
 
     /// The credential for a connection at a permitted site. An account of the premises comes before anything that the cloud sealed.
@@ -107,14 +165,15 @@ impl Opener {
     }
 
     fn sealed<'c>(&self, connection: &'c ConnectionSpec) -> Result<&'c SealedSecret, SecretError> {
-        let sealed = connection.sealed.iter().find(|sealed| sealed.agent == self.own);
-        sealed.ok_or_else(|| SecretError::NotForUs { own: self.own.clone() })
+        let keys = self.keys();
+        let of = |own: &Fingerprint| connection.sealed.iter().find(|sealed| sealed.agent == *own);
+        let found = keys.iter().find_map(|(own, _)| of(own));
+        let own = || keys.first().map(|(own, _)| own.clone());
+        found.ok_or_else(|| own().map_or(SecretError::Random, |own| SecretError::NotForUs { own }))
     }
 
     fn open(&self, site: &PermittedSite, connection: &ConnectionSpec) -> Result<SecretString, SecretError> {
-        let sealed = self.sealed(connection)?;
-        let context = SealContext { agent: &self.own, site: &site.address, username: &connection.username };
-        let text = self.key.open(sealed, context)?;
+        let text = self.opened(&connection.sealed, &site.address, &connection.username)?;
         Ok(SecretString::from(text.as_str()))
     }
 }
@@ -205,8 +264,6 @@ fn check_private(_: &std::fs::Metadata) -> Result<(), String> {
 mod tests {
     use super::*;
     use crate::identity::tests::identity;
-    use protocol::seal::seal;
-    use protocol::site::SiteAddress;
     use secrecy::ExposeSecret;
 
     const CANARY: &str = "pässword-canary";
@@ -272,6 +329,35 @@ mod tests {
             assert_eq!(error.failure().code, "secret_refused", "{address} {username}");
             assert!(!format!("{error:?} {error}").contains(CANARY));
         }
+    }
+
+    #[test]
+    fn a_secret_is_sealed_again_for_another_agent_and_only_for_its_site_and_account() {
+        let (old, new) = (identity().seeds, identity().seeds);
+        let secret = ConnectionSecret {
+            connection: "jira".to_owned(),
+            site: SiteAddress::parse("https://jira").unwrap(),
+            username: "reader".to_owned(),
+            sealed: sealed_for(&old, "https://jira", "reader"),
+        };
+        let opener = Opener::new(&old).unwrap();
+        let (to, key) = (new.fingerprint().unwrap(), new.sealing_key().public());
+        let again = opener.reseal(&secret, (&to, &key)).unwrap();
+        let newcomer = Opener::new(&new).unwrap();
+        let credential =
+            newcomer.credential(&site("https://jira"), &connection("reader", vec![again.sealed])).unwrap();
+        assert_eq!(password_of(&credential), CANARY);
+        let elsewhere = ConnectionSecret { username: "admin".to_owned(), ..secret };
+        assert!(opener.reseal(&elsewhere, (&to, &key)).is_err());
+    }
+
+    #[test]
+    fn keys_before_a_change_still_open_what_was_sealed_to_them() {
+        let (old, new) = (identity().seeds, identity().seeds);
+        let opener = Opener::new(&new).unwrap();
+        opener.add_older(&old).unwrap();
+        let wire = connection("reader", vec![sealed_for(&old, "https://jira", "reader")]);
+        assert_eq!(password_of(&opener.credential(&site("https://jira"), &wire).unwrap()), CANARY);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::paths::Paths;
 use crate::private_file::{self, Durability};
 use protocol::control::{AgentTrouble, JiraHealth, Progress};
 use protocol::ids::{Lease, RunId};
+use protocol::keys::Fingerprint;
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -89,6 +90,8 @@ pub(crate) enum LinkState {
     Up,
     /// Between two attempts.
     Waiting,
+    /// The relay lets this agent in no more until somebody acts.
+    Refused,
     /// Down on purpose.
     Stopped,
 }
@@ -218,6 +221,11 @@ impl Board {
             status.halted = reason;
             is_news
         });
+    }
+
+    /// The agent has other keys.
+    pub(crate) fn fingerprint(&self, fingerprint: &Fingerprint) {
+        self.status.send_modify(|status| status.fingerprint = fingerprint.to_string());
     }
 
     pub(crate) fn error(&self, about: &str, code: &str, message: &str) {

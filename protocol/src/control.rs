@@ -2,12 +2,17 @@
 //! answered with `unknown_message` and survived, so that an older side never breaks a newer one.
 
 use crate::ids::{Lease, PartId, RequestId, RunId, StreamId};
+use crate::keys::{Fingerprint, SealingPublicKey, Signature, SigningPublicKey};
 use crate::manifest::SignedManifest;
 use crate::spec::{ConnectionSpec, ExtractionSpec};
+use crate::ticket::Ticket;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+mod sharing;
 mod tag;
+
+pub use sharing::{ConnectionSecret, PEERS_PER_MESSAGE_MAX, Peer, RESEALING, SECRETS_PER_MESSAGE_MAX};
 
 /// What an agent says after the handshake.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -105,6 +110,37 @@ pub enum AgentMessage {
         /// Fingerprint of the key by which it pseudonymises columns, if it has one: a run is never shared by agents of different keys.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mask_key: Option<String>,
+    },
+    /// The ticket of `next_ticket` is durable on the premises.
+    TicketStored {
+        /// The ticket.
+        ticket: Ticket,
+    },
+    /// New keys of this agent, durable on the premises; from `keys_kept` on the relay accepts them beside the old ones.
+    OfferKeys {
+        /// The new signing key.
+        signing_key: SigningPublicKey,
+        /// The new sealing key.
+        sealing_key: SealingPublicKey,
+        /// See [`crate::proof::prove_keys`].
+        proof: Signature,
+    },
+    /// The agent uses the offered keys from now on; the old signing key is void.
+    TakeKeys {
+        /// Of the new keys.
+        fingerprint: Fingerprint,
+    },
+    /// Send what this agent can open and the named one cannot: it will be sealed again for that one.
+    AskReseal {
+        /// Of the agent that is to open it: a confirmed one, or this very agent after a change of its keys.
+        recipient: Fingerprint,
+    },
+    /// Secrets that were sealed again.
+    Resealed {
+        /// Of the agent that they are sealed to now.
+        recipient: Fingerprint,
+        /// The secrets.
+        secrets: Vec<ConnectionSecret>,
     },
     /// A message was not understood; the link goes on.
     UnknownMessage {
@@ -210,6 +246,30 @@ pub enum RelayMessage {
         request: RequestId,
         /// Which Jira, as whom.
         connection: ConnectionSpec,
+    },
+    /// A new ticket: store it durably, then answer `ticket_stored`. Sent only to agents that can `tickets`.
+    NextTicket {
+        /// The ticket.
+        ticket: Ticket,
+    },
+    /// The offered keys are kept.
+    KeysKept {
+        /// Of the new keys.
+        fingerprint: Fingerprint,
+    },
+    /// The other agents of the uplink, whenever they change. Sent only to agents that can do `resealing`.
+    Peers {
+        /// All of them.
+        peers: Vec<Peer>,
+    },
+    /// Seal these again, for this agent and only if the premises confirmed it; answered by `resealed`.
+    Reseal {
+        /// The signing key of the agent that is to open them.
+        signing_key: SigningPublicKey,
+        /// Its sealing key.
+        sealing_key: SealingPublicKey,
+        /// Secrets sealed to the asked agent.
+        secrets: Vec<ConnectionSecret>,
     },
     /// The relay is about to close for a while.
     GoAway {

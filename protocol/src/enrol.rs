@@ -14,6 +14,8 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 const PREFIX: &str = "upl1";
 /// Bytes of the secret half.
 const TOKEN_BYTES: usize = 32;
+/// Bytes of a token that say which relay made it: enough to tell a foreign token, few enough to leave 224 random bits.
+const MARK_BYTES: usize = 4;
 /// Bytes of the checksum: a slip goes unnoticed once in 2^48.
 const CHECK_BYTES: usize = 6;
 
@@ -50,6 +52,17 @@ impl EnrolmentToken {
     /// The token of 32 random bytes.
     pub fn from_bytes(bytes: [u8; TOKEN_BYTES]) -> Self {
         Self(bytes)
+    }
+
+    /// The token of 32 random bytes, marked as made by this relay.
+    pub fn for_relay(mut bytes: [u8; TOKEN_BYTES], relay_id: &str) -> Self {
+        bytes.iter_mut().zip(mark(relay_id)).for_each(|(byte, mark)| *byte = mark);
+        Self(bytes)
+    }
+
+    /// Whether the token bears the mark of this relay. One that was made by another does, once in 2^32.
+    pub fn is_of_relay(&self, relay_id: &str) -> bool {
+        self.0.starts_with(&mark(relay_id))
     }
 
     /// Reads a token as a person pasted it.
@@ -91,6 +104,15 @@ impl EnrolmentToken {
         hash.update(&self.0);
         hash.finish()
     }
+}
+
+fn mark(relay_id: &str) -> [u8; MARK_BYTES] {
+    let mut hash = digest::Context::new(&digest::SHA256);
+    hash.update(b"uplink enrolment relay v1");
+    hash.update(relay_id.as_bytes());
+    let mut mark = [0; MARK_BYTES];
+    mark.iter_mut().zip(hash.finish().as_ref()).for_each(|(to, from)| *to = *from);
+    mark
 }
 
 impl fmt::Debug for EnrolmentToken {
@@ -154,6 +176,14 @@ mod tests {
         assert_eq!(EnrolmentToken::parse(&format!("  {text}\n")), Ok(token()));
         assert_eq!(token().hash().len(), 64);
         assert!(!token().hash().contains(text.get(5..20).unwrap()));
+    }
+
+    #[test]
+    fn a_token_knows_the_relay_that_made_it() {
+        let token = EnrolmentToken::for_relay([7; 32], "relay_1");
+        let read = EnrolmentToken::parse(&token.to_text()).unwrap();
+        assert!(read.is_of_relay("relay_1") && !read.is_of_relay("relay_2"));
+        assert_ne!(token.hash(), EnrolmentToken::for_relay([8; 32], "relay_1").hash());
     }
 
     #[test]

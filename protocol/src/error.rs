@@ -28,6 +28,8 @@ pub enum CloseCode {
     Replaced = 4409,
     /// The agent's key was revoked while it was connected.
     Revoked = 4410,
+    /// A second holder of the agent's identity showed up; both are stopped.
+    Cloned = 4411,
 }
 
 impl CloseCode {

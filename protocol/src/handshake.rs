@@ -11,13 +11,15 @@
 //! ```
 //!
 //! The signature covers the relay's nonce (no replay), the name of the relay as the agent dialled it (a relay that the agent
-//! was lured to cannot pass the hello on to another), the agent's id and the protocol version, behind a text that no other use of
-//! the key has.
+//! was lured to cannot pass the hello on to another), the agent's id, the protocol version and the ticket if one is presented,
+//! behind a text that no other use of the key has. A ticket goes only to a relay whose challenge offers to take one, so that
+//! agents and relays without tickets understand each other's signatures.
 
 use crate::error::json_reason;
 use crate::ids::AgentId;
-use crate::keys::{KeyError, Signature, SigningKey, SigningPublicKey};
+use crate::keys::{Signature, SigningKey, SigningPublicKey};
 use crate::limits::{HANDSHAKE_BYTES_MAX, HEARTBEAT_MS_RANGE, LinkLimits};
+use crate::ticket::{TICKETS, Ticket};
 use crate::version::{ProtocolVersion, UnknownProtocol};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -54,6 +56,8 @@ pub struct Introduction {
     pub relay_host: String,
     /// The authority of a proxy on the way that decrypts the link, if there is one and the premises permit it.
     pub inspected_by: Option<String>,
+    /// The ticket that it holds.
+    pub ticket: Option<Ticket>,
 }
 
 /// Agent, waiting for `challenge`.
@@ -93,9 +97,11 @@ impl ExpectChallenge {
             boot_id,
             relay_host,
             inspected_by,
+            ticket,
         } = self.introduction;
         let relay_host = normalise_host(&relay_host);
-        let signature = key.sign(&transcript(&nonce, &relay_host, &agent_id, version));
+        let ticket = ticket.filter(|_| challenge.features.iter().any(|feature| feature == TICKETS));
+        let signature = key.sign(&transcript(&nonce, &relay_host, &agent_id, version, ticket.as_ref()));
         let protocol = version.to_string();
         let hello = Hello {
             agent_id,
@@ -105,10 +111,12 @@ impl ExpectChallenge {
             boot_id,
             relay_host,
             inspected_by,
+            ticket,
             signature,
         };
         let relay_time_ms = challenge.relay_time_ms;
-        Ok((to_json(&AgentGreeting::Hello(hello)), ExpectWelcome { version, relay_time_ms }))
+        let features = challenge.features;
+        Ok((to_json(&AgentGreeting::Hello(hello)), ExpectWelcome { version, relay_time_ms, features }))
     }
 }
 
@@ -117,6 +125,7 @@ impl ExpectChallenge {
 pub struct ExpectWelcome {
     version: ProtocolVersion,
     relay_time_ms: i64,
+    features: Vec<String>,
 }
 
 impl ExpectWelcome {
@@ -133,7 +142,8 @@ impl ExpectWelcome {
             let reason = "the limits of the welcome are zero or beyond those of uplink.v1".into();
             return Err(HandshakeError::Malformed { reason });
         }
-        Ok(Established { version: self.version, relay_time_ms: self.relay_time_ms, welcome })
+        let Self { version, relay_time_ms, features } = self;
+        Ok(Established { version, relay_time_ms, features, welcome })
     }
 
     /// The relay's clock, UTC milliseconds since 1970: a wrong clock on the premises is worth a warning.
@@ -149,6 +159,8 @@ pub struct Established {
     pub version: ProtocolVersion,
     /// The relay's clock when it sent the challenge, UTC milliseconds since 1970.
     pub relay_time_ms: i64,
+    /// What the relay can do beyond protocol v1.
+    pub features: Vec<String>,
     /// The relay's answer.
     pub welcome: Welcome,
 }
@@ -167,6 +179,7 @@ impl ExpectHello {
             nonce: STANDARD.encode(nonce),
             protocol: ProtocolVersion::NEWEST.to_string(),
             relay_time_ms,
+            features: vec![TICKETS.to_owned()],
         };
         (to_json(&RelayGreeting::Challenge(challenge)), Self { nonce })
     }
@@ -201,16 +214,25 @@ impl ClaimedHello {
         key: &SigningPublicKey,
         own_hosts: &[String],
     ) -> Result<VerifiedAgent, HandshakeError> {
+        self.verify_any(&[*key], own_hosts).map(|(verified, _)| verified)
+    }
+
+    /// As [`ClaimedHello::verify`] with several live keys of one agent; tells which of them signed.
+    pub fn verify_any(
+        self,
+        keys: &[SigningPublicKey],
+        own_hosts: &[String],
+    ) -> Result<(VerifiedAgent, SigningPublicKey), HandshakeError> {
         let dialled = normalise_host(&self.hello.relay_host);
         if !own_hosts.iter().any(|own| normalise_host(own) == dialled) {
             return Err(HandshakeError::WrongHost { dialled });
         }
-        let signed = transcript(&self.nonce, &self.hello.relay_host, &self.hello.agent_id, self.version);
-        match key.verify(&signed, &self.hello.signature) {
-            Ok(()) => Ok(VerifiedAgent { version: self.version, hello: self.hello }),
-            Err(KeyError::Signature | KeyError::Encoding { .. } | KeyError::Fingerprint | KeyError::Seed) => {
-                Err(HandshakeError::BadSignature { agent_id: self.hello.agent_id })
-            }
+        let Hello { relay_host, agent_id, ticket, .. } = &self.hello;
+        let signed = transcript(&self.nonce, relay_host, agent_id, self.version, ticket.as_ref());
+        let signer = keys.iter().find(|key| key.verify(&signed, &self.hello.signature).is_ok()).copied();
+        match signer {
+            Some(key) => Ok((VerifiedAgent { version: self.version, hello: self.hello }, key)),
+            None => Err(HandshakeError::BadSignature { agent_id: self.hello.agent_id }),
         }
     }
 }
@@ -225,6 +247,11 @@ pub struct VerifiedAgent {
 }
 
 impl VerifiedAgent {
+    /// Whether the agent can do something beyond protocol v1.
+    pub fn can(&self, capability: &str) -> bool {
+        self.hello.capabilities.iter().any(|named| named == capability)
+    }
+
     /// The welcome to send; a link may start. The same `limits` and `heartbeat_ms` must go into the link's configuration.
     pub fn welcome(&self, welcome: Welcome) -> String {
         to_json(&RelayGreeting::Welcome(welcome))
@@ -257,7 +284,14 @@ pub fn normalise_host(authority: &str) -> String {
 }
 
 /// What is signed: each part with its length before it, so that no two sets of parts have the same bytes.
-fn transcript(nonce: &[u8], relay_host: &str, agent_id: &AgentId, version: ProtocolVersion) -> Vec<u8> {
+fn transcript(
+    nonce: &[u8],
+    relay_host: &str,
+    agent_id: &AgentId,
+    version: ProtocolVersion,
+    ticket: Option<&Ticket>,
+) -> Vec<u8> {
+    let ticket = ticket.map(Ticket::to_text);
     let parts = [
         DOMAIN.as_bytes(),
         nonce,
@@ -266,7 +300,7 @@ fn transcript(nonce: &[u8], relay_host: &str, agent_id: &AgentId, version: Proto
         version.subprotocol().as_bytes(),
     ];
     let mut signed = Vec::new();
-    for part in parts {
+    for part in parts.into_iter().chain(ticket.as_ref().map(|text| text.as_bytes())) {
         signed.extend_from_slice(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         signed.extend_from_slice(part);
     }

@@ -43,7 +43,9 @@ pub mod keys;
 pub mod site;
 
 pub mod enrol;
+pub mod proof;
 pub mod seal;
+pub mod ticket;
 
 pub mod spec;
 

@@ -32,6 +32,7 @@ pub(crate) fn router(node: Shared) -> Router {
     let open = Router::new()
         .route("/v1/health", get(health))
         .route("/v1/enrol", post(enrolment::enrol))
+        .route("/v1/leave", post(enrolment::leave))
         .route("/v1/link", get(accept::link));
     let closed = Router::new()
         .route("/v1/pools", get(pools::list).post(pools::create))
@@ -40,6 +41,7 @@ pub(crate) fn router(node: Shared) -> Router {
         .route("/v1/uplinks/{name}", get(uplinks::show).delete(uplinks::remove))
         .route("/v1/uplinks/{name}/tokens", post(enrolment::token))
         .route("/v1/uplinks/{name}/agents/{agent_id}", delete(uplinks::revoke))
+        .route("/v1/uplinks/{name}/agents/{agent_id}/trust", post(uplinks::trust))
         .route("/v1/connections", get(connections::list).post(connections::create))
         .route(
             "/v1/connections/{name}",

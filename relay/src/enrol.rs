@@ -19,9 +19,12 @@ pub(crate) enum EnrolError {
     /// The text is no token.
     #[error(transparent)]
     Token(#[from] protocol::enrol::TokenError),
-    /// No such token was made here.
-    #[error("this enrolment token was not made by this relay, or its uplink was deleted")]
+    /// No such token is known, though it was made here.
+    #[error("this enrolment token is not known any more: its uplink was deleted, or this relay lost it")]
     Unknown,
+    /// It was made elsewhere.
+    #[error("this enrolment token was made by another relay")]
+    Foreign,
     /// It is too old.
     #[error("this enrolment token expired at {0}")]
     Expired(String),
@@ -43,10 +46,15 @@ pub(crate) enum EnrolError {
 }
 
 /// A new token for an uplink; only its hash is kept. Returns the token's text and the time at which it ends.
-pub(crate) async fn issue(store: &Store, uplink: &str, minutes: u32) -> Result<(String, i64), EnrolError> {
+pub(crate) async fn issue(
+    store: &Store,
+    relay_id: &str,
+    uplink: &str,
+    minutes: u32,
+) -> Result<(String, i64), EnrolError> {
     let mut bytes = [0_u8; 32];
     rand::fill(&mut bytes).map_err(|_| EnrolError::Random)?;
-    let token = EnrolmentToken::from_bytes(bytes);
+    let token = EnrolmentToken::for_relay(bytes, relay_id);
     let now = clock::now_ms();
     let expires = now.saturating_add(i64::from(minutes.min(VALID_MINUTES_MAX)) * 60_000);
     store.create_token(uplink, &token.hash(), now, expires).await?;
@@ -56,6 +64,7 @@ pub(crate) async fn issue(store: &Store, uplink: &str, minutes: u32) -> Result<(
 /// Uses a token up. Returns the agent's id and its uplink.
 pub(crate) async fn redeem(
     store: &Store,
+    relay_id: &str,
     request: &EnrolRequest,
     now_ms: i64,
 ) -> Result<(String, String), EnrolError> {
@@ -75,7 +84,8 @@ pub(crate) async fn redeem(
     };
     match store.redeem_token(&token.hash(), &agent, now_ms).await? {
         Redeemed::Agent { agent_id, uplink } => Ok((agent_id, uplink)),
-        Redeemed::Unknown => Err(EnrolError::Unknown),
+        Redeemed::Unknown if token.is_of_relay(relay_id) => Err(EnrolError::Unknown),
+        Redeemed::Unknown => Err(EnrolError::Foreign),
         Redeemed::Expired { expired_ms } => Err(EnrolError::Expired(clock::text(expired_ms))),
         Redeemed::Used { used_ms } => Err(EnrolError::Used(clock::text(used_ms))),
         Redeemed::KeyKnown { agent_id } => Err(EnrolError::KeyKnown(agent_id)),
@@ -92,6 +102,8 @@ fn check_text(what: &'static str, text: &str) -> Result<(), EnrolError> {
 mod tests {
     use super::*;
     use protocol::keys::{SealingPublicKey, SigningPublicKey};
+
+    const RELAY: &str = "relay_1";
 
     fn request(token: &str, key: u8) -> EnrolRequest {
         EnrolRequest {
@@ -113,13 +125,13 @@ mod tests {
     #[tokio::test]
     async fn a_token_enrols_one_agent_and_answers_its_retry() {
         let (_folder, store) = store().await;
-        let (token, _) = issue(&store, "hq", VALID_MINUTES).await.unwrap();
+        let (token, _) = issue(&store, RELAY, "hq", VALID_MINUTES).await.unwrap();
         let now = clock::now_ms();
-        let first = redeem(&store, &request(&token, 1), now).await.unwrap();
-        assert_eq!(redeem(&store, &request(&token, 1), now + 60_000).await.unwrap(), first);
-        let late = redeem(&store, &request(&token, 1), now + 16 * 60_000).await;
+        let first = redeem(&store, RELAY, &request(&token, 1), now).await.unwrap();
+        assert_eq!(redeem(&store, RELAY, &request(&token, 1), now + 60_000).await.unwrap(), first);
+        let late = redeem(&store, RELAY, &request(&token, 1), now + 16 * 60_000).await;
         assert!(matches!(late, Err(EnrolError::Used(_))), "{late:?}");
-        let other = redeem(&store, &request(&token, 2), now).await;
+        let other = redeem(&store, RELAY, &request(&token, 2), now).await;
         assert!(matches!(other, Err(EnrolError::Used(_))), "{other:?}");
         assert_eq!(store.agents("hq").await.unwrap().len(), 1);
     }
@@ -127,13 +139,16 @@ mod tests {
     #[tokio::test]
     async fn expired_unknown_and_mistyped_tokens_are_told_apart() {
         let (_folder, store) = store().await;
-        let (token, expires) = issue(&store, "hq", 1).await.unwrap();
-        let expired = redeem(&store, &request(&token, 1), expires).await;
+        let (token, expires) = issue(&store, RELAY, "hq", 1).await.unwrap();
+        let expired = redeem(&store, RELAY, &request(&token, 1), expires).await;
         assert!(matches!(expired, Err(EnrolError::Expired(_))), "{expired:?}");
-        let never_made = EnrolmentToken::from_bytes([9; 32]).to_text();
-        let unknown = redeem(&store, &request(&never_made, 1), 0).await;
+        let never_made = EnrolmentToken::for_relay([9; 32], RELAY).to_text();
+        let unknown = redeem(&store, RELAY, &request(&never_made, 1), 0).await;
         assert!(matches!(unknown, Err(EnrolError::Unknown)), "{unknown:?}");
-        let mistyped = redeem(&store, &request("upl1.x.y", 1), 0).await;
+        let made_elsewhere = EnrolmentToken::for_relay([9; 32], "relay_2").to_text();
+        let foreign = redeem(&store, RELAY, &request(&made_elsewhere, 1), 0).await;
+        assert!(matches!(foreign, Err(EnrolError::Foreign)), "{foreign:?}");
+        let mistyped = redeem(&store, RELAY, &request("upl1.x.y", 1), 0).await;
         assert!(matches!(mistyped, Err(EnrolError::Token(_))), "{mistyped:?}");
     }
 
@@ -141,8 +156,8 @@ mod tests {
     async fn a_key_is_enrolled_once() {
         let (_folder, store) = store().await;
         for expected in [true, false] {
-            let (token, _) = issue(&store, "hq", 1).await.unwrap();
-            let answer = redeem(&store, &request(&token, 1), clock::now_ms()).await;
+            let (token, _) = issue(&store, RELAY, "hq", 1).await.unwrap();
+            let answer = redeem(&store, RELAY, &request(&token, 1), clock::now_ms()).await;
             assert_eq!(answer.is_ok(), expected, "{answer:?}");
         }
     }
@@ -151,7 +166,7 @@ mod tests {
     async fn a_token_needs_its_uplink() {
         let (_folder, store) = store().await;
         assert!(matches!(
-            issue(&store, "nowhere", 1).await,
+            issue(&store, RELAY, "nowhere", 1).await,
             Err(EnrolError::Store(StoreError::Missing { .. }))
         ));
     }

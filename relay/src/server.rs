@@ -2,7 +2,9 @@
 
 use crate::api;
 use crate::node::Shared;
+use crate::session::admit::Peer;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::sync::Arc;
@@ -31,8 +33,9 @@ pub(crate) async fn serve(node: Shared, listener: TcpListener, acceptor: TlsAcce
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
-                node.tasks.spawn(connection(node.clone(), stream, acceptor.clone(), router.clone(), permit));
+            Ok((stream, peer)) => {
+                let caller = (stream, Peer(peer));
+                node.tasks.spawn(connection(node.clone(), caller, acceptor.clone(), router.clone(), permit));
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a network connection");
@@ -44,7 +47,7 @@ pub(crate) async fn serve(node: Shared, listener: TcpListener, acceptor: TlsAcce
 
 async fn connection(
     node: Shared,
-    stream: TcpStream,
+    (stream, peer): (TcpStream, Peer),
     acceptor: TlsAcceptor,
     router: axum::Router,
     permit: OwnedSemaphorePermit,
@@ -59,7 +62,12 @@ async fn connection(
     };
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_WAIT);
-    let serving = http.serve_connection(TokioIo::new(tls), TowerToHyperService::new(router)).with_upgrades();
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(peer);
+        router.call(request)
+    });
+    let serving = http.serve_connection(TokioIo::new(tls), service).with_upgrades();
     let mut serving = std::pin::pin!(serving);
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,

@@ -2,10 +2,14 @@
 //! back to the queue and its landings are waited for, so that a sweep never meets one.
 
 pub(crate) mod accept;
+pub(crate) mod admit;
 mod driver;
+#[cfg(test)]
+mod identity_tests;
 mod intake;
 mod landing;
 mod recorder;
+mod sharing;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +19,7 @@ use crate::store::Agent;
 use crate::uplinks::{Cut, Order, Seat};
 use protocol::error::{CloseCode, LinkError};
 use protocol::ids::RunId;
+use protocol::ticket::Ticket;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio_tungstenite::tungstenite;
@@ -25,6 +30,15 @@ const LANDINGS_WAIT: Duration = Duration::from_secs(30);
 /// The WebSocket under a link.
 pub(crate) type Socket =
     tokio_tungstenite::WebSocketStream<hyper_util::rt::TokioIo<hyper::upgrade::Upgraded>>;
+
+/// An agent that was welcomed.
+pub(crate) struct Entrant {
+    pub(crate) agent: Agent,
+    /// The ticket to give it.
+    pub(crate) ticket: Option<Ticket>,
+    /// Whether it seals secrets again for others.
+    pub(crate) reseals: bool,
+}
 
 /// Why a session ended.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +56,7 @@ pub(crate) enum Ending {
     #[error(transparent)]
     Link(#[from] LinkError),
     /// The agent opened another session, or lost its right.
-    #[error("{}", match .0 { Cut::Replaced => "a newer session of the same agent took over", Cut::Revoked => "the agent was revoked" })]
+    #[error("{}", match .0 { Cut::Replaced => "a newer session of the same agent took over", Cut::Revoked => "the agent was revoked", Cut::Cloned => "another machine holds the same identity" })]
     Cut(Cut),
     /// The relay stops.
     #[error("the relay stops")]
@@ -61,6 +75,7 @@ impl Ending {
             Self::Link(error) => Some(error.close_code()),
             Self::Cut(Cut::Replaced) => Some(CloseCode::Replaced),
             Self::Cut(Cut::Revoked) => Some(CloseCode::Revoked),
+            Self::Cut(Cut::Cloned) => Some(CloseCode::Cloned),
             Self::Drain => Some(CloseCode::GoingAway),
             Self::Store(_) => Some(CloseCode::InternalError),
         }
@@ -68,7 +83,8 @@ impl Ending {
 }
 
 /// Drives the link of a welcomed agent to its end and cleans up.
-pub(crate) async fn run(node: Shared, agent: Agent, mut seat: Seat, socket: Socket) {
+pub(crate) async fn run(node: Shared, entrant: Entrant, mut seat: Seat, socket: Socket) {
+    let Entrant { agent, ticket, reseals } = entrant;
     tracing::info!(
         event = "agent_online",
         agent = agent.agent_id,
@@ -78,8 +94,8 @@ pub(crate) async fn run(node: Shared, agent: Agent, mut seat: Seat, socket: Sock
         "agent online"
     );
     node.wake.notify_one();
-    let mut driver = driver::Driver::new(node.clone(), &agent, seat.session, socket);
-    let ending = driver.run(&mut seat).await;
+    let mut driver = driver::Driver::new(node.clone(), (&agent, reseals), seat.session, socket);
+    let ending = driver.run(&mut seat, ticket).await;
     driver.close(&ending).await;
     node.uplinks.leave(&agent.agent_id, seat.session);
     let (bytes_received, bytes_sent) = driver.bytes();
@@ -106,7 +122,7 @@ fn leave_orders(seat: &mut Seat, runs: &mut BTreeMap<RunId, ActiveRun>) {
                 runs.insert(drive::run_id(assignment.number), ActiveRun::new(&assignment));
             }
             // A cancelled run ends when it is lost; who asked for a test sees its answer's channel close.
-            Order::Cancel { .. } | Order::Test { .. } => {}
+            Order::Cancel { .. } | Order::Test { .. } | Order::Peers => {}
         }
     }
 }

@@ -4,18 +4,23 @@
 mod agents;
 mod checkpoints;
 mod inventory;
+mod keys;
 mod runs;
+mod sharing;
 mod sqlite;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod tickets;
 
 pub(crate) use agents::{Agent, NewAgent, Redeemed};
 pub(crate) use checkpoints::StoredPart;
 pub(crate) use inventory::{Connection, Named};
+pub(crate) use keys::PublicKeys;
 pub(crate) use runs::{CancelAnswer, Outcome, Run};
 pub(crate) use sqlite::Store;
 pub(crate) use tables::TableRow;
+pub(crate) use tickets::{Admission, Holder, Presentation, Stopped};
 
 use crate::run::IllegalStep;
 

@@ -10,9 +10,10 @@ use protocol::control::{AgentMessage, PartHeader, RelayMessage};
 use protocol::enrol::EnrolRequest;
 use protocol::handshake::{Established, ExpectChallenge, HandshakeError, Introduction};
 use protocol::ids::{Lease, PartId};
-use protocol::keys::SigningKey;
+use protocol::keys::{Fingerprint, SealingPublicKey, SigningKey};
 use protocol::link::{AgentLink, LinkConfig, Transmit};
 use protocol::seal::SealingKey;
+use protocol::ticket::Ticket;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -42,6 +43,29 @@ pub(crate) struct Bench {
 pub(crate) struct Keys {
     pub(crate) agent_id: String,
     seed: [u8; 32],
+    /// The ticket that its machine holds; `None` before the first, and for an agent that keeps none.
+    pub(crate) ticket: Option<Ticket>,
+    /// What the machine can do beyond protocol v1.
+    pub(crate) capabilities: Vec<String>,
+}
+
+impl Keys {
+    /// The same agent with other keys.
+    pub(crate) fn with_seed(&self, seed: u8) -> Self {
+        Self { seed: [seed; 32], ..self.clone() }
+    }
+
+    pub(crate) fn signing(&self) -> SigningKey {
+        SigningKey::from_seed(&self.seed).unwrap()
+    }
+
+    pub(crate) fn sealing(&self) -> SealingPublicKey {
+        SealingKey::from_seed(&self.seed).public()
+    }
+
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(&self.signing().public(), &self.sealing())
+    }
 }
 
 type ClientSocket = WebSocketStream<tokio_rustls::client::TlsStream<TcpStream>>;
@@ -134,7 +158,8 @@ impl Bench {
         };
         let body = serde_json::to_string(&request).unwrap();
         let answer: Value = self.raw(Method::POST, "/v1/enrol", None, &body).await.json().await.unwrap();
-        Keys { agent_id: answer["agent_id"].as_str().unwrap().to_owned(), seed }
+        let agent_id = answer["agent_id"].as_str().unwrap().to_owned();
+        Keys { agent_id, seed, ticket: None, capabilities: Vec::new() }
     }
 
     /// Pool `sales`, uplink `hq`, one agent, connection `jira`.
@@ -173,10 +198,11 @@ impl Bench {
         let introduction = Introduction {
             agent_id: keys.agent_id.as_str().into(),
             version: "0.2.0".to_owned(),
-            capabilities: Vec::new(),
+            capabilities: keys.capabilities.clone(),
             boot_id: "boot".to_owned(),
             relay_host: host.to_owned(),
             inspected_by: None,
+            ticket: keys.ticket.clone(),
         };
         let key = SigningKey::from_seed(&keys.seed).unwrap();
         let challenge = text_of(&mut socket).await;

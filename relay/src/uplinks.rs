@@ -19,6 +19,8 @@ pub(crate) enum Order {
     Start(Box<Assignment>),
     /// Tell the agent to stop this run.
     Cancel { number: i64 },
+    /// Tell the agent which other agents its uplink has.
+    Peers,
     /// Ask the agent to try a login.
     Test { connection: Box<ConnectionSpec>, answer: oneshot::Sender<TestReport> },
 }
@@ -30,6 +32,8 @@ pub(crate) enum Cut {
     Replaced,
     /// The agent lost its right.
     Revoked,
+    /// A second holder of its identity showed up.
+    Cloned,
 }
 
 /// The live agents.
@@ -47,13 +51,16 @@ struct Inner {
 struct Live {
     session: u64,
     uplink: String,
-    fingerprint: String,
+    /// Of its keys, and of those before.
+    fingerprints: Vec<String>,
     orders: mpsc::Sender<Order>,
     cut: CancellationToken,
     why: std::sync::Arc<Mutex<Option<Cut>>>,
     runs: usize,
     /// What the agent said of itself; without it no run is handed out, since it may be paused or hold another key.
     health: Option<Health>,
+    /// Whether it may get work: not before it has stored its ticket.
+    ready: bool,
 }
 
 /// What an agent says of itself.
@@ -131,12 +138,13 @@ impl Uplinks {
         let live = Live {
             session,
             uplink: uplink.to_owned(),
-            fingerprint: fingerprint.to_owned(),
+            fingerprints: vec![fingerprint.to_owned()],
             orders,
             cut: cut.clone(),
             why: why.clone(),
             runs: 0,
             health: None,
+            ready: false,
         };
         if let Some(old) = inner.live.insert(agent_id.to_owned(), live) {
             old.end(Cut::Replaced);
@@ -152,10 +160,19 @@ impl Uplinks {
         }
     }
 
-    /// Cuts an agent's session, if it has one.
+    /// Cuts the session of a revoked agent, if it has one.
     pub(crate) fn revoke(&self, agent_id: &str) {
+        self.cut(agent_id, Cut::Revoked);
+    }
+
+    /// Cuts the session of an agent whose identity a second machine holds, if it has one.
+    pub(crate) fn cut_clones(&self, agent_id: &str) {
+        self.cut(agent_id, Cut::Cloned);
+    }
+
+    fn cut(&self, agent_id: &str, why: Cut) {
         if let Some(live) = self.lock().live.remove(agent_id) {
-            live.end(Cut::Revoked);
+            live.end(why);
         }
     }
 
@@ -183,6 +200,11 @@ impl Uplinks {
         inner.live.values().find(|live| live.serves(uplink, sealed)).map(|live| live.orders.clone())
     }
 
+    /// Whether an agent is here that will serve as soon as it has stored its ticket.
+    pub(crate) fn is_coming(&self, uplink: &str, sealed: &[SealedSecret]) -> bool {
+        self.lock().live.values().any(|live| !live.ready && live.will_serve(uplink, sealed))
+    }
+
     /// What a run of the uplink waits for, in words.
     pub(crate) fn wanting(&self, wanted: Wanted<'_>) -> String {
         let (uplink, sealed) = (wanted.uplink, wanted.sealed);
@@ -191,7 +213,7 @@ impl Uplinks {
         if here.peek().is_none() {
             return format!("waiting for an agent of uplink {uplink}");
         }
-        let mut able = here.filter(|live| live.serves(uplink, sealed)).peekable();
+        let mut able = here.filter(|live| live.will_serve(uplink, sealed)).peekable();
         if able.peek().is_none() {
             return format!("waiting for an agent of uplink {uplink} to which the secret is sealed");
         }
@@ -210,6 +232,28 @@ impl Uplinks {
     /// The orders of one agent.
     pub(crate) fn orders(&self, agent_id: &str) -> Option<mpsc::Sender<Order>> {
         self.lock().live.get(agent_id).map(|live| live.orders.clone())
+    }
+
+    /// The agent can open what is sealed to any of these.
+    pub(crate) fn set_fingerprints(&self, agent_id: &str, fingerprints: Vec<String>) {
+        if let Some(live) = self.lock().live.get_mut(agent_id) {
+            live.fingerprints = fingerprints;
+        }
+    }
+
+    /// Has every agent of the uplink that is here told which other agents there are. One that has no room for orders hears of them
+    /// with its next session.
+    pub(crate) fn announce_peers(&self, uplink: &str) {
+        for live in self.lock().live.values().filter(|live| live.uplink == uplink) {
+            if live.orders.try_send(Order::Peers).is_err() {
+                tracing::debug!(uplink, "an agent has no room to hear of its peers");
+            }
+        }
+    }
+
+    /// The session may get work from now on.
+    pub(crate) fn set_ready(&self, agent_id: &str, session: u64) {
+        self.change(agent_id, session, |live| live.ready = true);
     }
 
     /// The number of runs that an agent's session holds.
@@ -243,8 +287,17 @@ impl Uplinks {
 
 impl Live {
     fn serves(&self, uplink: &str, sealed: &[SealedSecret]) -> bool {
-        self.uplink == uplink
-            && (sealed.is_empty() || sealed.iter().any(|secret| secret.agent.as_str() == self.fingerprint))
+        self.ready && self.will_serve(uplink, sealed)
+    }
+
+    fn will_serve(&self, uplink: &str, sealed: &[SealedSecret]) -> bool {
+        self.uplink == uplink && self.opens_any(sealed)
+    }
+
+    fn opens_any(&self, sealed: &[SealedSecret]) -> bool {
+        let own = |secret: &SealedSecret| self.fingerprints.iter().any(|own| own == secret.agent.as_str());
+        // Empty: the premises keep the secret themselves.
+        sealed.is_empty() || sealed.iter().any(own)
     }
 
     /// Runs that it has, and orders that it has not taken yet.
@@ -284,9 +337,10 @@ mod tests {
         Health { paused: Some(reason.to_owned()), ..Health::default() }
     }
 
-    /// An agent that has said that it is well.
+    /// An agent that has stored its ticket and said that it is well.
     fn enter(uplinks: &Uplinks, agent_id: &str, key: &str) -> Seat {
         let seat = uplinks.enter(agent_id, "hq", key);
+        uplinks.set_ready(agent_id, seat.session);
         uplinks.set_health(agent_id, seat.session, Health::default());
         seat
     }
@@ -295,6 +349,7 @@ mod tests {
     fn an_agent_gets_no_run_before_it_said_how_it_is() {
         let uplinks = Uplinks::default();
         let seat = uplinks.enter("a1", "hq", KEYS[0]);
+        uplinks.set_ready("a1", seat.session);
         assert_eq!(picked(&uplinks, "hq", 4), None);
         uplinks.set_health("a1", seat.session, Health::default());
         assert!(picked(&uplinks, "hq", 4).is_some());
@@ -303,7 +358,7 @@ mod tests {
     #[test]
     fn a_run_goes_on_only_with_the_key_that_it_was_begun_with() {
         let uplinks = Uplinks::default();
-        let seat = uplinks.enter("a1", "hq", KEYS[0]);
+        let seat = enter(&uplinks, "a1", KEYS[0]);
         let health = Health { mask_key: Some("k1".to_owned()), ..Health::default() };
         uplinks.set_health("a1", seat.session, health);
         let with = |key| uplinks.pick(Wanted { uplink: "hq", sealed: &[], mask_key: key }, 4).is_some();
@@ -324,8 +379,8 @@ mod tests {
     #[test]
     fn a_new_session_replaces_the_old_one_at_once() {
         let uplinks = Uplinks::default();
-        let old = uplinks.enter("a1", "hq", KEYS[0]);
-        let new = uplinks.enter("a1", "hq", KEYS[0]);
+        let old = enter(&uplinks, "a1", KEYS[0]);
+        let new = enter(&uplinks, "a1", KEYS[0]);
         assert!(old.cut.is_cancelled() && old.why() == Some(Cut::Replaced));
         uplinks.leave("a1", old.session);
         assert!(uplinks.presence("a1").is_some() && !new.cut.is_cancelled());
@@ -336,7 +391,7 @@ mod tests {
     #[test]
     fn a_revoked_agent_is_cut_and_gets_no_work() {
         let uplinks = Uplinks::default();
-        let seat = uplinks.enter("a1", "hq", KEYS[0]);
+        let seat = enter(&uplinks, "a1", KEYS[0]);
         uplinks.revoke("a1");
         assert_eq!(seat.why(), Some(Cut::Revoked));
         assert!(uplinks.any("hq", &sealed(&KEYS)).is_none());
@@ -374,5 +429,15 @@ mod tests {
         assert_eq!(uplinks.wanting(wanted("hq", &secret)), "waiting for its turn");
         uplinks.set_health("a2", second.session, paused("it updates"));
         assert!(uplinks.wanting(wanted("hq", &secret)).ends_with("it updates"));
+    }
+
+    #[test]
+    fn an_agent_gets_no_work_before_it_has_stored_its_ticket() {
+        let uplinks = Uplinks::default();
+        let seat = uplinks.enter("a1", "hq", KEYS[0]);
+        uplinks.set_health("a1", seat.session, Health::default());
+        assert!(picked(&uplinks, "hq", 4).is_none() && uplinks.any("hq", &sealed(&KEYS)).is_none());
+        uplinks.set_ready("a1", seat.session);
+        assert!(picked(&uplinks, "hq", 4).is_some() && uplinks.any("hq", &sealed(&KEYS)).is_some());
     }
 }

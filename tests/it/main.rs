@@ -14,6 +14,7 @@ mod events;
 mod evidence;
 mod exactly_once;
 mod health;
+mod identity;
 mod judge;
 mod login;
 #[cfg(target_os = "linux")]

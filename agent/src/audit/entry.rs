@@ -7,6 +7,7 @@ use chrono::{DateTime, SecondsFormat};
 use jira::RequestRecord;
 use protocol::control::{PartHeader, RelayMessage};
 use protocol::ids::{Lease, RunId};
+use protocol::keys::Fingerprint;
 use protocol::manifest::PartFacts;
 use protocol::spec::{ConnectionSpec, ExtractionSpec, Load};
 use serde::Serialize;
@@ -274,8 +275,23 @@ impl Instruction {
             | RelayMessage::CheckpointStored { .. }
             | RelayMessage::RunClosed { .. }
             | RelayMessage::Window { .. }
+            | RelayMessage::NextTicket { .. }
             | RelayMessage::Beat { .. }
             | RelayMessage::BeatAck { .. } => return None,
+            RelayMessage::KeysKept { fingerprint } => {
+                Self { detail: Some(fingerprint.to_string()), ..asked("keys_kept") }
+            }
+            RelayMessage::Peers { peers } => {
+                Self { detail: Some(format!("{} other agents", peers.len())), ..asked("peers") }
+            }
+            RelayMessage::Reseal { signing_key, sealing_key, secrets } => Self {
+                detail: Some(format!(
+                    "{} secrets for {}",
+                    secrets.len(),
+                    Fingerprint::of(signing_key, sealing_key)
+                )),
+                ..asked("reseal")
+            },
             #[expect(unreachable_patterns, reason = "what a later version asks for is recorded by its type")]
             other => asked(other.tag()),
         })

@@ -97,7 +97,7 @@ pub(super) fn manifest(command: &ManifestCommand, common: &Common, paths: &Paths
     let signed: SignedManifest = serde_json::from_slice(&text).map_err(|error| Error::Manifest {
         reason: format!("{} is no signed manifest: {error}", given.file.display()),
     })?;
-    let verdict = manifest::check(paths, &signed, &key(given, paths)?)?;
+    let verdict = manifest::check(paths, &signed, &key(given, paths, &signed)?)?;
     if common.json {
         println!("{}", json_of(&verdict)?);
     } else {
@@ -109,11 +109,16 @@ pub(super) fn manifest(command: &ManifestCommand, common: &Common, paths: &Paths
     })
 }
 
-/// The key that must have signed: the one given, or this agent's own.
-fn key(given: &ManifestVerify, paths: &Paths) -> Result<SigningPublicKey, Error> {
+/// The key that must have signed: the one given, or this agent's own, which may be the one before its last change of keys.
+fn key(given: &ManifestVerify, paths: &Paths, signed: &SignedManifest) -> Result<SigningPublicKey, Error> {
     match &given.key {
         Some(text) => SigningPublicKey::parse(text).map_err(|error| Error::Usage(format!("--key: {error}"))),
-        None => Ok(Identity::require(paths)?.seeds.signing_key()?.public()),
+        None => {
+            let identity = Identity::require(paths)?;
+            let former = identity.former.as_ref().map(|former| former.signing_key()).transpose()?;
+            let former = former.map(|key| key.public()).filter(|key| *key == signed.signing_key);
+            former.map_or_else(|| Ok(identity.seeds.signing_key()?.public()), Ok)
+        }
     }
 }
 

@@ -127,6 +127,12 @@ fn link(status: &Status) -> String {
             "down, next attempt at {}",
             status.link.next_attempt_at.as_deref().unwrap_or("any moment")
         ),
+        LinkState::Refused => match status.link.next_attempt_at.as_deref() {
+            Some(at) => format!("refused by the relay until somebody acts (see below), asked again at {at}"),
+            None => {
+                "refused by the relay for good: enrol this agent anew, or `uplink-agent leave`".to_owned()
+            }
+        },
         LinkState::Stopped => "stopped".to_owned(),
     };
     let mut text = format!("{state} (since {})", status.link.since);

@@ -27,7 +27,15 @@ pub(crate) enum CallError {
     Late,
 }
 
-/// Posts JSON to a path of the relay and gives status and body of the answer.
+/// What the relay answered.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    /// The relay's clock, as its answer has it.
+    pub(crate) date: Option<String>,
+    pub(crate) body: Bytes,
+}
+
+/// Posts JSON to a path of the relay and gives its answer.
 ///
 /// # Errors
 /// When no whole answer comes back.
@@ -36,7 +44,7 @@ pub(crate) async fn post_json(
     relay: &RelayAddress,
     path: &str,
     json: Vec<u8>,
-) -> Result<(StatusCode, Bytes), CallError> {
+) -> Result<Answer, CallError> {
     let request = Request::post(relay.path_of(path))
         .header(header::HOST, relay.authority())
         .header(header::USER_AGENT, concat!("uplink-agent/", env!("CARGO_PKG_VERSION")))
@@ -48,9 +56,11 @@ pub(crate) async fn post_json(
         let answer = async {
             let response = sender.send_request(request).await?;
             let status = response.status();
+            let date = response.headers().get(header::DATE);
+            let date = date.and_then(|date| date.to_str().ok()).map(str::to_owned);
             let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
             let body = body.map_err(|error| CallError::Answer(error.to_string()))?;
-            Ok((status, body.to_bytes()))
+            Ok(Answer { status, date, body: body.to_bytes() })
         };
         // The line must be driven for as long as the answer is awaited; the answer's end is what counts.
         tokio::select! {

@@ -31,6 +31,12 @@ pub(crate) enum LinkEnd {
     Closed { code: u16, reason: String },
     #[error("the connection to the relay broke: {0}")]
     Broken(String),
+    #[error("the state folder cannot be used: {0}")]
+    State(String),
+    #[error("this agent was enrolled anew or has left")]
+    IdentityChanged,
+    #[error("this agent's new ticket could not be stored, so it takes no work: {0}")]
+    TicketNotStored(String),
 }
 
 impl LinkEnd {
@@ -42,6 +48,9 @@ impl LinkEnd {
             LinkEnd::Closed { code, .. } if *code == CloseCode::Revoked.number() => "link_revoked",
             LinkEnd::Closed { .. } => "link_closed",
             LinkEnd::Broken(_) => "link_broken",
+            LinkEnd::TicketNotStored(_) => "ticket_not_stored",
+            LinkEnd::State(_) => "state_unusable",
+            LinkEnd::IdentityChanged => "identity_changed",
         }
     }
 
@@ -49,7 +58,12 @@ impl LinkEnd {
     pub(crate) fn is_silence(&self) -> bool {
         match self {
             LinkEnd::Protocol(LinkError::PeerDead { .. }) => true,
-            LinkEnd::Protocol(_) | LinkEnd::Closed { .. } | LinkEnd::Broken(_) => false,
+            LinkEnd::Protocol(_)
+            | LinkEnd::Closed { .. }
+            | LinkEnd::Broken(_)
+            | LinkEnd::TicketNotStored(_)
+            | LinkEnd::State(_)
+            | LinkEnd::IdentityChanged => false,
         }
     }
 
@@ -57,7 +71,11 @@ impl LinkEnd {
     pub(crate) fn close_code(&self) -> Option<u16> {
         match self {
             LinkEnd::Closed { code, .. } => Some(*code),
-            LinkEnd::Protocol(_) | LinkEnd::Broken(_) => None,
+            LinkEnd::Protocol(_)
+            | LinkEnd::Broken(_)
+            | LinkEnd::TicketNotStored(_)
+            | LinkEnd::State(_)
+            | LinkEnd::IdentityChanged => None,
         }
     }
 }
@@ -207,6 +225,8 @@ fn broken(error: &WsError) -> LinkEnd {
 fn advice(code: u16) -> &'static str {
     if code == CloseCode::Replaced.number() {
         "; another process uses this identity: find the copy and stop it"
+    } else if code == CloseCode::Cloned.number() {
+        "; find the copy of this agent's state folder and remove it, then enrol the machine that stays anew or have the relay's administrator trust it again"
     } else {
         ""
     }

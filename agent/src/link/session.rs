@@ -2,11 +2,13 @@
 //! lost the runs are dropped with it.
 
 use super::driver::{Driver, LinkEnd};
+use super::identity_words::IdentityWords;
 use crate::audit::{Entry, Instruction};
 use crate::orders::{Halt, Standing};
 use crate::policy;
 use crate::run::FromRun;
 use crate::runs::{Ended, Premises, Runs, run_of};
+use crate::tickets::Turn;
 use protocol::control::{AgentMessage, Failure, RelayMessage};
 use protocol::error::{CloseCode, LinkError};
 use protocol::ids::{Lease, RunId, StreamId};
@@ -37,6 +39,7 @@ pub(super) enum SessionEnd {
 pub(super) struct Session<S> {
     driver: Driver<S>,
     runs: Runs,
+    identity: IdentityWords,
     said: mpsc::Receiver<FromRun>,
     /// Whose part each stream carries.
     streams: HashMap<StreamId, RunId>,
@@ -54,14 +57,18 @@ enum Happening {
     Ordered(Option<Halt>),
     /// A Jira is otherwise than it was.
     Health,
+    Identity(AgentMessage),
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
-    pub(super) fn new(driver: Driver<S>, premises: Arc<Premises>) -> Self {
+    /// `turn` is the right to store the ticket that the relay is about to issue.
+    pub(super) fn new(driver: Driver<S>, premises: Arc<Premises>, turn: Option<Turn>) -> Self {
+        let identity = IdentityWords::new(Arc::clone(&premises), turn);
         let (runs, said) = Runs::new(Arc::clone(&premises));
         Self {
             driver,
             runs,
+            identity,
             said,
             streams: HashMap::new(),
             go_away: None,
@@ -100,6 +107,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if let Poll::Ready(message) = message {
             return Poll::Ready(message.map(Happening::Relay));
         }
+        if let Poll::Ready(answer) = self.identity.poll_answer(context) {
+            return Poll::Ready(answer.map(Happening::Identity));
+        }
         if self.driver.has_room()
             && let Poll::Ready(Some(said)) = self.said.poll_recv(context)
         {
@@ -125,12 +135,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                     Err(error) => Err(error.into()),
                 }
             }
+            Happening::Identity(answer) => self.send(answer),
             Happening::Ended(Ended::Quietly) | Happening::Health => Ok(()),
             Happening::Ended(Ended::Broken(message)) => self.send(*message),
         }
     }
 
     fn handle_relay(&mut self, message: RelayMessage) -> Result<(), LinkEnd> {
+        self.identity.handle(&message);
         match &message {
             RelayMessage::PartLanded { stream, .. } | RelayMessage::PartFailed { stream, .. } => {
                 self.streams.remove(stream);

@@ -10,12 +10,12 @@ use crate::paths::ConfigFile;
 use crate::policy::Policy;
 use crate::policy::volume::Volume;
 use crate::secrets::Opener;
-use crate::signer::Signer;
+use crate::signer::CurrentSigner;
 use crate::status::{Board, Who};
 use crate::vigil::Vigil;
 use futures_util::{SinkExt, StreamExt};
 use protocol::control::{AgentMessage, RelayMessage};
-use protocol::handshake::{ExpectHello, Reject, RejectCode};
+use protocol::handshake::{ExpectHello, Reject};
 use protocol::ids::{AgentId, Lease, RunId};
 use protocol::limits::LinkLimits;
 use protocol::site::SiteAddress;
@@ -56,7 +56,7 @@ fn premises() -> Arc<Premises> {
         health: Health::new(&policy, &defaults.health),
         policy,
         audit: Audit::forgetful(),
-        signer: Arc::new(Signer::new(&identity).unwrap()),
+        signer: CurrentSigner::new(&identity).unwrap(),
         opener: Opener::new(&identity.seeds).unwrap(),
         limits: defaults.limits,
         board: Board::new(who),
@@ -64,13 +64,16 @@ fn premises() -> Arc<Premises> {
         volume: Volume::load(None, &nowhere, chrono::NaiveDate::default()),
         journal: Journal::new(&nowhere),
         breaker: Breaker::new(&nowhere),
+        tickets: crate::tickets::tests::none(),
+        paths: crate::identity::tests::paths_in(std::path::Path::new("/nonexistent")),
+        rotation: crate::identity::Rotation::default(),
     })
 }
 
 async fn session(heartbeat: Duration) -> (Session<DuplexStream>, Relay) {
     let (near, far) = sockets().await;
     let link = AgentLink::new(LinkConfig::new(heartbeat, LinkLimits::default()), Duration::ZERO);
-    (Session::new(Driver::new(near, link, Vigil::new().pulse()), premises()), far)
+    (Session::new(Driver::new(near, link, Vigil::new().pulse()), premises(), None), far)
 }
 
 /// What an agent without work and without a permitted Jira says.
@@ -137,6 +140,7 @@ fn introduction() -> Introduction {
         boot_id: "b".to_owned(),
         relay_host: "relay".to_owned(),
         inspected_by: None,
+        ticket: None,
     }
 }
 
@@ -168,7 +172,7 @@ async fn a_halt_is_told_before_the_runs_come_back_and_lifted_without_a_new_link(
     let (orders, standing) = watch::channel(Standing::default());
     let mut own = Arc::into_inner(premises()).unwrap();
     own.standing = standing;
-    let session = Session::new(Driver::new(near, link, Vigil::new().pulse()), Arc::new(own));
+    let session = Session::new(Driver::new(near, link, Vigil::new().pulse()), Arc::new(own), None);
     let stop = CancellationToken::new();
     let peer = async {
         assert_eq!(hear(&mut relay).await, health(None));
@@ -263,7 +267,7 @@ fn only_a_refused_identity_needs_a_person() {
         let end = LinkEnd::Closed { code: code.number(), reason: String::new() };
         is_refusal(&AttemptEnd::Session(SessionEnd::Lost { end, go_away: None, runs: 1 }))
     };
-    assert!(lost(CloseCode::Revoked));
+    assert!(lost(CloseCode::Revoked) && lost(CloseCode::Cloned));
     assert!(!lost(CloseCode::Replaced) && !lost(CloseCode::GoingAway) && !lost(CloseCode::PeerSilent));
 }
 
@@ -286,4 +290,13 @@ fn a_relay_cannot_turn_heartbeats_off() {
     assert_eq!(heartbeat(0), Duration::from_millis(500));
     assert_eq!(heartbeat(u64::MAX), Duration::from_secs(60));
     assert_eq!(heartbeat(5000), Duration::from_secs(5));
+}
+
+#[test]
+fn only_a_revoked_agent_dials_no_more() {
+    let lost = |code: CloseCode| {
+        let end = LinkEnd::Closed { code: code.number(), reason: String::new() };
+        is_for_good(&AttemptEnd::Session(SessionEnd::Lost { end, go_away: None, runs: 0 }))
+    };
+    assert!(lost(CloseCode::Revoked) && !lost(CloseCode::Cloned) && !lost(CloseCode::Replaced));
 }

@@ -51,10 +51,13 @@ fn bench() -> Bench {
         board: Board::new(who),
         standing: watch::Sender::new(Standing::default()).subscribe(),
         audit: audit.clone(),
-        signer: Arc::new(Signer::new(&identity).unwrap()),
         volume: Volume::load(None, &paths, chrono::NaiveDate::default()),
         journal: Journal::new(&paths),
         breaker: Breaker::new(&paths),
+        signer: CurrentSigner::new(&identity).unwrap(),
+        tickets: crate::tickets::tests::none(),
+        paths: crate::identity::tests::paths_in(std::path::Path::new("/nonexistent")),
+        rotation: Rotation::default(),
     };
     let (runs, said) = Runs::new(Arc::new(premises));
     Bench { runs, said, sealed, writer, paths, _place: place }

@@ -1,16 +1,51 @@
 //! Every message as it travels: pinned JSON, read back, and what an older or newer side does with it.
 
 use super::*;
-use crate::keys::Fingerprint;
+use crate::keys::{Fingerprint, SealingPublicKey, Signature, SigningPublicKey};
 use crate::seal::SealedSecret;
 use crate::site::SiteAddress;
 use crate::spec::{ConnectionSpec, CredentialKind, ExtractionSpec, Load};
+use crate::ticket::Ticket;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use std::fmt::Debug;
 
 fn run() -> RunId {
     "run_17".into()
+}
+
+const TICKET: &str = "7.BwcHBwcHBwcHBwcHBwcHBw";
+
+fn ticket() -> Ticket {
+    Ticket::parse(TICKET).unwrap()
+}
+
+const FINGERPRINT: &str = "0001-0203-0405-0607-0809-0a0b-0c0d-0e0f";
+
+fn fingerprint() -> Fingerprint {
+    Fingerprint::parse(FINGERPRINT).unwrap()
+}
+
+fn secret() -> ConnectionSecret {
+    let ConnectionSpec { name, site, username, mut sealed, .. } = connection();
+    ConnectionSecret { connection: name, site, username, sealed: sealed.remove(0) }
+}
+
+fn secret_json() -> serde_json::Value {
+    json!({
+        "connection": "jira", "site": "https://jira.corp.example/jira", "username": "reader",
+        "sealed": {"agent": FINGERPRINT, "sealed": "AAAA"},
+    })
+}
+
+fn peer() -> Peer {
+    Peer {
+        agent_id: "agent_2".into(),
+        name: "host".into(),
+        signing_key: SigningPublicKey([1; 32]),
+        sealing_key: SealingPublicKey([2; 32]),
+        lacks: 3,
+    }
 }
 
 fn failure() -> Failure {
@@ -108,6 +143,27 @@ fn agent_messages() -> Vec<(AgentMessage, serde_json::Value)> {
             AgentMessage::Health { runs: 1, paused: None, jiras: vec![], last_error: None, mask_key: None },
             json!({"type": "health", "runs": 1, "paused": null}),
         ),
+        (AgentMessage::TicketStored { ticket: ticket() }, json!({"type": "ticket_stored", "ticket": TICKET})),
+        (
+            AgentMessage::OfferKeys {
+                signing_key: SigningPublicKey([1; 32]),
+                sealing_key: SealingPublicKey([2; 32]),
+                proof: Signature::try_from(format!("{}==", "A".repeat(86))).unwrap(),
+            },
+            json!(null),
+        ),
+        (
+            AgentMessage::TakeKeys { fingerprint: fingerprint() },
+            json!({"type": "take_keys", "fingerprint": FINGERPRINT}),
+        ),
+        (
+            AgentMessage::AskReseal { recipient: fingerprint() },
+            json!({"type": "ask_reseal", "recipient": FINGERPRINT}),
+        ),
+        (
+            AgentMessage::Resealed { recipient: fingerprint(), secrets: vec![secret()] },
+            json!({"type": "resealed", "recipient": FINGERPRINT, "secrets": [secret_json()]}),
+        ),
         (AgentMessage::UnknownMessage { got: "x".into() }, json!({"type": "unknown_message", "got": "x"})),
         (AgentMessage::Beat { sequence: 4 }, json!({"type": "beat", "sequence": 4})),
         (AgentMessage::BeatAck { sequence: 4 }, json!({"type": "beat_ack", "sequence": 4})),
@@ -156,6 +212,20 @@ fn relay_messages() -> Vec<(RelayMessage, serde_json::Value)> {
         (RelayMessage::RunClosed { run, lease }, json!({"type": "run_closed", "run": "run_17", "lease": 2})),
         (RelayMessage::Window { stream, bytes: 512 }, json!({"type": "window", "stream": 7, "bytes": 512})),
         (RelayMessage::TestConnection { request: "r".into(), connection: connection() }, json!(null)),
+        (RelayMessage::NextTicket { ticket: ticket() }, json!({"type": "next_ticket", "ticket": TICKET})),
+        (
+            RelayMessage::KeysKept { fingerprint: fingerprint() },
+            json!({"type": "keys_kept", "fingerprint": FINGERPRINT}),
+        ),
+        (RelayMessage::Peers { peers: vec![peer()] }, json!(null)),
+        (
+            RelayMessage::Reseal {
+                signing_key: SigningPublicKey([1; 32]),
+                sealing_key: SealingPublicKey([2; 32]),
+                secrets: vec![secret()],
+            },
+            json!(null),
+        ),
         (
             RelayMessage::GoAway { retry_after_ms: 5, reason: "deploy".into() },
             json!({"type": "go_away", "retry_after_ms": 5, "reason": "deploy"}),
@@ -251,4 +321,17 @@ fn a_health_message_of_an_older_agent_and_a_state_of_a_newer_one_are_read() {
     );
     let new: JiraHealth = serde_json::from_str(r#"{"site":"https://j","state":"sleeping"}"#).unwrap();
     assert_eq!(new.state, JiraState::Unknown);
+}
+
+#[test]
+fn the_largest_message_of_secrets_and_of_peers_fits_the_wire() {
+    let longest = "A".repeat((32 + crate::limits::SECRET_BYTES_MAX + 16).div_ceil(3) * 4);
+    let mut secret = secret();
+    (secret.sealed.sealed, secret.username) = (longest, "u".repeat(255));
+    let secrets = vec![secret; SECRETS_PER_MESSAGE_MAX];
+    let message = AgentMessage::Resealed { recipient: fingerprint(), secrets };
+    assert!(serde_json::to_string(&message).unwrap().len() < crate::limits::CONTROL_BYTES_MAX);
+    let peer = Peer { name: "\u{1}".repeat(64), ..peer() };
+    let message = RelayMessage::Peers { peers: vec![peer; PEERS_PER_MESSAGE_MAX] };
+    assert!(serde_json::to_string(&message).unwrap().len() < crate::limits::CONTROL_BYTES_MAX);
 }

@@ -1,6 +1,6 @@
 //! The messages of the handshake as they travel.
 
-use super::{AgentId, Deserialize, LinkLimits, Serialize, Signature};
+use super::{AgentId, Deserialize, LinkLimits, Serialize, Signature, Ticket};
 
 /// What a relay says before the link.
 #[derive(Debug, Serialize, Deserialize)]
@@ -27,6 +27,9 @@ pub struct Challenge {
     pub protocol: String,
     /// The relay's clock, UTC milliseconds since 1970.
     pub relay_time_ms: i64,
+    /// What the relay can do beyond protocol v1.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<String>,
 }
 
 /// The proof.
@@ -48,6 +51,9 @@ pub struct Hello {
     /// The authority of a proxy on the way that decrypts the link, if there is one and the premises permit it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inspected_by: Option<String>,
+    /// The ticket that the agent holds, if the relay takes tickets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<Ticket>,
     /// Over the transcript.
     pub signature: Signature,
 }
@@ -91,6 +97,8 @@ pub enum RejectCode {
     UnknownAgent,
     /// The agent's key was revoked.
     Revoked,
+    /// Two machines hold this identity; both are stopped.
+    Cloned,
     /// The signature is not good.
     BadSignature,
     /// The agent dialled a name that is not this relay's.
@@ -115,6 +123,7 @@ impl RejectCode {
             Self::UnknownProtocol
             | Self::UnknownAgent
             | Self::Revoked
+            | Self::Cloned
             | Self::BadSignature
             | Self::WrongHost
             | Self::MalformedHello => true,
@@ -128,6 +137,7 @@ impl RejectCode {
             Self::UnknownProtocol => "unknown_protocol",
             Self::UnknownAgent => "unknown_agent",
             Self::Revoked => "revoked",
+            Self::Cloned => "cloned",
             Self::BadSignature => "bad_signature",
             Self::WrongHost => "wrong_host",
             Self::MalformedHello => "malformed_hello",

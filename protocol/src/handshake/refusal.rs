@@ -47,6 +47,12 @@ pub enum HandshakeError {
         /// The agent.
         agent_id: AgentId,
     },
+    /// Relay: two machines hold the identity.
+    #[error("the identity of agent {agent_id} is held by two machines, so both are stopped")]
+    Cloned {
+        /// The agent.
+        agent_id: AgentId,
+    },
     /// Relay: the signature is not good.
     #[error("agent {agent_id} did not prove its key: the signature does not fit this challenge")]
     BadSignature {
@@ -87,6 +93,7 @@ impl HandshakeError {
             }
             Self::UnknownAgent { .. } => RejectCode::UnknownAgent,
             Self::Revoked { .. } => RejectCode::Revoked,
+            Self::Cloned { .. } => RejectCode::Cloned,
             Self::BadSignature { .. } => RejectCode::BadSignature,
             Self::WrongHost { .. } => RejectCode::WrongHost,
             Self::TooSlow(_) => RejectCode::TooSlow,
@@ -120,6 +127,9 @@ impl HandshakeError {
             RejectCode::UnknownProtocol => format!("this relay speaks {}: install an agent that does", ProtocolVersion::supported()),
             RejectCode::UnknownAgent => "check the relay's address, or enrol again with `uplink-agent enroll` and a new token".into(),
             RejectCode::Revoked => "if that was not meant, enrol again with `uplink-agent enroll` and a new token".into(),
+            RejectCode::Cloned => {
+                "find the copy of this agent's state folder (a cloned machine, a restored backup) and remove it; then, on the machine that stays, run `uplink-agent enroll --force` with a new token, or have the relay's administrator run `uplinkctl uplink agent trust UPLINK AGENT`".into()
+            }
             RejectCode::BadSignature => {
                 "the state directory holds other keys than those enrolled: restore it, or enrol again with a new token".into()
             }

@@ -17,6 +17,7 @@ fn introduction(relay_host: &str) -> Introduction {
         boot_id: "boot".into(),
         relay_host: relay_host.into(),
         inspected_by: None,
+        ticket: None,
     }
 }
 
@@ -58,7 +59,7 @@ fn messages_have_their_golden_form() {
     let (challenge, _) = ExpectHello::begin(NONCE, 7);
     assert_eq!(
         challenge,
-        r#"{"type":"challenge","nonce":"BQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQU=","protocol":"uplink.v1","relay_time_ms":7}"#
+        r#"{"type":"challenge","nonce":"BQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQU=","protocol":"uplink.v1","relay_time_ms":7,"features":["tickets"]}"#
     );
     let (hello, _) =
         ExpectChallenge::new(introduction("localhost:1")).handle_text(&challenge, &key()).unwrap();
@@ -84,7 +85,7 @@ fn an_inspected_link_is_told_to_the_relay() {
 
 #[test]
 fn the_transcript_separates_its_parts() {
-    let of = |host: &str, agent: &str| transcript(&NONCE, host, &agent.into(), ProtocolVersion::V1);
+    let of = |host: &str, agent: &str| transcript(&NONCE, host, &agent.into(), ProtocolVersion::V1, None);
     assert!(of("a", "b").windows(DOMAIN.len()).any(|window| window == DOMAIN.as_bytes()));
     assert_ne!(of("ab", "c"), of("a", "bc"));
 }
@@ -141,6 +142,7 @@ fn every_refusal_tells_the_next_step() {
     let refusals = [
         HandshakeError::UnknownAgent { agent_id: agent_id.clone() },
         HandshakeError::Revoked { agent_id: agent_id.clone() },
+        HandshakeError::Cloned { agent_id: agent_id.clone() },
         HandshakeError::BadSignature { agent_id },
         HandshakeError::WrongHost { dialled: "x".into() },
         HandshakeError::TooSlow(Duration::from_secs(10)),
@@ -195,6 +197,40 @@ fn hosts_are_compared_without_port_case_and_brackets() {
     ] {
         assert_eq!(normalise_host(from), to);
     }
+}
+
+fn ticket() -> Ticket {
+    Ticket::parse("7.BwcHBwcHBwcHBwcHBwcHBw").unwrap()
+}
+
+/// The hello of an agent that holds a ticket, to a challenge that `change` may alter.
+fn hello_with_ticket(change: impl Fn(&str) -> String) -> (String, ExpectHello) {
+    let (challenge, relay) = ExpectHello::begin(NONCE, 7);
+    let introduction = Introduction { ticket: Some(ticket()), ..introduction("127.0.0.1") };
+    let (hello, _) = ExpectChallenge::new(introduction).handle_text(&change(&challenge), &key()).unwrap();
+    (hello, relay)
+}
+
+#[test]
+fn a_ticket_is_presented_under_the_signature() {
+    let (hello, relay) = hello_with_ticket(str::to_owned);
+    let verified = relay.handle_text(&hello).unwrap().verify(&key().public(), &hosts()).unwrap();
+    assert_eq!(verified.hello.ticket, Some(ticket()));
+    for changed in
+        [hello.replace("7.BwcH", "8.BwcH"), hello.replace(r#""ticket":"7.BwcHBwcHBwcHBwcHBwcHBw","#, "")]
+    {
+        assert_ne!(changed, hello);
+        let (_, relay) = ExpectHello::begin(NONCE, 7);
+        let error = relay.handle_text(&changed).unwrap().verify(&key().public(), &hosts()).unwrap_err();
+        assert_eq!(error.code(), RejectCode::BadSignature, "{changed}");
+    }
+}
+
+#[test]
+fn a_relay_without_tickets_gets_the_hello_that_it_knows() {
+    let (hello, relay) = hello_with_ticket(|challenge| challenge.replace(r#","features":["tickets"]"#, ""));
+    assert!(!hello.contains("ticket\""), "{hello}");
+    assert!(relay.handle_text(&hello).unwrap().verify(&key().public(), &hosts()).is_ok());
 }
 
 proptest! {

@@ -16,10 +16,15 @@ use protocol::spec::CredentialKind;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 /// How long a login to Jira may take before the caller hears so.
 const TEST_WAIT: Duration = Duration::from_secs(60);
+/// How long an agent that has just come is waited for.
+const READY_WAIT: Duration = Duration::from_secs(3);
+/// Between two looks at it.
+const READY_LOOK: Duration = Duration::from_millis(50);
 /// Requests in flight if nothing is said: gentle to an old Jira.
 const PARALLEL: u32 = 4;
 /// Most requests in flight that a connection may ask for.
@@ -72,6 +77,7 @@ pub(super) async fn create(
     check_name("a connection", &name)?;
     let connection = settle(&node, name, new, None).await?;
     node.store.create_connection(&connection).await?;
+    announce(&node, &connection);
     tracing::info!(connection = connection.name, "connection created");
     Ok((StatusCode::CREATED, Json(document(&connection))))
 }
@@ -100,6 +106,7 @@ pub(super) async fn replace(
     }
     let connection = settle(&node, name, new, Some(&old)).await?;
     node.store.replace_connection(&connection).await?;
+    announce(&node, &connection);
     tracing::info!(connection = connection.name, "connection replaced");
     Ok(Json(document(&connection)))
 }
@@ -111,6 +118,13 @@ pub(super) async fn remove(
     node.store.delete_connection(&name).await?;
     tracing::info!(connection = name, "connection deleted");
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// The agents of the uplink may have something to seal again for each other.
+fn announce(node: &Node, connection: &Connection) {
+    if let Some(uplink) = &connection.uplink {
+        node.uplinks.announce_peers(uplink);
+    }
 }
 
 /// Checks what was sent and completes it.
@@ -192,7 +206,7 @@ fn check_username(new: &NewConnection) -> Result<(), Problem> {
 /// A secret that no agent of the uplink can open is a mistake to tell now, not at the first run.
 async fn check_sealed(node: &Node, uplink: &str, sealed: &[SealedSecret]) -> Result<(), Problem> {
     let agents = node.store.agents(uplink).await?;
-    let fits = |secret: &SealedSecret| agents.iter().any(|agent| agent.fingerprint == secret.agent.as_str());
+    let fits = |secret: &SealedSecret| agents.iter().any(|agent| agent.opens(secret));
     if sealed.is_empty() || sealed.iter().any(fits) {
         return Ok(());
     }
@@ -207,7 +221,7 @@ pub(super) async fn test(
 ) -> Result<Json<TestReport>, Problem> {
     let connection = node.store.connection(&name).await?;
     let uplink = connection.uplink.clone().unwrap_or_default();
-    let orders = node.uplinks.any(&uplink, &connection.sealed).ok_or_else(|| no_agent(&uplink))?;
+    let orders = ready_agent(&node, &uplink, &connection.sealed).await.ok_or_else(|| no_agent(&uplink))?;
     let (answer, report) = oneshot::channel();
     let order = Order::Test { connection: Box::new(connection.spec()?), answer };
     if orders.try_send(order).is_err() {
@@ -228,6 +242,18 @@ pub(super) async fn test(
                 hint: "read the agent's log; Jira may be slow or out of its reach".to_owned(),
             },
         })),
+    }
+}
+
+/// An agent that can try the login. One that has just come is waited for until it has stored its ticket.
+async fn ready_agent(node: &Node, uplink: &str, sealed: &[SealedSecret]) -> Option<mpsc::Sender<Order>> {
+    let until = Instant::now() + READY_WAIT;
+    loop {
+        let found = node.uplinks.any(uplink, sealed);
+        if found.is_some() || !node.uplinks.is_coming(uplink, sealed) || Instant::now() >= until {
+            return found;
+        }
+        tokio::time::sleep(READY_LOOK).await;
     }
 }
 

@@ -111,8 +111,10 @@ impl From<EnrolError> for Problem {
             EnrolError::Token(error) => {
                 Self::input(error.code(), detail, "copy the whole token, from `upl1.` on")
             }
-            EnrolError::Unknown => Self::new(StatusCode::FORBIDDEN, "token_unknown", detail)
-                .hint(format!("check the relay's address, or {again}")),
+            EnrolError::Unknown => Self::new(StatusCode::FORBIDDEN, "token_unknown", detail).hint(again),
+            EnrolError::Foreign => Self::new(StatusCode::FORBIDDEN, "token_foreign", detail).hint(
+                "give --relay the address of the relay that made it, or have a new one made on this relay",
+            ),
             EnrolError::Expired(_) => Self::new(StatusCode::FORBIDDEN, "token_expired", detail).hint(again),
             EnrolError::Used(_) => Self::new(StatusCode::FORBIDDEN, "token_used", detail)
                 .hint(format!("if you did not use it, revoke the agent that did; then {again}")),

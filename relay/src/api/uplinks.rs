@@ -5,7 +5,7 @@ use super::pools::NewName;
 use super::problem::Problem;
 use crate::clock;
 use crate::node::{Node, Shared};
-use crate::store::{Agent, Named};
+use crate::store::{Agent, Holder, Named, Stopped};
 use crate::uplinks::Presence;
 use axum::Json;
 use axum::extract::State;
@@ -60,7 +60,18 @@ pub(super) async fn revoke(
 ) -> Result<StatusCode, Problem> {
     node.store.revoke_agent(&uplink, &agent_id, clock::now_ms()).await?;
     node.uplinks.revoke(&agent_id);
+    node.uplinks.announce_peers(&uplink);
     tracing::warn!(uplink, agent = agent_id, "agent revoked");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A person vouches for an agent that was stopped because two machines held its identity.
+pub(super) async fn trust(
+    State(node): State<Shared>,
+    Place((uplink, agent_id)): Place<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    node.store.trust_agent(&uplink, &agent_id).await?;
+    tracing::warn!(event = "agent_trusted", uplink, agent = agent_id, "agent trusted again");
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -84,6 +95,24 @@ fn agent_document(node: &Node, agent: &Agent) -> Value {
         "online": presence.is_some(),
         "last_seen": agent.last_seen_ms.map(clock::text),
         "health": health,
+        "stopped": agent.stopped.as_ref().map(stopped_document),
+    })
+}
+
+fn stopped_document(why: &Stopped) -> Value {
+    let machine = |holder: &Holder| {
+        json!({
+            "address": holder.address,
+            "boot_id": holder.boot_id,
+            "version": holder.version,
+            "at": clock::text(holder.at_ms),
+        })
+    };
+    json!({
+        "code": "cloned",
+        "at": clock::text(why.at_ms),
+        "reason": why.reason,
+        "machines": [machine(&why.first), machine(&why.second)],
     })
 }
 

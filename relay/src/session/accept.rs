@@ -1,11 +1,11 @@
 //! From an HTTP request to a session: upgrade, subprotocol, handshake with a deadline. A stranger costs one small buffer until
 //! it has proven its key.
 
-use super::Socket;
+use super::admit::{self, Admitted, Peer, enrolled};
+use super::{Entrant, Socket};
 use crate::api::problem::Problem;
 use crate::clock;
 use crate::node::{Node, Shared};
-use crate::store::Agent;
 use aws_lc_rs::rand;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -14,9 +14,9 @@ use futures_util::{SinkExt, StreamExt};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use protocol::control::RESEALING;
 use protocol::error::CloseCode;
-use protocol::handshake::{ClaimedHello, ExpectHello, HandshakeError, NONCE_BYTES, VerifiedAgent, Welcome};
-use protocol::keys::SigningPublicKey;
+use protocol::handshake::{ExpectHello, HandshakeError, NONCE_BYTES, Welcome};
 use protocol::limits::{HANDSHAKE_BYTES_MAX, HANDSHAKE_DEADLINE, LinkLimits, MESSAGE_BYTES_MAX};
 use protocol::version::ProtocolVersion;
 use std::time::Duration;
@@ -38,9 +38,10 @@ const READ_BUFFER: usize = 4096;
 /// `GET /v1/link`.
 pub(crate) async fn link(State(node): State<Shared>, mut request: Request) -> Response {
     let greeting = node.greetings.clone().try_acquire_owned();
+    let peer = request.extensions().get::<Peer>().copied();
     match (greeting, upgrade(&node, &mut request)) {
         (Ok(greeting), Ok((response, upgraded))) => {
-            node.tasks.spawn(greet(node.clone(), upgraded, greeting));
+            node.tasks.spawn(greet(node.clone(), upgraded, greeting, peer));
             response
         }
         (_, Err(problem)) => problem.into_response(),
@@ -107,17 +108,17 @@ fn check_headers(headers: &HeaderMap) -> Result<(HeaderValue, ProtocolVersion), 
 }
 
 /// Shakes hands and becomes the session.
-async fn greet(node: Shared, upgraded: OnUpgrade, greeting: OwnedSemaphorePermit) {
+async fn greet(node: Shared, upgraded: OnUpgrade, greeting: OwnedSemaphorePermit, peer: Option<Peer>) {
     let mut socket = match tokio::time::timeout(HANDSHAKE_DEADLINE, upgraded).await {
         Ok(Ok(io)) => WebSocketStream::from_raw_socket(TokioIo::new(io), Role::Server, Some(limits())).await,
         Ok(Err(error)) => return tracing::debug!(%error, "an upgrade was not completed"),
         Err(_) => return tracing::debug!("an upgrade was not completed in time"),
     };
-    match shake_hands(&node, &mut socket).await {
-        Ok((agent, verified)) => {
+    match shake_hands(&node, &mut socket, peer).await {
+        Ok(admitted) => {
             // Proven: from here on the number of enrolled agents is the bound.
             drop(greeting);
-            welcome(node, agent, &verified, socket).await;
+            welcome(node, admitted, socket).await;
         }
         Err(Refusal::Handshake(error)) => {
             tracing::warn!(code = error.code().as_str(), %error, "agent refused");
@@ -138,7 +139,7 @@ fn limits() -> WebSocketConfig {
 }
 
 /// Why no session comes of a handshake.
-enum Refusal {
+pub(super) enum Refusal {
     Handshake(HandshakeError),
     Socket(tungstenite::Error),
     Internal(String),
@@ -150,7 +151,7 @@ impl From<HandshakeError> for Refusal {
     }
 }
 
-async fn shake_hands(node: &Node, socket: &mut Socket) -> Result<(Agent, VerifiedAgent), Refusal> {
+async fn shake_hands(node: &Node, socket: &mut Socket, peer: Option<Peer>) -> Result<Admitted, Refusal> {
     let mut nonce = [0_u8; NONCE_BYTES];
     rand::fill(&mut nonce).map_err(|_| Refusal::Internal("the system gave no random bytes".to_owned()))?;
     let (challenge, expect) = ExpectHello::begin(nonce, clock::now_ms());
@@ -158,7 +159,7 @@ async fn shake_hands(node: &Node, socket: &mut Socket) -> Result<(Agent, Verifie
         socket.send(Message::text(challenge)).await.map_err(Refusal::Socket)?;
         let hello = read_text(socket).await?;
         let claimed = expect.handle_text(&hello)?;
-        verify(node, claimed).await
+        admit::admit(node, claimed, peer).await
     };
     match tokio::time::timeout(HANDSHAKE_DEADLINE, exchange).await {
         Ok(result) => result,
@@ -186,27 +187,12 @@ async fn read_text(socket: &mut Socket) -> Result<String, Refusal> {
     }
 }
 
-async fn verify(node: &Node, claimed: ClaimedHello) -> Result<(Agent, VerifiedAgent), Refusal> {
-    let agent_id = claimed.agent_id().clone();
-    let agent = enrolled(node, agent_id.as_str()).await?;
-    let agent = agent.ok_or_else(|| HandshakeError::UnknownAgent { agent_id: agent_id.clone() })?;
-    let key =
-        SigningPublicKey::parse(&agent.signing_key).map_err(|error| Refusal::Internal(error.to_string()))?;
-    // The key is proven before the revocation is told: a stranger learns nothing about an agent.
-    let verified = claimed.verify(&key, &node.names)?;
-    if agent.revoked_ms.is_some() {
-        return Err(HandshakeError::Revoked { agent_id }.into());
-    }
-    Ok((agent, verified))
-}
-
-async fn enrolled(node: &Node, agent_id: &str) -> Result<Option<Agent>, Refusal> {
-    node.store.agent(agent_id).await.map_err(|error| Refusal::Internal(error.to_string()))
-}
-
 /// Takes the agent's seat first and looks once more whether it may: a revocation in between finds either the seat or us.
-async fn welcome(node: Shared, agent: Agent, verified: &VerifiedAgent, mut socket: Socket) {
+async fn welcome(node: Shared, admitted: Admitted, mut socket: Socket) {
+    let Admitted { agent, verified, ticket } = admitted;
     let seat = node.uplinks.enter(&agent.agent_id, &agent.uplink, &agent.fingerprint);
+    node.uplinks.set_fingerprints(&agent.agent_id, agent.fingerprints().map(str::to_owned).collect());
+    let reseals = verified.can(RESEALING);
     let welcome = Welcome {
         session: seat.session,
         heartbeat_ms: u64::try_from(node.heartbeat.as_millis()).unwrap_or(u64::MAX),
@@ -221,16 +207,19 @@ async fn welcome(node: Shared, agent: Agent, verified: &VerifiedAgent, mut socke
     if let Err(error) = node.store.agent_seen(&agent.agent_id, Some(version), clock::now_ms()).await {
         tracing::warn!(agent = agent.agent_id, %error, "cannot note that the agent is here");
     }
-    let allowed =
-        matches!(enrolled(&node, &agent.agent_id).await, Ok(Some(agent)) if agent.revoked_ms.is_none());
-    if !allowed {
+    let agent_id = agent.agent_id.as_str().into();
+    let refused = match enrolled(&node, &agent.agent_id).await {
+        Ok(Some(agent)) if agent.stopped.is_some() => Some(HandshakeError::Cloned { agent_id }),
+        Ok(Some(agent)) if agent.revoked_ms.is_none() => None,
+        Ok(_) | Err(_) => Some(HandshakeError::Revoked { agent_id }),
+    };
+    if let Some(error) = refused {
         node.uplinks.leave(&agent.agent_id, seat.session);
-        let agent_id = agent.agent_id.as_str().into();
-        return reject(&mut socket, &HandshakeError::Revoked { agent_id }).await;
+        return reject(&mut socket, &error).await;
     }
     let sent = socket.send(Message::text(verified.welcome(welcome)));
     match tokio::time::timeout(HANDSHAKE_DEADLINE, sent).await {
-        Ok(Ok(())) => super::run(node, agent, seat, socket).await,
+        Ok(Ok(())) => super::run(node, Entrant { agent, ticket, reseals }, seat, socket).await,
         Ok(Err(_)) | Err(_) => node.uplinks.leave(&agent.agent_id, seat.session),
     }
 }

@@ -1,6 +1,9 @@
 //! Pumps a [`RelayLink`] over one WebSocket: readiness becomes an [`Event`], an event becomes calls. One owner of the socket;
 //! nothing here waits for a disk.
 
+mod identity;
+mod pump;
+
 use super::intake::{Intake, Release};
 use super::landing::{Landing, Landings};
 use super::recorder::{self, RECORDS_MAX, Record, Recorded};
@@ -11,13 +14,14 @@ use crate::run::drive::{ActiveRun, Assignment, run_id};
 use crate::store::{Agent, StoredPart};
 use crate::uplinks::{Health, Order, Seat};
 use bytes::Bytes;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::SinkExt;
 use protocol::control::{AgentMessage, Failure, PartHeader, RelayMessage, TestReport};
 use protocol::ids::{Lease, RequestId, RunId, StreamId};
 use protocol::limits::LinkLimits;
-use protocol::link::{LinkConfig, RelayEvent, RelayLink, Transmit};
+use protocol::link::{LinkConfig, RelayEvent, RelayLink};
+use protocol::ticket::Ticket;
+use pump::{into_message, poll_socket, short};
 use std::collections::BTreeMap;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -28,6 +32,8 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 const COME_BACK_MS: u64 = 1000;
 /// How long the last messages of a session may take.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
+/// A link that lives long turns its ticket this often, so that a copy of the identity cannot ride on it unnoticed.
+const TURN_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Connection tests that wait for their answer at one agent.
 const TESTS_MAX: usize = 16;
 
@@ -47,6 +53,10 @@ pub(super) struct Driver {
     runs: BTreeMap<RunId, ActiveRun>,
     tests: BTreeMap<RequestId, oneshot::Sender<TestReport>>,
     tests_asked: u64,
+    /// Whether the agent seals secrets again for others.
+    reseals: bool,
+    /// When the agent is due for another ticket; `None` for one that keeps none.
+    turn_at: Option<tokio::time::Instant>,
 }
 
 /// What the driver wakes for.
@@ -55,11 +65,12 @@ enum Event {
     Landed(Landing),
     Recorded(Recorded),
     Order(Order),
+    TurnTicket,
     Timer,
 }
 
 impl Driver {
-    pub(super) fn new(node: Shared, agent: &Agent, session: u64, socket: Socket) -> Self {
+    pub(super) fn new(node: Shared, (agent, reseals): (&Agent, bool), session: u64, socket: Socket) -> Self {
         let (records, to_record) = mpsc::channel(RECORDS_MAX);
         let (answers, recorded) = mpsc::channel(RECORDS_MAX);
         let config = LinkConfig::new(node.heartbeat, LinkLimits::default());
@@ -79,11 +90,16 @@ impl Driver {
             runs: BTreeMap::new(),
             tests: BTreeMap::new(),
             tests_asked: 0,
+            reseals,
+            turn_at: None,
         }
     }
 
-    /// Drives the link until something ends it.
-    pub(super) async fn run(&mut self, seat: &mut Seat) -> Ending {
+    /// Gives the agent its ticket, then drives the link until something ends it.
+    pub(super) async fn run(&mut self, seat: &mut Seat, ticket: Option<Ticket>) -> Ending {
+        if let Err(ending) = self.hand_ticket(ticket) {
+            return ending;
+        }
         loop {
             let event = match self.next_event(seat).await {
                 Ok(event) => event,
@@ -99,7 +115,8 @@ impl Driver {
     async fn next_event(&mut self, seat: &mut Seat) -> Result<Event, Ending> {
         let timer = tokio::time::Instant::from_std(self.started + self.link.poll_timeout());
         let has_room = self.link.has_room();
-        let Self { socket, link, landings, recorded, node, .. } = self;
+        let Self { socket, link, landings, recorded, node, turn_at, .. } = self;
+        let turn = turn_at.unwrap_or(timer);
         tokio::select! {
             biased;
             () = seat.cut.cancelled() => Err(seat.why().map_or(Ending::Closed, Ending::Cut)),
@@ -108,6 +125,7 @@ impl Driver {
             Some(answer) = recorded.recv(), if has_room => Ok(Event::Recorded(answer)),
             message = std::future::poll_fn(|cx| poll_socket(socket, link, cx)) => message.map(Event::Message),
             Some(order) = seat.orders.recv(), if has_room => Ok(Event::Order(order)),
+            () = tokio::time::sleep_until(turn), if turn_at.is_some() => Ok(Event::TurnTicket),
             () = tokio::time::sleep_until(timer) => Ok(Event::Timer),
         }
     }
@@ -122,6 +140,10 @@ impl Driver {
             Event::Landed(landing) => self.landed(landing)?,
             Event::Recorded(answer) => self.recorded(answer)?,
             Event::Order(order) => self.order(order)?,
+            Event::TurnTicket => {
+                self.turn_at = Some(tokio::time::Instant::now() + TURN_EVERY);
+                self.record(Record::TurnTicket { agent_id: self.agent_id.clone() })?;
+            }
             Event::Timer => self.link.handle_timeout(now)?,
         }
         while let Some(event) = self.link.poll_event() {
@@ -259,6 +281,11 @@ impl Driver {
                 self.node.uplinks.set_health(&self.agent_id, self.session, health);
                 self.node.wake.notify_one();
             }
+            AgentMessage::TicketStored { .. }
+            | AgentMessage::OfferKeys { .. }
+            | AgentMessage::TakeKeys { .. }
+            | AgentMessage::AskReseal { .. }
+            | AgentMessage::Resealed { .. } => self.identity_word(message)?,
             AgentMessage::UnknownMessage { got } => {
                 tracing::warn!(agent = self.agent_id, got, "the agent did not understand a message");
             }
@@ -339,6 +366,7 @@ impl Driver {
                     self.link.send(&message)?;
                 }
             }
+            Recorded::TicketKept => self.ready()?,
             Recorded::Broken(why) => return Err(Ending::Store(why)),
         }
         Ok(())
@@ -347,6 +375,11 @@ impl Driver {
     fn order(&mut self, order: Order) -> Result<(), Ending> {
         match order {
             Order::Start(assignment) => self.start_run(&assignment)?,
+            Order::Peers => {
+                // While it waited it counted as work; what did not fit beside it may fit now.
+                self.node.wake.notify_one();
+                self.tell_peers()?;
+            }
             Order::Cancel { number } => {
                 let run = run_id(number);
                 if let Some(active) = self.runs.get(&run) {
@@ -434,43 +467,4 @@ impl Driver {
         }
         self.runs
     }
-}
-
-/// Writes what the link has as long as the socket takes it, then reads. The socket remembers both wakers, so this is called
-/// again when either side can go on; dropped between two calls, it loses nothing.
-fn poll_socket(
-    socket: &mut Socket,
-    link: &mut RelayLink,
-    cx: &mut Context<'_>,
-) -> Poll<Result<Message, Ending>> {
-    while socket.poll_ready_unpin(cx)?.is_ready() {
-        let Some(message) = link.poll_transmit() else { break };
-        socket.start_send_unpin(into_message(message))?;
-    }
-    // Pending is fine: the socket wakes us when it can write on.
-    let _flushing = socket.poll_flush_unpin(cx)?;
-    match socket.poll_next_unpin(cx) {
-        Poll::Ready(Some(message)) => Poll::Ready(message.map_err(Ending::from)),
-        Poll::Ready(None) => Poll::Ready(Err(Ending::Closed)),
-        Poll::Pending => Poll::Pending,
-    }
-}
-
-fn into_message(transmit: Transmit) -> Message {
-    match transmit {
-        Transmit::Text(text) => Message::text(text),
-        Transmit::Binary(bytes) => Message::binary(bytes),
-    }
-}
-
-/// A close reason has at most 123 bytes.
-fn short(text: &str) -> String {
-    let mut short = String::new();
-    for c in text.chars() {
-        if short.len() + c.len_utf8() > 120 {
-            break;
-        }
-        short.push(c);
-    }
-    short
 }

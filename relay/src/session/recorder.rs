@@ -1,13 +1,16 @@
 //! Keeps what an agent says, in the order in which it was said, beside the driver: a slow disk delays the answers, never a
 //! heartbeat.
 
+use super::sharing;
 use crate::node::{BusyGuard, Shared};
 use crate::run::commit;
 use crate::run::drive::{self, run_id};
 use crate::store::{Outcome, StoreError, StoredPart};
-use protocol::control::{Failure, LogLine, Progress, RelayMessage, RunResult};
+use aws_lc_rs::rand;
+use protocol::control::{AgentMessage, Failure, LogLine, Progress, RelayMessage, RunResult};
 use protocol::ids::Lease;
 use protocol::manifest::SignedManifest;
+use protocol::ticket::{TICKET_BYTES, Ticket};
 use tokio::sync::mpsc;
 
 /// What waits to be kept: an agent waits for the answers to its checkpoints, so more than this is a flood.
@@ -33,6 +36,14 @@ pub(super) enum Record {
     HandedBack { number: i64, lease: Lease, reason: String, progress: Option<Box<Progress>> },
     /// A line of the run's log.
     Log { number: i64, line: LogLine },
+    /// The agent has a ticket on its disk.
+    TicketStored { agent_id: String, ticket: Ticket },
+    /// The agent said something of its keys or sealed secrets again.
+    Sharing { agent_id: String, message: Box<AgentMessage> },
+    /// The agent is to hear which other agents its uplink has.
+    Peers { agent_id: String },
+    /// A day is over: the agent is to have a new ticket.
+    TurnTicket { agent_id: String },
 }
 
 /// What became of it.
@@ -42,6 +53,8 @@ pub(super) enum Recorded {
     Answer(RelayMessage),
     /// The run needs this session no more; tell the agent if there is something to tell.
     Over { number: i64, lease: Lease, answer: Option<RelayMessage> },
+    /// The agent is the only holder of its identity, as far as can be known: it may get work.
+    TicketKept,
     /// The database failed: the agent must not go on as if all were well.
     Broken(String),
 }
@@ -69,6 +82,10 @@ pub(super) async fn run(node: Shared, mut records: mpsc::Receiver<Record>, answe
                 Some(Recorded::Over { number, lease, answer: None })
             }
             Record::Log { number, line } => logged(&node, number, line).await,
+            Record::TicketStored { agent_id, ticket } => ticket_stored(&node, &agent_id, &ticket).await,
+            Record::Sharing { agent_id, message } => sharing::keep(&node, &agent_id, *message).await,
+            Record::Peers { agent_id } => sharing::peers(&node, &agent_id).await,
+            Record::TurnTicket { agent_id } => turn_ticket(&node, &agent_id).await,
         };
         if let Some(answer) = answer
             && answers.send(answer).await.is_err()
@@ -139,6 +156,29 @@ fn void(number: i64, lease: Lease, error: StoreError) -> Option<Recorded> {
         | StoreError::Exists { .. }
         | StoreError::InUse { .. }
         | StoreError::Corrupt { .. } => Some(Recorded::Broken(error.to_string())),
+    }
+}
+
+/// A ticket that was overtaken by another session of the agent has no effect.
+async fn ticket_stored(node: &Shared, agent_id: &str, ticket: &Ticket) -> Option<Recorded> {
+    match node.store.ticket_stored(agent_id, ticket).await {
+        Ok(true) => Some(Recorded::TicketKept),
+        Ok(false) => {
+            tracing::debug!(agent = agent_id, epoch = ticket.epoch(), "a ticket that was overtaken");
+            None
+        }
+        Err(error) => Some(Recorded::Broken(error.to_string())),
+    }
+}
+
+async fn turn_ticket(node: &Shared, agent_id: &str) -> Option<Recorded> {
+    let mut random = [0; TICKET_BYTES];
+    if rand::fill(&mut random).is_err() {
+        return Some(Recorded::Broken("the system gave no random bytes".to_owned()));
+    }
+    match node.store.turn_ticket(agent_id, random).await {
+        Ok(ticket) => ticket.map(|ticket| Recorded::Answer(RelayMessage::NextTicket { ticket })),
+        Err(error) => Some(Recorded::Broken(error.to_string())),
     }
 }
 

@@ -1,7 +1,9 @@
 //! Agents and the one-time tokens by which they enrol.
 
 use super::inventory::{expect_one, missing};
+use super::keys::{PublicKeys, offered};
 use super::sqlite::{Store, integer, maybe_integer, maybe_text, text};
+use super::tickets::{Stopped, stopped};
 use super::{During, StoreError};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Sqlite, Transaction};
@@ -22,6 +24,12 @@ pub(crate) struct Agent {
     pub(crate) enrolled_ms: i64,
     pub(crate) last_seen_ms: Option<i64>,
     pub(crate) revoked_ms: Option<i64>,
+    /// Why it is stopped until a person acts.
+    pub(crate) stopped: Option<Stopped>,
+    /// Keys that it offered and has not used yet; they let it in as well.
+    pub(crate) next_keys: Option<PublicKeys>,
+    /// Of the keys before these; secrets may still be sealed to them.
+    pub(crate) former_fingerprint: Option<String>,
 }
 
 /// An agent that asks to be enrolled.
@@ -211,5 +219,8 @@ fn agent(row: &SqliteRow) -> Result<Agent, StoreError> {
         enrolled_ms: integer(row, "enrolled_ms")?,
         last_seen_ms: maybe_integer(row, "last_seen_ms")?,
         revoked_ms: maybe_integer(row, "revoked_ms")?,
+        stopped: stopped(row)?,
+        next_keys: offered(row)?,
+        former_fingerprint: maybe_text(row, "former_fingerprint")?,
     })
 }

@@ -37,9 +37,11 @@ impl Store {
             .await
             .during("open the file")?;
         let first = include_str!("schema.sql").into_sql_str();
+        let tickets = include_str!("schema_2.sql").into_sql_str();
         let mask_key = "alter table runs add column mask_key text".into_sql_str();
         let migrations = vec![
             Migration::new(1, "first".into(), MigrationType::Simple, first, false),
+            Migration::new(2, "tickets".into(), MigrationType::Simple, tickets, false),
             Migration::new(3, "mask key".into(), MigrationType::Simple, mask_key, false),
         ];
         Migrator::with_migrations(migrations).run(&write).await?;

@@ -89,6 +89,9 @@ pub(crate) enum UplinkCommand {
     Token(UplinkToken),
     /// Delete an uplink
     Delete(Named),
+    /// One agent of an uplink
+    #[command(subcommand)]
+    Agent(AgentCommand),
     /// Revoke an agent: its link is cut at once and its identity is refused from then on
     Revoke {
         /// Name of the uplink
@@ -98,6 +101,26 @@ pub(crate) enum UplinkCommand {
         #[arg(value_parser = agent_name)]
         agent: String,
     },
+}
+
+/// `uplinkctl uplink agent ...`
+#[derive(Debug, Subcommand)]
+pub(crate) enum AgentCommand {
+    /// Let an agent in again that was stopped because two machines held its identity: the first one that connects counts
+    Trust(AgentName),
+    /// Remove an agent: its link is cut at once and its identity is refused from then on (the same as `uplink revoke`)
+    Remove(AgentName),
+}
+
+/// An agent by its uplink and its own id or name.
+#[derive(Debug, Args)]
+pub(crate) struct AgentName {
+    /// Name of the uplink
+    #[arg(value_parser = name)]
+    pub(crate) uplink: String,
+    /// Id or name of the agent
+    #[arg(value_parser = agent_name)]
+    pub(crate) agent: String,
 }
 
 /// A thing by its name.

@@ -7,7 +7,9 @@ mod run;
 mod table;
 mod uplink;
 
-use crate::cli::{Command, ConnectionCommand, PoolCommand, RunCommand, TableCommand, UplinkCommand};
+use crate::cli::{
+    AgentCommand, AgentName, Command, ConnectionCommand, PoolCommand, RunCommand, TableCommand, UplinkCommand,
+};
 use crate::client::Client;
 use crate::error::Error;
 use crate::output::Output;
@@ -54,7 +56,11 @@ fn uplink_action(command: &UplinkCommand) -> String {
         UplinkCommand::Show(uplink) => format!("show uplink `{}`", uplink.name),
         UplinkCommand::Token(uplink) => format!("make an enrolment token for uplink `{}`", uplink.name),
         UplinkCommand::Delete(uplink) => format!("delete uplink `{}`", uplink.name),
-        UplinkCommand::Revoke { uplink, agent } => format!("revoke agent `{agent}` of uplink `{uplink}`"),
+        UplinkCommand::Agent(AgentCommand::Trust(AgentName { uplink, agent })) => {
+            format!("trust agent `{agent}` of uplink `{uplink}` again")
+        }
+        UplinkCommand::Agent(AgentCommand::Remove(AgentName { uplink, agent }))
+        | UplinkCommand::Revoke { uplink, agent } => format!("revoke agent `{agent}` of uplink `{uplink}`"),
     }
 }
 

@@ -41,6 +41,8 @@ pub(crate) struct Agent {
     pub(crate) version: String,
     pub(crate) sealing_key: String,
     pub(crate) online: bool,
+    /// Why the relay lets it in no more until somebody acts.
+    pub(crate) stopped: Option<Stopped>,
     #[serde(deserialize_with = "moment")]
     pub(crate) last_seen: Option<DateTime<Utc>>,
     pub(crate) health: Option<AgentHealth>,
@@ -81,6 +83,28 @@ pub(crate) struct AgentTrouble {
     pub(crate) about: String,
     pub(crate) code: String,
     pub(crate) message: String,
+}
+
+/// Why an agent is stopped.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Stopped {
+    pub(crate) code: String,
+    pub(crate) reason: String,
+    #[serde(deserialize_with = "moment")]
+    pub(crate) at: Option<DateTime<Utc>>,
+    pub(crate) machines: Vec<Machine>,
+}
+
+/// A machine that showed an agent's identity.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Machine {
+    pub(crate) address: String,
+    pub(crate) boot_id: String,
+    pub(crate) version: String,
+    #[serde(deserialize_with = "moment")]
+    pub(crate) at: Option<DateTime<Utc>>,
 }
 
 /// A one-time enrolment token. It is a secret, so it has no `Debug`.

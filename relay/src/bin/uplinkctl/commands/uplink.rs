@@ -1,7 +1,7 @@
 //! `uplinkctl uplink ...`
 
 use super::{delete, items};
-use crate::cli::{UplinkCommand, UplinkToken};
+use crate::cli::{AgentCommand, AgentName, UplinkCommand, UplinkToken};
 use crate::client::Client;
 use crate::documents::{self, Agent, AgentHealth, EnrolmentToken, Uplink};
 use crate::enrolment;
@@ -32,7 +32,9 @@ pub(super) async fn run(client: &Client, command: &UplinkCommand, output: Output
         }
         UplinkCommand::Token(uplink) => token(client, uplink, output).await,
         UplinkCommand::Delete(uplink) => delete(client, output, &["uplinks", &uplink.name], "Uplink").await,
-        UplinkCommand::Revoke { uplink, agent } => revoke(client, uplink, agent, output).await,
+        UplinkCommand::Agent(AgentCommand::Trust(named)) => trust(client, named, output).await,
+        UplinkCommand::Agent(AgentCommand::Remove(AgentName { uplink, agent }))
+        | UplinkCommand::Revoke { uplink, agent } => revoke(client, uplink, agent, output).await,
     }
 }
 
@@ -71,6 +73,16 @@ async fn revoke(client: &Client, uplink: &str, agent: &str, output: Output) -> R
     })
 }
 
+async fn trust(client: &Client, named: &AgentName, output: Output) -> Result<(), Error> {
+    let AgentName { uplink, agent } = named;
+    let agents = find(client, uplink).await?.agents;
+    let id = pick(&agents, agent, uplink)?.agent_id.clone();
+    client.post(&["uplinks", uplink, "agents", &id, "trust"], &json!({})).await?;
+    output.answer(&json!({ "trusted": id }), || {
+        format!("Agent {id} of uplink `{uplink}` is let in again: the first machine that connects with its identity counts.")
+    })
+}
+
 fn pick<'a>(agents: &'a [Agent], wanted: &str, uplink: &str) -> Result<&'a Agent, Error> {
     if let Some(agent) = agents.iter().find(|agent| agent.agent_id == wanted) {
         return Ok(agent);
@@ -91,16 +103,19 @@ fn listing(uplinks: &[Uplink]) -> String {
     let rows: Vec<_> = uplinks
         .iter()
         .map(|uplink| {
-            let online = uplink.agents.iter().filter(|agent| agent.online).count();
-            vec![
-                uplink.name.clone(),
-                uplink.agents.len().to_string(),
-                online.to_string(),
-                health_of(uplink).to_owned(),
-            ]
+            let online = uplink.agents.iter().filter(|agent| agent.online).count().to_string();
+            let stopped = uplink.agents.iter().filter(|agent| agent.stopped.is_some()).count().to_string();
+            let (agents, health) = (uplink.agents.len().to_string(), health_of(uplink).to_owned());
+            vec![uplink.name.clone(), agents, online, stopped, health]
         })
         .collect();
-    let heads = [Head::Text("NAME"), Head::Number("AGENTS"), Head::Number("ONLINE"), Head::Text("HEALTH")];
+    let heads = [
+        Head::Text("NAME"),
+        Head::Number("AGENTS"),
+        Head::Number("ONLINE"),
+        Head::Number("STOPPED"),
+        Head::Text("HEALTH"),
+    ];
     table(&heads, &rows, "There is no uplink yet; make one: uplinkctl uplink create NAME")
 }
 
@@ -166,11 +181,7 @@ fn shown(uplink: &Uplink) -> String {
         .agents
         .iter()
         .map(|agent| {
-            let state = match (agent.online, paused(agent)) {
-                (true, Some(_)) => "paused",
-                (true, None) => "online",
-                (false, _) => "offline",
-            };
+            let state = state(agent);
             let seen = moment_or_dash(agent.last_seen);
             vec![
                 agent.agent_id.clone(),
@@ -189,12 +200,46 @@ fn shown(uplink: &Uplink) -> String {
         uplink.name
     );
     let table = table(&heads, &rows, &none);
-    format!("{}\n{table}{}", facts(&[("uplink", uplink.name.clone())]), details(uplink))
+    let stopped: String = uplink.agents.iter().filter_map(|agent| why_stopped(&uplink.name, agent)).collect();
+    format!("{}\n{table}{}{stopped}", facts(&[("uplink", uplink.name.clone())]), details(uplink))
+}
+
+fn state(agent: &Agent) -> &'static str {
+    match (&agent.stopped, agent.online, paused(agent)) {
+        (Some(_), _, _) => "stopped",
+        (None, true, Some(_)) => "paused",
+        (None, true, None) => "online",
+        (None, false, _) => "offline",
+    }
+}
+
+/// Why an agent is stopped and what to do, under the table.
+fn why_stopped(uplink: &str, agent: &Agent) -> Option<String> {
+    let stopped = agent.stopped.as_ref()?;
+    let machines: String = stopped
+        .machines
+        .iter()
+        .map(|machine| {
+            let at = moment_or_dash(machine.at);
+            let start = clean(&machine.boot_id);
+            format!("  {} (start {start}, version {}) at {at}\n", machine.address, clean(&machine.version))
+        })
+        .collect();
+    Some(format!(
+        "\nagent {} is stopped since {}: two machines hold its identity; {}.\n{machines}\
+         Remove the copy of its state folder. Then enrol the machine that stays anew (`uplinkctl uplink token {uplink}`), or let it\n\
+         in as it is: uplinkctl uplink agent trust {uplink} {}\n",
+        clean(&agent.name),
+        moment_or_dash(stopped.at),
+        stopped.reason,
+        agent.agent_id,
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::documents::{Machine, Stopped};
 
     fn agent(id: &str, name: &str) -> Agent {
         Agent { agent_id: id.into(), name: name.into(), ..Agent::default() }
@@ -233,6 +278,18 @@ mod tests {
         assert_eq!(health_of(&uplink(vec![agent("gone", "x")])), "-");
         let text = shown(&uplink(vec![with(ill)]));
         assert!(text.contains("no answer [unreachable]") && text.contains("next: look"), "{text}");
+    }
+
+    #[test]
+    fn a_stopped_agent_is_shown_with_both_machines_and_the_remedy() {
+        let machine = |address: &str| Machine { address: address.into(), ..Machine::default() };
+        let stopped =
+            Stopped { machines: vec![machine("10.0.0.1"), machine("10.0.0.2")], ..Stopped::default() };
+        let cloned = Agent { stopped: Some(stopped), ..agent("a1", "host") };
+        let text = shown(&Uplink { name: "hq".into(), agents: vec![cloned] });
+        for part in ["stopped", "10.0.0.1", "10.0.0.2", "uplinkctl uplink agent trust hq a1"] {
+            assert!(text.contains(part), "{part} is missing in {text}");
+        }
     }
 
     #[test]

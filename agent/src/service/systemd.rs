@@ -64,6 +64,8 @@ impl Manager for Systemd {
         ];
         if purge {
             steps.extend([
+                // Debian comes without this folder; another's file in it keeps it.
+                Step::attempt(&["rmdir", "--ignore-fail-on-non-empty", "/etc/sysusers.d"]),
                 Step::Remove(STATE_FOLDER.into()),
                 Step::Remove(CONFIG_FOLDER.into()),
                 Step::Remove(LOG_FOLDER.into()),

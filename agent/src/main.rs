@@ -1,7 +1,7 @@
 //! `uplink-agent`: parse the command line, do it, report, exit.
 #![expect(clippy::print_stderr, reason = "the one place where a failure is told to a person")]
 
-use agent::cli::Cli;
+use agent::cli::{Cli, Command};
 use agent::error::Error;
 use clap::Parser;
 use std::process::ExitCode;
@@ -21,6 +21,9 @@ fn main() -> ExitCode {
 }
 
 fn start(cli: Cli) -> Result<u8, Error> {
+    if matches!(cli.command, Command::Run(_)) {
+        agent::allocator::share_one_arena();
+    }
     // An error means that a provider is installed already: nothing to do.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -11,6 +11,7 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_rustls::TlsConnector;
@@ -92,7 +93,7 @@ fn names_of(certificate: &CertificateDer<'_>) -> Option<Vec<String>> {
         Err(rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext {
             presented,
             ..
-        })) => Some(presented.iter().map(|name| safe(plain(name))).collect()),
+        })) => Some(presented.iter().map(|name| usual(safe(plain(name)))).collect()),
         Ok(()) | Err(_) => Some(Vec::new()),
     }
 }
@@ -101,6 +102,11 @@ fn names_of(certificate: &CertificateDer<'_>) -> Option<Vec<String>> {
 fn plain(name: &str) -> &str {
     let inside = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
     inside.unwrap_or(name).trim_matches('"')
+}
+
+/// An address as everybody writes it; the verifier has a spelling of its own for `::1`.
+fn usual(name: String) -> String {
+    name.parse::<IpAddr>().map_or(name, |address| address.to_string())
 }
 
 /// Foreign text, safe to show.

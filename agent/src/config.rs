@@ -153,6 +153,8 @@ pub(crate) struct JiraPath {
     pub(crate) proxy_username: String,
     pub(crate) proxy_password_file: OptionalPath,
     pub(crate) client_certificate_file: OptionalPath,
+    #[serde(deserialize_with = "list_or_text")]
+    pub(crate) addresses: Vec<String>,
 }
 
 /// An account whose password stays on the premises, and the way to one Jira.
@@ -180,6 +182,8 @@ pub(crate) struct LocalJira {
     pub(crate) proxy_password_file: OptionalPath,
     #[serde(default)]
     pub(crate) client_certificate_file: OptionalPath,
+    #[serde(default, deserialize_with = "list_or_text")]
+    pub(crate) addresses: Vec<String>,
     pub(crate) connect_timeout_ms: Option<u64>,
     pub(crate) read_timeout_ms: Option<u64>,
 }

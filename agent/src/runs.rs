@@ -438,6 +438,4 @@ fn too_busy() -> Failure {
 }
 
 #[cfg(test)]
-mod hostile;
-#[cfg(test)]
 mod tests;

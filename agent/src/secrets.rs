@@ -159,7 +159,7 @@ impl Opener {
         };
         let credential = match connection.credential {
             CredentialKind::Password => Credential::Password { username: username.clone(), password: secret },
-            CredentialKind::ApiToken => Credential::Token(secret),
+            CredentialKind::ApiToken => Credential::ApiToken { username: username.clone(), token: secret },
         };
         Ok(Opened { credential, username, mark })
     }
@@ -297,7 +297,7 @@ mod tests {
     fn password_of(opened: &Opened) -> &str {
         match &opened.credential {
             Credential::Password { password, .. } => password.expose_secret(),
-            Credential::Token(token) => token.expose_secret(),
+            Credential::Token(token) | Credential::ApiToken { token, .. } => token.expose_secret(),
         }
     }
 

@@ -3,6 +3,7 @@
 //! Clones share everything: cookies, throttle, counters, and the fact that a login was refused, after which no clone sends anything.
 //! Redirects are never followed, so that a POST cannot become a GET of everything and the credential cannot travel to another host.
 
+pub(crate) mod addresses;
 pub(crate) mod allow;
 pub(crate) mod login;
 pub(crate) mod pace;
@@ -13,7 +14,7 @@ pub(crate) mod retry;
 pub(crate) mod throttle;
 mod unreachable;
 
-use crate::dialect::ServerInfo;
+use crate::dialect::{Dialect, ServerInfo};
 use crate::error::Error;
 use crate::spec::{Credential, Limits, Site};
 use allow::Read;
@@ -53,6 +54,8 @@ struct Shared {
     /// The refused login after which nothing is sent any more.
     refused: Mutex<Option<Error>>,
     login: tokio::sync::Mutex<Option<Account>>,
+    /// Known once the server information was read.
+    dialect: OnceLock<Dialect>,
     /// The account as Jira's header names it, known once logged in.
     account: OnceLock<String>,
     /// Where the client was made: the lines of its requests belong to that span, whichever task sends them.
@@ -106,6 +109,7 @@ impl JiraClient {
             total: Meter::default(),
             refused: Mutex::new(None),
             login: tokio::sync::Mutex::new(None),
+            dialect: OnceLock::new(),
             account: OnceLock::new(),
             span: tracing::Span::current(),
         };
@@ -131,6 +135,10 @@ impl JiraClient {
         self.check_refused(&Read::Myself)?;
         if let Some(account) = known.as_ref() {
             return Ok(account.clone());
+        }
+        // What an API token is sent as depends on the site, which tells without a login.
+        if matches!(self.shared.credential, Credential::ApiToken { .. }) {
+            self.server_info().await?;
         }
         let account = login::run(self).await?;
         *known = Some(account.clone());
@@ -174,7 +182,15 @@ impl JiraClient {
     pub(crate) async fn server_info(&self) -> Result<ServerInfo, Error> {
         let patience = if self.shared.account.get().is_some() { Patience::Run } else { Patience::Login };
         let page = self.attempt(&Read::ServerInfo, patience).await?;
-        ServerInfo::parse(&page.text, &self.site_text(), page.clustered)
+        let info = ServerInfo::parse(&page.text, &self.site_text(), page.clustered)?;
+        // A site does not change its kind while it is read; one answer of a cluster may lack the node's name.
+        let _known = self.shared.dialect.get_or_init(|| info.dialect);
+        Ok(info)
+    }
+
+    /// Whether the site is known to be Jira Cloud.
+    pub(crate) fn is_cloud(&self) -> bool {
+        false
     }
 
     fn logged_in(&self, account: String) {
@@ -320,7 +336,12 @@ impl JiraClient {
             Credential::Password { username, password } => {
                 request.basic_auth(username, Some(password.expose_secret()))
             }
-            Credential::Token(token) => request.bearer_auth(token.expose_secret()),
+            Credential::ApiToken { username, token } if self.is_cloud() => {
+                request.basic_auth(username, Some(token.expose_secret()))
+            }
+            Credential::Token(token) | Credential::ApiToken { token, .. } => {
+                request.bearer_auth(token.expose_secret())
+            }
         }
     }
 
@@ -398,7 +419,8 @@ fn build_http(site: &Site, limits: &Limits) -> Result<reqwest::Client, Error> {
         .connect_timeout(site.way.connect_timeout.unwrap_or(limits.connect_timeout))
         .read_timeout(site.way.read_timeout.unwrap_or(limits.read_timeout))
         .pool_max_idle_per_host(limits.max_parallel.max(1))
-        .tcp_nodelay(true);
+        .tcp_nodelay(true)
+        .dns_resolver(site.way.addresses.clone());
     if let Some(pem) = &site.extra_root_pem {
         let roots = reqwest::Certificate::from_pem_bundle(pem).map_err(failed)?;
         builder = builder.tls_certs_merge(roots);

@@ -133,6 +133,17 @@ pub enum Error {
         /// What was wrong.
         detail: String,
     },
+    /// The host name leads to an address where no Jira may be.
+    #[error(
+        "{site} was not called: {detail}. Ask who runs the name server why the name leads there; if that is right, name its network with \
+         addresses of this [[jira]]."
+    )]
+    AddressNotPermitted {
+        /// Base address.
+        site: String,
+        /// Where it leads, and where it may.
+        detail: String,
+    },
     /// Logged in, but not allowed.
     #[error(
         "Jira forbids {what} to this account ({detail}). Give the account the permission, or leave this out of the extraction."
@@ -338,6 +349,7 @@ impl Error {
             Self::TlsUntrusted { .. } => "tls_untrusted",
             Self::ClientCertificate { .. } => "client_certificate_refused",
             Self::Proxy { .. } => "jira_proxy_refused",
+            Self::AddressNotPermitted { .. } => "jira_address_not_permitted",
             Self::Forbidden { .. } => "forbidden",
             Self::NotFound { .. } => "not_found",
             Self::Throttled { .. } => "throttled",

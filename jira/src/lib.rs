@@ -32,6 +32,7 @@ mod visible;
 
 pub use about::{About, about};
 pub use checkpoint::{CheckpointEntry, ENTRY_BYTES_MAX};
+pub use client::addresses::{Addresses, NoNetwork};
 pub use client::allow::permits;
 pub use client::login::Login;
 pub use client::pace::Pace;

@@ -1,5 +1,6 @@
 //! What to read, from where, as whom, and within which bounds.
 
+use crate::client::addresses::Addresses;
 use crate::client::pace::Pace;
 use crate::jql::UserClause;
 use crate::mask::Masks;
@@ -29,6 +30,8 @@ pub struct Way {
     pub proxy: Option<Proxy>,
     /// Certificate and private key of this client (PEM, both in one text), for a Jira that wants one.
     pub client_pem: Option<SecretString>,
+    /// Where the site's name may lead.
+    pub addresses: Addresses,
     /// Replaces the limit of the same name.
     pub connect_timeout: Option<Duration>,
     /// Replaces the limit of the same name.
@@ -56,6 +59,14 @@ pub enum Credential {
     },
     /// A personal access token, sent as Bearer.
     Token(SecretString),
+    /// A token of an account whose site is not known yet: on Jira Cloud an API token, sent as Basic with the account's e-mail address;
+    /// elsewhere a personal access token, sent as Bearer.
+    ApiToken {
+        /// E-mail address of the account; may be empty where the token alone tells whose it is.
+        username: String,
+        /// Token.
+        token: SecretString,
+    },
 }
 
 /// Bounds of one client.

@@ -14,6 +14,7 @@ mod events;
 mod evidence;
 mod exactly_once;
 mod health;
+mod hostile;
 mod identity;
 mod judge;
 mod login;
@@ -23,7 +24,10 @@ mod packages;
 mod password;
 mod pause;
 mod policy;
+mod premises;
 mod read_only;
+#[cfg(target_os = "linux")]
+mod rebinding;
 mod resumable;
 mod site;
 mod tidy;

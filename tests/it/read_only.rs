@@ -1,107 +1,12 @@
 //! The premises decide: whatever a modified relay sends, the agent makes no request but permitted reads of permitted Jiras.
 
+use crate::premises::{Premises, everything};
 use crate::site::generated;
-use protocol::control::{AgentMessage, Failure, RelayMessage};
-use protocol::ids::{Lease, RunId};
+use protocol::control::{AgentMessage, RelayMessage};
 use protocol::site::SiteAddress;
-use protocol::spec::{ConnectionSpec, CredentialKind, ExtractionSpec, Load};
-use std::path::PathBuf;
-use tempfile::TempDir;
-use tests::cluster::{Binaries, PASSWORD, Process, USERNAME};
-use tests::hostile_relay::{HostileLink, HostileRelay};
+use protocol::spec::ExtractionSpec;
+use tests::cluster::{PASSWORD, USERNAME};
 use tests::jira_sim::{JiraSim, RunningSim};
-use tokio::process::Command;
-
-/// An agent that may read `permitted` and is linked to a hostile relay.
-struct Premises {
-    agent: Process,
-    link: HostileLink,
-    relay: HostileRelay,
-    _dir: TempDir,
-}
-
-impl Premises {
-    async fn new(permitted: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let mut relay = HostileRelay::start().await;
-        let ca = dir.path().join("ca.pem");
-        std::fs::write(&ca, &relay.ca_pem).unwrap();
-        let token = dir.path().join("token");
-        std::fs::write(&token, relay.token()).unwrap();
-        let state = dir.path().join("state");
-        let enrolment = enrol(&relay.url, permitted, &ca, &token, &state);
-        let (printed, ()) = tokio::join!(enrolment, relay.enrol_one());
-        assert!(printed.status.success(), "{printed:?}");
-        let mut command = Command::new(Binaries::built().path("uplink-agent"));
-        command.args(["run", "--log-format", "json", "--log-level", "debug", "--state"]).arg(&state);
-        // Without probes of its own, every request is one that the relay brought about.
-        command.env("UPLINK_AGENT_HEALTH__EVERY_S", "0");
-        let agent = Process::spawn("agent", command);
-        let link = relay.next_link().await;
-        Self { agent, link, relay, _dir: dir }
-    }
-
-    /// Sends a run and gives the failure that the agent answers.
-    async fn failure_of(
-        &mut self,
-        number: u32,
-        connection: ConnectionSpec,
-        extraction: ExtractionSpec,
-    ) -> Failure {
-        let run = RunId(format!("run_{number}"));
-        let start = RelayMessage::StartRun {
-            run: run.clone(),
-            lease: Lease(1),
-            connection,
-            extraction,
-            resume_entries: 0,
-        };
-        self.link.send(&start).await;
-        self.link
-            .expect(|message| match message {
-                AgentMessage::RunFailed { run: failed, failure, .. } if failed == run => Some(failure),
-                _ => None,
-            })
-            .await
-    }
-
-    fn connection(&self, site: &str) -> ConnectionSpec {
-        let site = SiteAddress::parse(site).unwrap();
-        let sealed = vec![self.link.sealed(PASSWORD, &site, USERNAME)];
-        ConnectionSpec {
-            name: "jira".into(),
-            site,
-            username: USERNAME.into(),
-            credential: CredentialKind::Password,
-            sealed,
-            max_parallel: 4,
-        }
-    }
-}
-
-fn enrol(
-    relay: &str,
-    permitted: &str,
-    ca: &PathBuf,
-    token: &PathBuf,
-    state: &PathBuf,
-) -> impl Future<Output = std::process::Output> + use<> {
-    let mut command = Command::new(Binaries::built().path("uplink-agent"));
-    command.args(["enroll", "--relay", relay, "--allow-jira", permitted, "--relay-ca"]).arg(ca);
-    command.arg("--token-file").arg(token).arg("--state").arg(state);
-    async move { command.output().await.unwrap() }
-}
-
-fn everything() -> ExtractionSpec {
-    ExtractionSpec {
-        tables: Vec::new(),
-        load: Load::Full,
-        projects: Vec::new(),
-        created_from_ms: None,
-        created_to_ms: None,
-        jql: None,
-    }
-}
 
 fn sim() -> RunningSim {
     JiraSim::start(generated(100, 81)).unwrap()

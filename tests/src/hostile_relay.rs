@@ -2,14 +2,17 @@
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use protocol::control::{AgentMessage, RelayMessage};
+use protocol::control::{AgentMessage, PartHeader, RelayMessage};
 use protocol::enrol::{EnrolAnswer, EnrolRequest, EnrolmentToken};
+use protocol::frame::Frame;
 use protocol::handshake::{ExpectHello, Welcome};
+use protocol::ids::StreamId;
 use protocol::keys::Fingerprint;
 use protocol::limits::LinkLimits;
 use protocol::seal::{SealContext, SealedSecret, seal};
 use protocol::site::SiteAddress;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, KeyUsagePurpose};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -38,6 +41,7 @@ pub struct HostileRelay {
 pub struct HostileLink {
     socket: WebSocketStream<TlsStream<TcpStream>>,
     enrolled: EnrolRequest,
+    arriving: HashMap<StreamId, PartHeader>,
 }
 
 impl HostileRelay {
@@ -94,7 +98,7 @@ impl HostileRelay {
             relay_version: "0.0.0-hostile".into(),
         };
         socket.send(Message::Text(agent.welcome(welcome).into())).await.expect("the agent reads");
-        HostileLink { socket, enrolled }
+        HostileLink { socket, enrolled, arriving: HashMap::new() }
     }
 
     /// The next connection that brings a request. Agents also look whether a relay is there before they enrol: they hang up, ask
@@ -155,22 +159,41 @@ impl HostileLink {
         self.socket.send(Message::Binary(Bytes::from_static(bytes))).await.expect("the agent reads");
     }
 
-    /// The next message that `wanted` takes; beats are answered, the rest is passed over.
+    /// The next message that `wanted` takes; beats are answered, parts are landed nowhere and acknowledged, the rest is passed over.
     pub async fn expect<T>(&mut self, mut wanted: impl FnMut(AgentMessage) -> Option<T>) -> T {
         let search = async {
             loop {
-                let text = next_text(&mut self.socket).await;
-                match serde_json::from_str::<AgentMessage>(&text).expect("a message of an agent") {
-                    AgentMessage::Beat { sequence } => self.send(&RelayMessage::BeatAck { sequence }).await,
-                    other => {
-                        if let Some(found) = wanted(other) {
-                            return found;
-                        }
-                    }
+                if let Some(found) = self.next_message().await.and_then(&mut wanted) {
+                    return found;
                 }
             }
         };
         tokio::time::timeout(PATIENCE, search).await.expect("the agent answers in time")
+    }
+
+    /// The next message, unless it is the link's own matter.
+    async fn next_message(&mut self) -> Option<AgentMessage> {
+        let text = match self.socket.next().await.expect("the agent stays").expect("a WebSocket message") {
+            Message::Text(text) => text,
+            Message::Binary(bytes) => {
+                self.take_chunk(bytes).await;
+                return None;
+            }
+            Message::Close(frame) => panic!("the agent closed the link: {frame:?}"),
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return None,
+        };
+        match serde_json::from_str::<AgentMessage>(&text).expect("a message of an agent") {
+            AgentMessage::Beat { sequence } => self.send(&RelayMessage::BeatAck { sequence }).await,
+            AgentMessage::PartBegin { stream, part } => drop(self.arriving.insert(stream, part)),
+            other => return Some(other),
+        }
+        None
+    }
+
+    async fn take_chunk(&mut self, bytes: Bytes) {
+        let Ok(Frame::Chunk { stream, fin: true, .. }) = Frame::decode(bytes) else { return };
+        let part = self.arriving.remove(&stream).expect("a part begins before its bytes");
+        self.send(&RelayMessage::PartLanded { stream, run: part.run, part: part.part }).await;
     }
 
     /// Whether the agent ends the link (instead of living with what it was sent).

@@ -33,7 +33,7 @@ mod recorded;
 mod render;
 mod reply;
 mod rest;
-mod rng;
+pub mod rng;
 mod script;
 mod search;
 mod server;

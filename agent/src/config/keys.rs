@@ -18,6 +18,7 @@ const ENTRY_KEYS: &[&str] = &[
     "jira[].proxy_username",
     "jira[].proxy_password_file",
     "jira[].client_certificate_file",
+    "jira[].addresses",
     "jira[].connect_timeout_ms",
     "jira[].read_timeout_ms",
     "mask[].columns",

@@ -283,6 +283,8 @@ codes! {
     JiraNameUnknown = JiraName Fail "jira_name_unknown", "Check the permitted address for a slip, and this machine's name servers (`getent hosts NAME`).";
     /// No Jira is permitted, so nothing can be read.
     JiraNonePermitted = JiraName Note "jira_none_permitted", "Permit one with allow_jira in the configuration or `--allow-jira`.";
+    /// The name leads to an address where no Jira may be.
+    JiraAddress = JiraName Fail "jira_address_not_permitted", "Ask who runs the name server why the name leads there; if that is right, name its network with addresses of this [[jira]].";
     /// The machine is there, and nothing listens on that port.
     JiraRefused = JiraConnect Fail "jira_refuses_connection", "Check the port of the permitted address, and that Jira runs.";
     /// No answer came in time.

@@ -155,6 +155,7 @@ fn code_of(error: &Error) -> Code {
         Error::Unreachable { cause: UnreachableCause::Refused, .. } => Code::JiraRefused,
         Error::Unreachable { cause: UnreachableCause::Timeout, .. } => Code::JiraTimeout,
         Error::Unreachable { cause: UnreachableCause::Broken, .. } => Code::JiraUnreachable,
+        Error::AddressNotPermitted { .. } => Code::JiraAddress,
         Error::TlsUntrusted { .. } => Code::JiraUntrusted,
         Error::ClientCertificate { .. } => Code::JiraClientCertificate,
         Error::Proxy { .. } => Code::JiraProxy,

@@ -4,7 +4,7 @@
 use crate::config::{Config, LocalJira, OptionalPath};
 use crate::error::Error;
 use crate::private_file::read_secret_text;
-use jira::{Proxy, Way};
+use jira::{Addresses, Proxy, Way};
 use secrecy::SecretString;
 use std::time::Duration;
 use url::Url;
@@ -35,6 +35,7 @@ pub(super) fn to_all(config: &Config) -> Result<Way, Error> {
     Ok(Way {
         proxy: proxy(&given)?,
         client_pem: client_pem(&path.client_certificate_file, "jira_path.client_certificate_file")?,
+        addresses: addresses(&path.addresses, "jira_path.addresses")?,
         connect_timeout: None,
         read_timeout: None,
     })
@@ -55,6 +56,11 @@ pub(super) fn to_one(entry: &LocalJira, to_all: &Way) -> Result<Way, Error> {
     Ok(Way {
         proxy: if entry.proxy.is_empty() { to_all.proxy.clone() } else { proxy(&given)? },
         client_pem: own_certificate.or_else(|| to_all.client_pem.clone()),
+        addresses: if entry.addresses.is_empty() {
+            to_all.addresses.clone()
+        } else {
+            addresses(&entry.addresses, "jira[].addresses")?
+        },
         connect_timeout: patience("jira[].connect_timeout_ms", entry.connect_timeout_ms, 100, 600_000)?
             .or(to_all.connect_timeout),
         read_timeout: patience("jira[].read_timeout_ms", entry.read_timeout_ms, 1000, 3_600_000)?
@@ -104,6 +110,10 @@ fn client_pem(file: &OptionalPath, key: &str) -> Result<Option<SecretString>, Er
         return Err(unfit(format!("{}: {reason}", path.display())));
     }
     Ok(Some(SecretString::from(pem.as_str())))
+}
+
+fn addresses(networks: &[String], key: &str) -> Result<Addresses, Error> {
+    Addresses::parse(networks).map_err(|error| unusable(key.to_owned(), error.to_string()))
 }
 
 fn patience(key: &str, given: Option<u64>, least: u64, most: u64) -> Result<Option<Duration>, Error> {
@@ -184,6 +194,7 @@ mod tests {
             ("proxy = \"http://u:hunter2@p\"", "jira_path.proxy"),
             ("proxy = \"ftp://p\"", "jira_path.proxy"),
             ("client_certificate_file = \"pem\"", "jira_path.client_certificate_file"),
+            ("addresses = [\"10.0.0.0/33\"]", "jira_path.addresses"),
             (
                 "proxy = \"http://p\"\nproxy_username = \"u\"\nproxy_password_file = \"absent\"",
                 "jira_path.proxy_password_file",

@@ -1,5 +1,6 @@
 //! What a failed request failed on: name, port, time, certificate, or a broken connection.
 
+use crate::client::addresses::Elsewhere;
 use crate::client::response::{Verdict, site_text};
 use crate::error::{Error, UnreachableCause};
 use std::error::Error as StdError;
@@ -20,6 +21,9 @@ pub(crate) fn judge_send(error: reqwest::Error, site: &Url) -> Verdict {
     }
     if chain.iter().any(|text| is_about_certificate(text)) {
         return Verdict::Fail(Error::TlsUntrusted { site, detail: last(&chain) });
+    }
+    if let Some(elsewhere) = cause::<Elsewhere>(&error) {
+        return Verdict::Fail(Error::AddressNotPermitted { site, detail: elsewhere.to_string() });
     }
     if error.is_builder() {
         return Verdict::Fail(Error::Client { detail: last(&chain) });
@@ -77,10 +81,15 @@ fn last(chain: &[String]) -> String {
 }
 
 fn io_kind(error: &dyn StdError) -> Option<io::ErrorKind> {
+    cause::<io::Error>(error).map(io::Error::kind)
+}
+
+/// The first cause of that kind.
+fn cause<E: StdError + 'static>(error: &dyn StdError) -> Option<&E> {
     let mut source = error.source();
     while let Some(cause) = source {
-        if let Some(io) = cause.downcast_ref::<io::Error>() {
-            return Some(io.kind());
+        if let Some(found) = cause.downcast_ref::<E>() {
+            return Some(found);
         }
         source = cause.source();
     }

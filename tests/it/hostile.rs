@@ -1,51 +1,34 @@
-//! Ten thousand generated instructions of a hostile relay, handled as they come over the link, against a Jira on the loopback interface
-//! that writes down every request and sends people elsewhere: nothing leaves the policy.
+//! Ten thousand generated instructions of a hostile relay over a real link, against a Jira on the loopback interface that writes down
+//! every request and sends people elsewhere: nothing leaves the policy.
 
-use super::*;
-use crate::config;
-use crate::identity::tests::{identity, paths_in};
-use crate::paths::{ConfigFile, Paths};
-use crate::policy::{PermittedSite, Rules};
-use crate::status::Who;
-use protocol::ids::StreamId;
-use protocol::seal::{SealContext, SealedSecret, seal};
+use crate::premises::Premises;
+use protocol::control::{AgentMessage, RelayMessage};
+use protocol::ids::{RequestId, RunId};
+use protocol::seal::SealedSecret;
 use protocol::site::SiteAddress;
 use serde_json::{Value, json};
-use std::sync::Mutex;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use tests::jira_sim::rng::Rng;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 const INSTRUCTIONS: u64 = 10_000;
-/// Runs are ended now and then, so that those that were admitted get their turn.
+/// Answers are waited for now and then, so that the runs that were admitted get their turn.
 const AT_ONCE: u64 = 40;
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(120);
-
-/// A small generator, so that a seed gives the same instructions for ever.
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, most: usize) -> usize {
-        usize::try_from(self.next() % u64::try_from(most).unwrap()).unwrap()
-    }
-
-    fn pick<T: Clone>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len())].clone()
-    }
-
-    /// Mostly the honest value, so that hostile members meet otherwise honest instructions.
-    fn mostly(&mut self, honest: Value, hostile: &[Value]) -> Value {
-        if self.below(3) > 0 { honest } else { self.pick(hostile) }
-    }
-}
+/// A rule of every kind.
+const POLICY: &str = r#"
+[policy]
+projects = ["OPEN"]
+deny_tables = ["users", "issue_comments"]
+accounts = ["reader"]
+[limits]
+max_parallel = 2
+[[mask]]
+columns = ["people"]
+with = "sha256"
+"#;
 
 /// A request as it came.
 #[derive(Clone, Debug)]
@@ -140,73 +123,30 @@ fn answer_to(target: &str) -> String {
     answer.to_string()
 }
 
-/// Runs under a policy with a rule of every kind, and what is needed to play the relay.
-struct Hostile {
-    runs: Runs,
-    said: mpsc::Receiver<FromRun>,
+/// The permitted address, and secrets that fit it or do not.
+struct Bait {
     site: String,
     sealed: Vec<Vec<SealedSecret>>,
-    _place: tempfile::TempDir,
 }
 
-fn hostile(address: &str) -> Hostile {
-    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-    let place = tempfile::tempdir().unwrap();
-    let file = place.path().join("agent.toml");
-    let text = "[policy]\nprojects = [\"OPEN\"]\ndeny_tables = [\"users\", \"issue_comments\"]\naccounts = [\"reader\"]\n\
-                [limits]\nmax_parallel = 2\n[[mask]]\ncolumns = [\"people\"]\nwith = \"sha256\"\n";
-    std::fs::write(&file, text).unwrap();
-    let paths = Paths { config: ConfigFile::Named(file), ..paths_in(place.path()) };
-    let config = config::load(&paths.config).unwrap();
-    let site = SiteAddress::parse(&format!("http://{address}/jira")).unwrap();
-    let identity = identity();
-    let own = identity.seeds.fingerprint().unwrap();
-    let seal_for = |site: &SiteAddress, username: &str| {
-        let context = SealContext { agent: &own, site, username };
-        vec![seal("secret", &identity.seeds.sealing_key().public(), context, &[1; 32]).unwrap()]
-    };
-    let elsewhere = SiteAddress::parse("https://evil.invalid").unwrap();
-    let sealed =
-        vec![seal_for(&site, "reader"), seal_for(&site, "admin"), seal_for(&elsewhere, "reader"), Vec::new()];
-    let sites = vec![PermittedSite {
-        address: site.clone(),
-        ca_pem: None,
-        way: Default::default(),
-        accounts: Vec::new(),
-    }];
-    let text = String::new;
-    let who = Who {
-        agent_id: text(),
-        name: text(),
-        uplink: text(),
-        relay: text(),
-        fingerprint: text(),
-        permitted: Vec::new(),
-    };
-    let policy = Policy::new(sites, config.limits.clone(), config.requests.clone())
-        .under(Rules::load(&config, &paths).unwrap());
-    let premises = Premises {
-        health: Health::new(&policy, &config.health),
-        policy,
-        audit: Audit::forgetful(),
-        signer: CurrentSigner::new(&identity).unwrap(),
-        tickets: crate::tickets::tests::none(),
-        paths: paths_in(std::path::Path::new("/nonexistent")),
-        rotation: Rotation::default(),
-        opener: Opener::new(&identity.seeds).unwrap(),
-        limits: config.limits,
-        board: Board::new(who),
-        standing: watch::Sender::new(Standing::default()).subscribe(),
-        volume: Volume::load(None, &paths, chrono::NaiveDate::default()),
-        journal: Journal::new(&paths),
-        breaker: Breaker::new(&paths),
-    };
-    let (runs, said) = Runs::new(Arc::new(premises));
-    Hostile { runs, said, site: site.to_string(), sealed, _place: place }
+impl Bait {
+    fn new(premises: &Premises, address: &str) -> Self {
+        let site = SiteAddress::parse(&format!("http://{address}/jira")).unwrap();
+        let elsewhere = SiteAddress::parse("https://evil.invalid").unwrap();
+        let seal = |site: &SiteAddress, username: &str| vec![premises.link.sealed("secret", site, username)];
+        let sealed =
+            vec![seal(&site, "reader"), seal(&site, "admin"), seal(&elsewhere, "reader"), Vec::new()];
+        Self { site: site.to_string(), sealed }
+    }
+}
+
+/// Mostly the honest value, so that hostile members meet otherwise honest instructions.
+fn mostly(dice: &mut Rng, honest: Value, hostile: &[Value]) -> Value {
+    if dice.one_in(3) { dice.pick(hostile).clone() } else { honest }
 }
 
 /// What it would have read.
-fn extraction(dice: &mut Dice) -> Value {
+fn extraction(dice: &mut Rng) -> Value {
     let texts = |texts: &[&str]| texts.iter().map(|text| json!(text)).collect::<Vec<_>>();
     let tables = [
         json!([]),
@@ -236,18 +176,18 @@ fn extraction(dice: &mut Dice) -> Value {
         "",
     ]);
     json!({
-        "tables": dice.pick(&tables), "projects": dice.pick(&projects),
-        "load": dice.mostly(json!({"mode": "full"}), &[json!({"mode": "delta", "since_ms": 0}), json!({"mode": "delta", "since_ms": i64::MAX}), json!({"mode": "purge"})]),
-        "created_from_ms": dice.mostly(Value::Null, &[json!(0), json!(i64::MIN), json!("now")]),
-        "created_to_ms": dice.mostly(Value::Null, &[json!(1), json!(i64::MAX)]),
-        "jql": dice.mostly(Value::Null, &conditions),
+        "tables": dice.pick(&tables).clone(), "projects": dice.pick(&projects).clone(),
+        "load": mostly(dice, json!({"mode": "full"}), &[json!({"mode": "delta", "since_ms": 0}), json!({"mode": "delta", "since_ms": i64::MAX}), json!({"mode": "purge"})]),
+        "created_from_ms": mostly(dice, Value::Null, &[json!(0), json!(i64::MIN), json!("now")]),
+        "created_to_ms": mostly(dice, Value::Null, &[json!(1), json!(i64::MAX)]),
+        "jql": mostly(dice, Value::Null, &conditions),
     })
 }
 
 /// One instruction as text, as it would come over the link.
-fn instruction(dice: &mut Dice, hostile: &Hostile, trap: &str, number: u64) -> String {
+fn instruction(dice: &mut Rng, bait: &Bait, trap: &str, number: u64) -> String {
     let texts = |texts: &[&str]| texts.iter().map(|text| json!(text)).collect::<Vec<_>>();
-    let site = hostile.site.as_str();
+    let site = bait.site.as_str();
     let sites = texts(&[
         trap,
         "https://evil.invalid",
@@ -264,64 +204,82 @@ fn instruction(dice: &mut Dice, hostile: &Hostile, trap: &str, number: u64) -> S
         "",
     ]);
     let connection = json!({
-        "name": dice.mostly(json!("jira"), &texts(&["", "../../etc", "x\u{1b}[2J"])),
-        "site": dice.mostly(json!(site), &sites),
-        "username": dice.mostly(json!("reader"), &texts(&["admin", "", "reader:x", "reader\r\nX-Evil: 1"])),
-        "credential": dice.mostly(json!("password"), &texts(&["api_token", "none"])),
-        "sealed": dice.pick(&hostile.sealed),
-        "max_parallel": dice.mostly(json!(2), &[json!(0), json!(4_000_000_000_u32), json!(-1)]),
+        "name": mostly(dice, json!("jira"), &texts(&["", "../../etc", "x\u{1b}[2J"])),
+        "site": mostly(dice, json!(site), &sites),
+        "username": mostly(dice, json!("reader"), &texts(&["admin", "", "reader:x", "reader\r\nX-Evil: 1"])),
+        "credential": mostly(dice, json!("password"), &texts(&["api_token", "none"])),
+        "sealed": dice.pick(&bait.sealed).clone(),
+        "max_parallel": mostly(dice, json!(2), &[json!(0), json!(4_000_000_000_u32), json!(-1)]),
         "method": "DELETE", "headers": {"X-Evil": "1"},
     });
     let extraction = extraction(dice);
-    let run = dice.mostly(json!(format!("run_{number}")), &texts(&["run_1", "../../x", ""]));
-    let lease = dice.mostly(json!(1), &[json!(0), json!(u32::MAX), json!(-1)]);
-    let message = match dice.below(10) {
+    let run = mostly(dice, json!(format!("run_{number}")), &texts(&["run_1", "../../x", ""]));
+    let lease = mostly(dice, json!(1), &[json!(0), json!(u32::MAX), json!(-1)]);
+    let message = match dice.below(9) {
         0 => json!({"type": "test_connection", "request": run, "connection": connection}),
         1 => json!({"type": "cancel_run", "run": run, "lease": lease}),
         2 => {
             json!({"type": "resume_entries", "run": run, "lease": lease, "entries": [{"kind": "plan", "version": 1, "started_ms": 0, "schema": [], "masks": ""}]})
         }
         3 => json!({"type": "run_closed", "run": run, "lease": lease}),
-        4 => {
-            json!({"type": dice.pick(&["http_request", "exec", "config", "start"]), "url": trap, "method": "PUT"})
-        }
         _ => {
-            json!({"type": "start_run", "run": run, "lease": lease, "connection": connection, "extraction": extraction, "resume_entries": dice.pick(&[0, 0, 0, 1])})
+            json!({"type": "start_run", "run": run, "lease": lease, "connection": connection, "extraction": extraction, "resume_entries": dice.pick(&[0, 0, 0, 1]).clone()})
         }
     };
     message.to_string()
 }
 
-/// Plays the rest of an honest relay until every task has ended.
-async fn drain(hostile: &mut Hostile) {
-    let Hostile { runs, said, .. } = hostile;
-    let emptied = async {
-        while !runs.tasks.is_empty() {
-            tokio::select! {
-                said = said.recv() => {
-                    if let Some(word) = said.and_then(acknowledged) {
-                        drop(runs.handle(word));
-                    }
-                }
-                _ended = std::future::poll_fn(|context| runs.poll_ended(context)) => {}
-            }
-        }
-    };
-    tokio::time::timeout(PATIENCE, emptied).await.expect("the runs end");
+/// What the agent still owes an answer to.
+#[derive(Default)]
+struct Owed {
+    runs: BTreeSet<RunId>,
+    tests: BTreeSet<RequestId>,
 }
 
-fn acknowledged(said: FromRun) -> Option<RelayMessage> {
-    match said {
-        FromRun::Part(header, _) => {
-            Some(RelayMessage::PartLanded { stream: StreamId(0), run: header.run, part: header.part })
+impl Owed {
+    fn note(&mut self, asked: RelayMessage) {
+        match asked {
+            RelayMessage::StartRun { run, .. } => drop(self.runs.insert(run)),
+            RelayMessage::TestConnection { request, .. } => drop(self.tests.insert(request)),
+            _ => {}
         }
-        FromRun::Message(AgentMessage::Checkpoint { run, lease, sequence, .. }) => {
+    }
+
+    fn settle(&mut self, said: &AgentMessage) {
+        match said {
+            AgentMessage::RunFinished { run, .. } | AgentMessage::RunFailed { run, .. } => {
+                self.runs.remove(run);
+            }
+            AgentMessage::TestResult { request, .. } => {
+                self.tests.remove(request);
+            }
+            _ => {}
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        self.runs.is_empty() && self.tests.is_empty()
+    }
+}
+
+/// Plays the rest of an honest relay until everything is answered.
+async fn settle(premises: &mut Premises, owed: &mut Owed) {
+    while !owed.is_settled() {
+        let said = premises.link.expect(Some).await;
+        owed.settle(&said);
+        if let Some(answer) = honest_answer(said) {
+            premises.link.send(&answer).await;
+        }
+    }
+}
+
+fn honest_answer(said: AgentMessage) -> Option<RelayMessage> {
+    match said {
+        AgentMessage::Checkpoint { run, lease, sequence, .. } => {
             Some(RelayMessage::CheckpointStored { run, lease, sequence })
         }
-        FromRun::Message(AgentMessage::RunFinished { run, lease, .. }) => {
-            Some(RelayMessage::RunClosed { run, lease })
-        }
-        FromRun::Message(_) => None,
+        AgentMessage::RunFinished { run, lease, .. } => Some(RelayMessage::RunClosed { run, lease }),
+        _ => None,
     }
 }
 
@@ -330,23 +288,25 @@ async fn ten_thousand_instructions_cause_no_request_outside_the_policy() {
     let trap = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let trap_url = format!("http://{}", trap.local_addr().unwrap());
     let (address, seen) = jira(trap_url.clone()).await;
-    let mut hostile = hostile(&address);
-    let mut dice = Dice(20_261_127);
-    let mut understood = 0;
-    for number in 0..INSTRUCTIONS {
-        let text = instruction(&mut dice, &hostile, &trap_url, number);
-        if let Ok(message) = serde_json::from_str::<RelayMessage>(&text) {
-            understood += 1;
-            drop(hostile.runs.handle(message));
-        }
-        if number % AT_ONCE == AT_ONCE - 1 {
-            drain(&mut hostile).await;
+    let mut premises = Premises::configured(&format!("http://{address}/jira"), POLICY, &[]).await;
+    let bait = Bait::new(&premises, &address);
+    let (mut dice, mut owed) = (Rng::new(20_261_127, 0), Owed::default());
+    let (mut number, mut understood) = (0, 0);
+    while understood < INSTRUCTIONS {
+        number += 1;
+        let text = instruction(&mut dice, &bait, &trap_url, number);
+        // What is no message at all ends the link, which is another test's matter.
+        let Ok(message) = serde_json::from_str::<RelayMessage>(&text) else { continue };
+        understood += 1;
+        owed.note(message);
+        premises.link.send_raw(&text).await;
+        if understood % AT_ONCE == 0 {
+            settle(&mut premises, &mut owed).await;
         }
     }
-    drain(&mut hostile).await;
+    settle(&mut premises, &mut owed).await;
 
     let seen = seen.lock().unwrap().clone();
-    assert!(understood > 3000, "only {understood} instructions were understood at all");
     let searches = seen.iter().filter(|request| request.method == "POST").count();
     assert!(
         searches > 40,

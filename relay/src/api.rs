@@ -48,6 +48,7 @@ pub(crate) fn router(node: Shared) -> Router {
             get(connections::show).put(connections::replace).delete(connections::remove),
         )
         .route("/v1/connections/{name}/test", post(connections::test))
+        .route("/v1/direct", get(connections::direct_key))
         .route("/v1/extractions", post(extractions::create))
         .route("/v1/runs", get(runs::list))
         .route("/v1/runs/{id}", get(runs::show))

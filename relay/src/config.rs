@@ -80,6 +80,8 @@ pub struct Limits {
     pub sockets: usize,
     /// Most runs that one agent is given at once.
     pub runs_per_agent: usize,
+    /// Most runs of direct connections at once.
+    pub direct_runs: usize,
 }
 
 /// What flags say; they win over everything.
@@ -202,6 +204,9 @@ impl Config {
         }
         if self.limits.runs_per_agent == 0 {
             return Err(ConfigError::Zero("limits.runs_per_agent"));
+        }
+        if self.limits.direct_runs == 0 {
+            return Err(ConfigError::Zero("limits.direct_runs"));
         }
         Ok(())
     }

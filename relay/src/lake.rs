@@ -25,7 +25,7 @@ mod table;
 
 pub(crate) use commit::{Commit, CommitPart, Committed};
 pub(crate) use error::LakeError;
-pub(crate) use landing::LandedPart;
+pub(crate) use landing::{LandedPart, hex};
 pub(crate) use place::TablePlace;
 pub(crate) use preview::{Preview, TableInfo};
 

@@ -3,7 +3,7 @@
 //! One process, one data folder. Everything that is promised to anybody is in the store or in the lake before the promise is
 //! made; what is only in memory (who is online, how far a run is this second) is said again after a restart.
 //!
-//! Modules, from the top: [`start`] wires; `server`, `session` and `api` talk; `run`, `enrol` and `uplinks` decide; `store` and
+//! Modules, from the top: [`start`] wires; `server`, `session` and `api` talk; `direct` reads; `run`, `enrol` and `uplinks` decide; `store` and
 //! `lake` keep.
 
 mod allocator;
@@ -12,6 +12,7 @@ mod auth;
 pub mod cli;
 mod clock;
 pub mod config;
+mod direct;
 mod enrol;
 pub mod error;
 mod lake;

@@ -1,6 +1,7 @@
 //! What the parts of one running relay share.
 
 use crate::auth::AdminKey;
+use crate::direct::Direct;
 use crate::lake::Lake;
 use crate::run::board::Board;
 use crate::store::Store;
@@ -20,6 +21,8 @@ pub(crate) struct Node {
     pub(crate) uplinks: Uplinks,
     /// How far runs are, second by second.
     pub(crate) board: Board,
+    /// What this relay reads itself.
+    pub(crate) direct: Direct,
     pub(crate) admin: AdminKey,
     /// Random, made at first start.
     pub(crate) relay_id: String,

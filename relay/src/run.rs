@@ -16,6 +16,7 @@ pub(crate) mod catalogue;
 pub(crate) mod commit;
 pub(crate) mod document;
 pub(crate) mod drive;
+pub(crate) mod ending;
 pub(crate) mod schedule;
 
 use std::fmt;

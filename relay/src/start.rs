@@ -9,6 +9,7 @@
 use crate::auth::{self, AdminKey};
 use crate::cli::{Cli, Command, ConfigCommand, Run, Settings};
 use crate::config::{Config, ConfigError};
+use crate::direct::{Direct, DirectKeys};
 use crate::error::RelayError;
 use crate::lake::Lake;
 use crate::node::{Node, Shared};
@@ -123,6 +124,9 @@ impl Relay {
         let key_file = data.join("admin.key");
         let admin = AdminKey::load_or_create(&key_file)
             .map_err(|source| RelayError::Data { path: key_file, source })?;
+        let direct_file = data.join("direct.key");
+        let direct_keys = DirectKeys::load_or_create(&direct_file)
+            .map_err(|source| RelayError::Data { path: direct_file, source })?;
         let database = data.join("relay.db");
         if !database.exists() {
             // SQLite gives its other files the mode of the first one.
@@ -142,6 +146,7 @@ impl Relay {
             lake,
             uplinks: Default::default(),
             board: Default::default(),
+            direct: Direct::new(direct_keys, config.limits.direct_runs),
             admin,
             relay_id,
             names,

@@ -57,7 +57,7 @@ fn dependencies_point_downwards() {
         for (path, text) in crate_sources(name).into_iter().filter(|(path, _)| product(path)) {
             let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
             for line in code {
-                let used = words.iter().find(|word| uses(line, word));
+                let used = words.iter().find(|word| uses(line, word) && !is_door(&path, word));
                 assert!(
                     used.is_none(),
                     "{}: `{name}` must not use `{}`: {line}",
@@ -67,6 +67,11 @@ fn dependencies_point_downwards() {
             }
         }
     }
+}
+
+/// The one place of the relay that runs the engine.
+fn is_door(path: &Path, word: &str) -> bool {
+    word == "jira::" && path.iter().any(|part| part == "direct" || part == "direct.rs")
 }
 
 /// Whether a line names a path that starts with `word` (and not merely ends so, as `crate::agent::` does).

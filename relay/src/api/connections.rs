@@ -1,8 +1,10 @@
-//! Data connections. The relay keeps their secrets sealed to the agents and cannot open them.
+//! Data connections. The relay keeps their secrets sealed: to the agents, and then it cannot open them, or to itself where it reads the
+//! Jira directly.
 
 use super::input::{Body, Place, check_name};
 use super::problem::Problem;
 use crate::clock;
+use crate::direct;
 use crate::node::{Node, Shared};
 use crate::store::Connection;
 use crate::uplinks::Order;
@@ -45,6 +47,8 @@ pub(super) struct NewConnection {
     credential: CredentialKind,
     /// Left out when replacing: the secret stays as it is.
     sealed: Option<Vec<SealedSecret>>,
+    /// Authority of the certificate of a direct Jira, PEM; left out when replacing: it stays; empty: none.
+    ca_pem: Option<String>,
     max_parallel: Option<u32>,
 }
 
@@ -134,7 +138,8 @@ async fn settle(
     new: NewConnection,
     old: Option<&Connection>,
 ) -> Result<Connection, Problem> {
-    let uplink = check_mode(&new)?;
+    check_mode(&new)?;
+    let ca_pem = check_authority(&new, old)?;
     let site = SiteAddress::parse(&new.url).map_err(|error| {
         Problem::input("bad_url", error.to_string(), "give Jira's base address as its users type it")
     })?;
@@ -157,37 +162,78 @@ async fn settle(
         }
         (None, None) => Vec::new(),
     };
-    check_sealed(node, &uplink, &sealed).await?;
+    match &new.uplink {
+        Some(uplink) => check_sealed(node, uplink, &sealed).await?,
+        None => check_sealed_to_relay(node, &sealed)?,
+    }
     let now = clock::now_ms();
     Ok(Connection {
         name,
         pool: new.pool,
-        mode: "uplinked".to_owned(),
-        uplink: Some(uplink),
+        mode: if new.uplink.is_some() { "uplinked" } else { direct::MODE }.to_owned(),
+        uplink: new.uplink,
         url: site.as_str().to_owned(),
         username: new.username,
         credential: new.credential,
         sealed,
+        ca_pem,
         max_parallel,
         created_ms: old.map_or(now, |old| old.created_ms),
         updated_ms: now,
     })
 }
 
-fn check_mode(new: &NewConnection) -> Result<String, Problem> {
+fn check_mode(new: &NewConnection) -> Result<(), Problem> {
     match (new.mode, &new.uplink) {
-        (Mode::Uplinked, Some(uplink)) => Ok(uplink.clone()),
+        (Mode::Uplinked, Some(_)) | (Mode::Direct, None) => Ok(()),
         (Mode::Uplinked, None) => {
             let detail = "an uplinked connection needs its uplink";
             Err(Problem::input("uplink_needed", detail, "name the uplink whose agents reach this Jira"))
         }
-        (Mode::Direct, _) => Err(Problem::new(
-            StatusCode::NOT_IMPLEMENTED,
-            "direct_not_available",
-            "this relay does not extract directly; it reads every Jira through an uplink",
-        )
-        .hint("create the connection with an uplink whose agent reaches this Jira")),
+        (Mode::Direct, Some(_)) => {
+            let detail = "a direct connection has no uplink";
+            Err(Problem::input(
+                "uplink_not_needed",
+                detail,
+                "leave `uplink` out, or make the connection uplinked",
+            ))
+        }
     }
+}
+
+/// The authority of a direct Jira's certificate, where it has one of its own.
+fn check_authority(new: &NewConnection, old: Option<&Connection>) -> Result<Option<String>, Problem> {
+    let Some(pem) = &new.ca_pem else { return Ok(old.and_then(|old| old.ca_pem.clone())) };
+    if pem.is_empty() {
+        return Ok(None);
+    }
+    if new.mode == Mode::Uplinked {
+        let detail = "the authority of an uplinked Jira is given on the premises";
+        return Err(Problem::input("authority_on_premises", detail, "use `--jira-ca` of uplink-agent there"));
+    }
+    if !pem.contains("-----BEGIN CERTIFICATE-----") {
+        return Err(Problem::input("bad_authority", "`ca_pem` holds no certificate", "give a PEM file"));
+    }
+    Ok(Some(pem.clone()))
+}
+
+/// A secret that the relay cannot open is a mistake to tell now, not at the first run.
+fn check_sealed_to_relay(node: &Node, sealed: &[SealedSecret]) -> Result<(), Problem> {
+    if node.direct.keys().find(sealed).is_some() {
+        return Ok(());
+    }
+    let detail = "the secret of a direct connection must be sealed to this relay's own key";
+    Err(Problem::input(
+        "sealed_to_nobody",
+        detail,
+        "read the key from `/v1/direct`, seal the secret to it and give it again",
+    ))
+}
+
+/// `GET /v1/direct`: what secrets of direct connections are sealed to.
+pub(super) async fn direct_key(State(node): State<Shared>) -> Json<Value> {
+    let keys = node.direct.keys();
+    Json(json!({ "fingerprint": keys.fingerprint(), "sealing_key": keys.sealing_key() }))
 }
 
 fn check_username(new: &NewConnection) -> Result<(), Problem> {
@@ -214,13 +260,16 @@ async fn check_sealed(node: &Node, uplink: &str, sealed: &[SealedSecret]) -> Res
     Err(Problem::input("sealed_to_nobody", detail, "enrol an agent first, then give the secret again"))
 }
 
-/// `POST /v1/connections/{name}/test`: an agent of the uplink tries to log in.
+/// `POST /v1/connections/{name}/test`: an agent of the uplink, or the relay itself, tries to log in.
 pub(super) async fn test(
     State(node): State<Shared>,
     Place(name): Place<String>,
 ) -> Result<Json<TestReport>, Problem> {
     let connection = node.store.connection(&name).await?;
-    let uplink = connection.uplink.clone().unwrap_or_default();
+    let Some(uplink) = connection.uplink.clone() else {
+        let test = tokio::time::timeout(TEST_WAIT, direct::test(&node, &connection)).await;
+        return Ok(Json(test.unwrap_or_else(|_| timed_out("Jira"))));
+    };
     let orders = ready_agent(&node, &uplink, &connection.sealed).await.ok_or_else(|| no_agent(&uplink))?;
     let (answer, report) = oneshot::channel();
     let order = Order::Test { connection: Box::new(connection.spec()?), answer };
@@ -235,14 +284,17 @@ pub(super) async fn test(
     match tokio::time::timeout(TEST_WAIT, report).await {
         Ok(Ok(report)) => Ok(Json(report)),
         Ok(Err(_)) => Err(no_agent(&uplink)),
-        Err(_) => Ok(Json(TestReport::Failed {
-            failure: Failure {
-                code: "test_timeout".to_owned(),
-                message: format!("the agent did not answer within {} seconds", TEST_WAIT.as_secs()),
-                hint: "read the agent's log; Jira may be slow or out of its reach".to_owned(),
-            },
-        })),
+        Err(_) => Ok(Json(timed_out("the agent"))),
     }
+}
+
+fn timed_out(who: &str) -> TestReport {
+    let failure = Failure {
+        code: "test_timeout".to_owned(),
+        message: format!("{who} did not answer within {} seconds", TEST_WAIT.as_secs()),
+        hint: "Jira may be slow or out of reach; read the log of whoever reads it".to_owned(),
+    };
+    TestReport::Failed { failure }
 }
 
 /// An agent that can try the login. One that has just come is waited for until it has stored its ticket.
@@ -275,6 +327,7 @@ fn document(it: &Connection) -> Value {
         "credential": it.credential,
         "secret_set": !it.sealed.is_empty(),
         "sealed_to": sealed_to,
+        "ca_set": it.ca_pem.is_some(),
         "max_parallel": it.max_parallel,
         "created_at": clock::text(it.created_ms),
         "updated_at": clock::text(it.updated_ms),

@@ -68,6 +68,7 @@ pub(super) async fn cancel(
     let run = node.store.run(number).await?;
     match answer {
         CancelAnswer::Done => node.board.over(number),
+        CancelAnswer::Asked if node.direct.cancel(number) => node.board.changed(number),
         CancelAnswer::Asked => {
             let orders = run.agent_id.as_deref().and_then(|agent_id| node.uplinks.orders(agent_id));
             // Without a session the run is on its way back to the queue, where it ends as cancelled.
@@ -180,7 +181,9 @@ pub(super) async fn document(node: &Node, run: &Run) -> Result<RunDocument, Stor
         return Ok(document);
     }
     let Ok(connection) = node.store.connection(&run.connection).await else { return Ok(document) };
-    let uplink = connection.uplink.unwrap_or_default();
+    let Some(uplink) = connection.uplink else {
+        return Ok(document.waiting_for("waiting for its turn".to_owned()));
+    };
     let wanted = Wanted { uplink: &uplink, sealed: &connection.sealed, mask_key: run.begun_with() };
     Ok(document.waiting_for(node.uplinks.wanting(wanted)))
 }

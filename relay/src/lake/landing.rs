@@ -91,6 +91,7 @@ fn joined(mut chunks: Vec<Bytes>) -> Bytes {
     whole.freeze()
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// A digest as the wire writes it.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

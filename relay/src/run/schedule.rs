@@ -1,9 +1,10 @@
 //! When a run starts: its connection has no other run under way and is not being swept, and an agent of its uplink is here
-//! with room for one more. Oldest first; a run that cannot start holds nobody else back.
+//! with room for one more, or it is direct and the relay has room itself. Oldest first; a run that cannot start holds nobody else back.
 
 use super::RunState;
 use super::catalogue;
 use super::drive::{self, Assignment};
+use crate::direct;
 use crate::node::{Node, Shared};
 use crate::store::{Run, StoreError, TableRow};
 use crate::uplinks::{Order, Picked, Wanted};
@@ -41,7 +42,7 @@ pub(crate) async fn recover(node: &Shared) -> Result<(), StoreError> {
     Ok(())
 }
 
-async fn start_all(node: &Node) -> Result<(), StoreError> {
+async fn start_all(node: &Shared) -> Result<(), StoreError> {
     let mut busy = BTreeSet::new();
     for state in [RunState::Running, RunState::Committing] {
         busy.extend(node.store.runs_in(state).await?.into_iter().map(|run| run.connection));
@@ -56,22 +57,14 @@ async fn start_all(node: &Node) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Whether the run was handed to an agent.
-async fn start(node: &Node, run: &Run) -> Result<bool, StoreError> {
+/// Whether the run was handed to somebody who reads.
+async fn start(node: &Shared, run: &Run) -> Result<bool, StoreError> {
     let connection = node.store.connection(&run.connection).await?;
-    let Some(uplink) = &connection.uplink else { return Ok(false) };
+    let Some(uplink) = &connection.uplink else { return start_direct(node, run).await };
     let wanted = Wanted { uplink, sealed: &connection.sealed, mask_key: run.begun_with() };
     let Some(picked) = node.uplinks.pick(wanted, node.runs_per_agent) else { return Ok(false) };
     let Picked { agent_id, orders, mask_key } = picked;
-    let spec = match settle(node, run).await? {
-        Ok(spec) => spec,
-        Err(failure) => {
-            let now = crate::clock::now_ms();
-            node.store.fail(run.number, None, &failure, None, now).await?;
-            node.board.over(run.number);
-            return Ok(false);
-        }
-    };
+    let Some(spec) = settled(node, run).await? else { return Ok(false) };
     if run.lease == 0 {
         node.store.note_mask_key(run.number, mask_key.as_deref()).await?;
     }
@@ -84,6 +77,27 @@ async fn start(node: &Node, run: &Run) -> Result<bool, StoreError> {
         format!("handed to agent {agent_id} under lease {lease} with {entries} batches of checkpoints");
     drive::note(node, run.number, "run_handed_out", message).await;
     order(node, &orders, assignment).await
+}
+
+/// Whether this relay reads the run itself.
+async fn start_direct(node: &Shared, run: &Run) -> Result<bool, StoreError> {
+    let Some(turn) = node.direct.turn() else { return Ok(false) };
+    let Some(spec) = settled(node, run).await? else { return Ok(false) };
+    direct::start(node, run, spec, turn).await?;
+    Ok(true)
+}
+
+/// What is read; a run that cannot be is failed.
+async fn settled(node: &Node, run: &Run) -> Result<Option<ExtractionSpec>, StoreError> {
+    match settle(node, run).await? {
+        Ok(spec) => Ok(Some(spec)),
+        Err(failure) => {
+            let now = crate::clock::now_ms();
+            node.store.fail(run.number, None, &failure, None, now).await?;
+            node.board.over(run.number);
+            Ok(None)
+        }
+    }
 }
 
 async fn order(

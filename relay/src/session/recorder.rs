@@ -3,8 +3,8 @@
 
 use super::sharing;
 use crate::node::{BusyGuard, Shared};
-use crate::run::commit;
 use crate::run::drive::{self, run_id};
+use crate::run::ending;
 use crate::store::{Outcome, StoreError, StoredPart};
 use aws_lc_rs::rand;
 use protocol::control::{AgentMessage, Failure, LogLine, Progress, RelayMessage, RunResult};
@@ -112,12 +112,9 @@ fn checkpointed(
 }
 
 async fn finished(node: &Shared, number: i64, lease: Lease, outcome: Outcome) -> Option<Recorded> {
-    if let Err(error) = node.store.finish(number, lease.0, &outcome).await {
+    if let Err(error) = ending::read_completely(node, (number, lease), outcome).await {
         return void(number, lease, error);
     }
-    tracing::info!(event = "run_read", run = %run_id(number), lease = lease.0, "run read completely");
-    node.board.changed(number);
-    node.tasks.spawn(commit::commit(node.clone(), number));
     let answer = RelayMessage::RunClosed { run: run_id(number), lease };
     Some(Recorded::Over { number, lease, answer: Some(answer) })
 }
@@ -129,17 +126,8 @@ async fn failed(
     progress: Option<&Progress>,
     guard: Option<BusyGuard>,
 ) -> Option<Recorded> {
-    let now = crate::clock::now_ms();
-    match node.store.fail(number, Some(lease.0), failure, progress, now).await {
-        Ok(state) => {
-            tracing::warn!(event = "run_ended", run = %run_id(number), lease = lease.0, state = %state, code = failure.code,
-                message = failure.message, "run ended");
-            if let Some(guard) = guard {
-                node.tasks.spawn(commit::sweep_after(node.clone(), number, guard));
-            }
-            node.board.over(number);
-            Some(Recorded::Over { number, lease, answer: None })
-        }
+    match ending::failed(node, (number, lease), failure, progress, guard).await {
+        Ok(_) => Some(Recorded::Over { number, lease, answer: None }),
         Err(error) => void(number, lease, error),
     }
 }

@@ -15,7 +15,7 @@ pub(crate) struct Named {
     pub(crate) created_ms: i64,
 }
 
-/// A data connection as stored. Its secrets are sealed to agents; the relay cannot open them.
+/// A data connection as stored. Its secrets are sealed to agents, and the relay cannot open them; or, if it is direct, to the relay.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Connection {
     pub(crate) name: String,
@@ -26,6 +26,8 @@ pub(crate) struct Connection {
     pub(crate) username: String,
     pub(crate) credential: CredentialKind,
     pub(crate) sealed: Vec<SealedSecret>,
+    /// Authority of the certificate of a Jira that the relay reads itself, PEM.
+    pub(crate) ca_pem: Option<String>,
     pub(crate) max_parallel: u32,
     pub(crate) created_ms: i64,
     pub(crate) updated_ms: i64,
@@ -140,7 +142,7 @@ impl Store {
     pub(crate) async fn create_connection(&self, connection: &Connection) -> Result<(), StoreError> {
         self.check_references(connection).await?;
         let sql = "insert into connections (name, pool, mode, uplink, url, username, credential, sealed,
-            max_parallel, created_ms, updated_ms) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+            max_parallel, created_ms, updated_ms, ca_pem) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
             on conflict (name) do nothing";
         if self.write_connection(sql, connection).await? == 0 {
             return Err(StoreError::Exists { kind: "connection", name: connection.name.clone() });
@@ -152,7 +154,7 @@ impl Store {
     pub(crate) async fn replace_connection(&self, connection: &Connection) -> Result<(), StoreError> {
         self.check_references(connection).await?;
         let sql = "update connections set pool = $2, mode = $3, uplink = $4, url = $5, username = $6,
-            credential = $7, sealed = $8, max_parallel = $9, created_ms = $10, updated_ms = $11
+            credential = $7, sealed = $8, max_parallel = $9, created_ms = $10, updated_ms = $11, ca_pem = $12
             where name = $1";
         expect_one(self.write_connection(sql, connection).await?, "connection", &connection.name)
     }
@@ -170,6 +172,7 @@ impl Store {
             .bind(signed(u64::from(it.max_parallel)))
             .bind(it.created_ms)
             .bind(it.updated_ms)
+            .bind(&it.ca_pem)
             .execute(&self.write)
             .await
             .during("keep a connection")?;
@@ -235,6 +238,7 @@ fn connection(row: &SqliteRow) -> Result<Connection, StoreError> {
         username: text(row, "username")?,
         credential: from_json("credential kind", &text(row, "credential")?)?,
         sealed: from_json("sealed secret", &text(row, "sealed")?)?,
+        ca_pem: maybe_text(row, "ca_pem")?,
         max_parallel: small(integer(row, "max_parallel")?),
         created_ms: integer(row, "created_ms")?,
         updated_ms: integer(row, "updated_ms")?,

@@ -22,6 +22,7 @@ fn connection() -> Connection {
         username: "reader".to_owned(),
         credential: CredentialKind::Password,
         sealed: Vec::new(),
+        ca_pem: None,
         max_parallel: 4,
         created_ms: 1,
         updated_ms: 1,

@@ -184,6 +184,9 @@ pub(crate) struct ConnectionCreate {
     /// Where the secret comes from.
     #[command(flatten)]
     pub(crate) secret: SecretSource,
+    /// Authority of the certificate of a direct Jira, PEM (--ca is that of the relay)
+    #[arg(long, value_name = "FILE", conflicts_with = "uplink")]
+    pub(crate) jira_ca: Option<PathBuf>,
     /// Most requests to this Jira at once
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(crate) max_parallel: u32,
@@ -196,7 +199,7 @@ pub(crate) struct Route {
     /// Through this uplink
     #[arg(long, value_name = "NAME", value_parser = name)]
     pub(crate) uplink: Option<String>,
-    /// From the relay, without an agent (Jira Cloud)
+    /// From the relay itself, without an agent: Jira Cloud, or a Jira that the relay reaches
     #[arg(long)]
     pub(crate) direct: bool,
 }
@@ -240,6 +243,9 @@ pub(crate) struct ConnectionUpdate {
     /// Where a new secret comes from.
     #[command(flatten)]
     pub(crate) secret: SecretSource,
+    /// New authority of the certificate of a direct Jira, PEM; an empty file takes it away
+    #[arg(long, value_name = "FILE")]
+    pub(crate) jira_ca: Option<PathBuf>,
     /// Most requests to this Jira at once
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(crate) max_parallel: Option<u32>,

@@ -116,6 +116,14 @@ pub(crate) struct EnrolmentToken {
     pub(crate) expires_at: Option<DateTime<Utc>>,
 }
 
+/// What secrets of direct connections are sealed to.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct DirectKey {
+    pub(crate) fingerprint: String,
+    pub(crate) sealing_key: String,
+}
+
 /// A data connection.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]

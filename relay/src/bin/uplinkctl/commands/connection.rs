@@ -3,7 +3,7 @@
 use super::{delete, items};
 use crate::cli::{ConnectionCommand, ConnectionCreate, ConnectionUpdate, SecretSource};
 use crate::client::Client;
-use crate::documents::{self, Agent, Connection};
+use crate::documents::{self, Agent, Connection, DirectKey};
 use crate::error::Error;
 use crate::figures::count;
 use crate::output::{Head, Output, facts, table};
@@ -12,6 +12,10 @@ use protocol::control::TestReport;
 use protocol::seal::SealedSecret;
 use protocol::site::SiteAddress;
 use serde_json::{Value, json};
+use std::path::Path;
+
+/// Who opens the secrets of direct connections.
+const RELAY_ITSELF: &str = "relay";
 
 /// Runs the command.
 pub(super) async fn run(client: &Client, command: &ConnectionCommand, output: Output) -> Result<(), Error> {
@@ -56,7 +60,7 @@ async fn create(client: &Client, connection: &ConnectionCreate, output: Output) 
     let site = site(&connection.url)?;
     let kind = secret::kind(&connection.secret).unwrap_or(Kind::Password);
     let username = connection.username.clone().unwrap_or_default();
-    if username.is_empty() && (kind == Kind::Password || connection.route.direct) {
+    if username.is_empty() && kind == Kind::Password {
         return Err(Error::Usage("give the account with --username".to_owned()));
     }
     let mut body = json!({
@@ -76,8 +80,14 @@ async fn create(client: &Client, connection: &ConnectionCreate, output: Output) 
             let sealed = sealed(&connection.secret, &agents, &site, &username)?;
             add(&mut body, json!({ "mode": "uplinked", "uplink": uplink, "sealed": sealed }));
         }
-        // The relay says whether it extracts directly at all; no secret leaves this machine in the clear.
-        None => add(&mut body, json!({ "mode": "direct" })),
+        None => {
+            agents = vec![relay_itself(client).await?];
+            let sealed = sealed(&connection.secret, &agents, &site, &username)?;
+            add(&mut body, json!({ "mode": "direct", "sealed": sealed }));
+        }
+    }
+    if let Some(path) = &connection.jira_ca {
+        add(&mut body, json!({ "ca_pem": authority(path)? }));
     }
     let document = client.post(&["connections"], &body).await?;
     output.answer(&document, || said(&format!("Data connection `{}` is created.", connection.name), &agents))
@@ -105,12 +115,20 @@ async fn update(client: &Client, change: &ConnectionUpdate, output: Output) -> R
         "credential": kind.map_or(old.credential.as_str(), |kind| kind.as_str()),
         "max_parallel": change.max_parallel.unwrap_or(old.max_parallel),
     });
+    if change.uplink.is_some() {
+        add(&mut body, json!({ "mode": "uplinked" }));
+    }
     let mut agents = Vec::new();
-    if let (Some(_), Some(uplink)) = (kind, &uplink) {
-        if !change.secret.secret_on_premises {
-            agents = self::agents(client, uplink).await?;
+    if kind.is_some() {
+        match &uplink {
+            Some(_) if change.secret.secret_on_premises => {}
+            Some(uplink) => agents = self::agents(client, uplink).await?,
+            None => agents = vec![relay_itself(client).await?],
         }
         add(&mut body, json!({ "sealed": sealed(&change.secret, &agents, &site, &username)? }));
+    }
+    if let Some(path) = &change.jira_ca {
+        add(&mut body, json!({ "ca_pem": authority(path)? }));
     }
     let document = client.put(&["connections", &change.name], &body).await?;
     output.answer(&document, || said(&format!("Data connection `{}` is changed.", change.name), &agents))
@@ -144,9 +162,30 @@ async fn agents(client: &Client, uplink: &str) -> Result<Vec<Agent>, Error> {
     if agents.is_empty() { Err(Error::NoAgent { uplink: uplink.to_owned() }) } else { Ok(agents) }
 }
 
+/// The relay as the one that opens the secret of a direct connection.
+async fn relay_itself(client: &Client) -> Result<Agent, Error> {
+    let document = client.get(&["direct"], &[]).await?;
+    let DirectKey { fingerprint, sealing_key } = documents::read(&document, &client.relay())?;
+    let relay = RELAY_ITSELF.to_owned();
+    Ok(Agent { agent_id: relay.clone(), name: relay, fingerprint, sealing_key, ..Agent::default() })
+}
+
+fn authority(path: &Path) -> Result<String, Error> {
+    std::fs::read_to_string(path).map_err(|error| Error::File {
+        what: "the authority of Jira's certificate",
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })
+}
+
 fn said(done: &str, agents: &[Agent]) -> String {
     if agents.is_empty() {
         return done.to_owned();
+    }
+    if let [relay] = agents
+        && relay.agent_id == RELAY_ITSELF
+    {
+        return format!("{done}\nIts secret is sealed to the relay's own key ({}).", relay.fingerprint);
     }
     format!(
         "{done}\nIts secret is sealed to the keys of these agents, and only they can open it; `uplink-agent status` shows the same \

@@ -1,0 +1,233 @@
+//! What is asked of Jira Cloud alone, where its REST API version 3 differs from that of Server in more than the number in the path.
+
+use crate::jql::Jql;
+use serde::Serialize;
+
+/// Projects in one page: Jira's own cap.
+const PROJECTS_PER_PAGE: u64 = 100;
+/// Users in one page: Jira's own cap.
+const USERS_PER_PAGE: u64 = 1000;
+/// Comments in one page: Jira's own cap.
+const COMMENTS_PER_PAGE: u64 = 100;
+/// Work log entries in one page: Jira's own cap.
+const WORKLOGS_PER_PAGE: u64 = 5000;
+/// Histories in one page.
+const HISTORIES_PER_PAGE: u64 = 1000;
+/// Issues whose histories one request may ask for: Jira's own cap.
+pub(crate) const CHANGELOG_ISSUES_MAX: usize = 1000;
+
+/// One read of Jira Cloud.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum CloudRead {
+    /// Who is logged in.
+    Myself,
+    /// All fields.
+    Fields,
+    /// A page of projects.
+    Projects {
+        /// Projects before it.
+        start_at: u64,
+    },
+    /// All statuses.
+    Statuses,
+    /// All priorities.
+    Priorities,
+    /// All resolutions.
+    Resolutions,
+    /// All issue types.
+    IssueTypes,
+    /// A page of users.
+    Users {
+        /// Users before it.
+        start_at: u64,
+    },
+    /// A page of issues.
+    Search(CloudSearch),
+    /// About how many issues a condition has.
+    Count {
+        /// The condition.
+        jql: Jql,
+    },
+    /// A page of the histories of some issues.
+    Changelogs {
+        /// At most [`CHANGELOG_ISSUES_MAX`].
+        issues: Vec<i64>,
+        /// Where the page before ended.
+        token: Option<String>,
+    },
+    /// A page of an issue's comments.
+    Comments {
+        /// The issue.
+        id: i64,
+        /// Comments before it.
+        start_at: u64,
+    },
+    /// A page of an issue's work log entries.
+    Worklogs {
+        /// The issue.
+        id: i64,
+        /// Entries before it.
+        start_at: u64,
+    },
+}
+
+/// A page of a search.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct CloudSearch {
+    pub(crate) jql: Jql,
+    pub(crate) fields: Vec<String>,
+    pub(crate) max_results: u64,
+    /// Where the page before ended.
+    pub(crate) token: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SearchBody<'a> {
+    jql: String,
+    max_results: u64,
+    fields: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_page_token: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct CountBody {
+    jql: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ChangelogBody<'a> {
+    issue_ids_or_keys: Vec<String>,
+    max_results: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_page_token: Option<&'a str>,
+}
+
+/// Paths that are sent with POST and change nothing: their conditions and lists do not fit in an address.
+pub(super) const POSTED: [&str; 3] = [
+    "/rest/api/3/search/jql",
+    "/rest/api/3/search/approximate-count",
+    "/rest/api/3/changelog/bulkfetch",
+];
+
+/// Paths without arguments, each with the parameters it may carry.
+pub(super) const FIXED: [(&str, &[&str]); 8] = [
+    ("/rest/api/3/myself", &[]),
+    ("/rest/api/3/field", &[]),
+    ("/rest/api/3/project/search", &["startAt", "maxResults", "expand", "status"]),
+    ("/rest/api/3/status", &[]),
+    ("/rest/api/3/priority", &[]),
+    ("/rest/api/3/resolution", &[]),
+    ("/rest/api/3/issuetype", &[]),
+    ("/rest/api/3/users/search", &["startAt", "maxResults"]),
+];
+
+/// Below an issue.
+pub(super) const ISSUE_PREFIX: &str = "/rest/api/3/issue/";
+/// Sub-resources of an issue, each with the parameters it may carry.
+pub(super) const OF_ISSUE: [(&str, &[&str]); 2] =
+    [("comment", &["startAt", "maxResults"]), ("worklog", &["startAt", "maxResults"])];
+
+impl CloudRead {
+    /// Path below the site's base address.
+    pub(super) fn path(&self) -> String {
+        match self {
+            Self::Comments { id, .. } => format!("{ISSUE_PREFIX}{id}/comment"),
+            Self::Worklogs { id, .. } => format!("{ISSUE_PREFIX}{id}/worklog"),
+            fixed => fixed.template().to_owned(),
+        }
+    }
+
+    /// The path with the ids left out.
+    pub(super) fn template(&self) -> &'static str {
+        match self {
+            Self::Myself => "/rest/api/3/myself",
+            Self::Fields => "/rest/api/3/field",
+            Self::Projects { .. } => "/rest/api/3/project/search",
+            Self::Statuses => "/rest/api/3/status",
+            Self::Priorities => "/rest/api/3/priority",
+            Self::Resolutions => "/rest/api/3/resolution",
+            Self::IssueTypes => "/rest/api/3/issuetype",
+            Self::Users { .. } => "/rest/api/3/users/search",
+            Self::Search(_) => "/rest/api/3/search/jql",
+            Self::Count { .. } => "/rest/api/3/search/approximate-count",
+            Self::Changelogs { .. } => "/rest/api/3/changelog/bulkfetch",
+            Self::Comments { .. } => "/rest/api/3/issue/{id}/comment",
+            Self::Worklogs { .. } => "/rest/api/3/issue/{id}/worklog",
+        }
+    }
+
+    /// Parameters of the address.
+    pub(super) fn query(&self) -> Vec<(&'static str, String)> {
+        let page = |start_at: u64, most: u64| {
+            vec![("startAt", start_at.to_string()), ("maxResults", most.to_string())]
+        };
+        match self {
+            Self::Projects { start_at } => {
+                let mut query = page(*start_at, PROJECTS_PER_PAGE);
+                query.push(("expand", "description,lead".to_owned()));
+                query.extend(["live", "archived"].map(|status| ("status", status.to_owned())));
+                query
+            }
+            Self::Users { start_at } => page(*start_at, USERS_PER_PAGE),
+            Self::Comments { start_at, .. } => page(*start_at, COMMENTS_PER_PAGE),
+            Self::Worklogs { start_at, .. } => page(*start_at, WORKLOGS_PER_PAGE),
+            Self::Myself
+            | Self::Fields
+            | Self::Statuses
+            | Self::Priorities
+            | Self::Resolutions
+            | Self::IssueTypes
+            | Self::Search(_)
+            | Self::Count { .. }
+            | Self::Changelogs { .. } => Vec::new(),
+        }
+    }
+
+    /// The body of what is sent with POST.
+    pub(super) fn body(&self) -> Option<String> {
+        match self {
+            Self::Search(ask) => serde_json::to_string(&SearchBody {
+                jql: ask.jql.to_string(),
+                max_results: ask.max_results,
+                fields: &ask.fields,
+                next_page_token: ask.token.as_deref(),
+            })
+            .ok(),
+            Self::Count { jql } => serde_json::to_string(&CountBody { jql: jql.to_string() }).ok(),
+            Self::Changelogs { issues, token } => serde_json::to_string(&ChangelogBody {
+                issue_ids_or_keys: issues.iter().map(i64::to_string).collect(),
+                max_results: HISTORIES_PER_PAGE,
+                next_page_token: token.as_deref(),
+            })
+            .ok(),
+            _ => None,
+        }
+    }
+
+    /// Whether it is sent with POST.
+    pub(super) fn is_posted(&self) -> bool {
+        POSTED.contains(&self.template())
+    }
+
+    /// What it asks for, for errors and logs.
+    pub(super) fn what(&self) -> String {
+        match self {
+            Self::Myself => "the account that is logged in".to_owned(),
+            Self::Fields => "the fields".to_owned(),
+            Self::Projects { start_at } => format!("the projects from {start_at}"),
+            Self::Statuses => "the statuses".to_owned(),
+            Self::Priorities => "the priorities".to_owned(),
+            Self::Resolutions => "the resolutions".to_owned(),
+            Self::IssueTypes => "the issue types".to_owned(),
+            Self::Users { start_at } => format!("the users from {start_at}"),
+            Self::Search(ask) => format!("the search `{}`", ask.jql),
+            Self::Count { jql } => format!("the number of issues of `{jql}`"),
+            Self::Changelogs { issues, .. } => format!("the histories of {} issues", issues.len()),
+            Self::Comments { id, .. } => format!("the comments of issue {id}"),
+            Self::Worklogs { id, .. } => format!("the worklogs of issue {id}"),
+        }
+    }
+}

@@ -98,7 +98,7 @@ impl Sink {
         let buffer = |table| RowBuffer::new(layout::types(table, &schema));
         let buffers = IssueBuffers::new(|table| selection.contains(&table), buffer);
         Self {
-            trees: Trees::new(&schema),
+            trees: Trees::new(&schema, |table| selection.contains(&table)),
             schema,
             masking: Arc::default(),
             place,

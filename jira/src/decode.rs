@@ -10,7 +10,9 @@ mod issue;
 mod lenient;
 mod list;
 mod object;
+mod sprint;
 mod tree;
+mod values;
 
 pub(crate) use issue::{IssueBuffers, IssueNotes, keep_with_id, read_page};
 pub(crate) use list::{ElementRules, RowList, Shape, read_children, read_rows};

@@ -3,7 +3,8 @@
 use crate::batch::{Cell, RowBuffer};
 use crate::decode::children::{HistoryRow, LinkRow};
 use crate::decode::lenient::{Count, Read, Reader};
-use crate::decode::object::Fill;
+use crate::decode::object::{Fill, Put};
+use crate::decode::sprint::SprintRow;
 use crate::decode::tree::Node;
 use crate::decode::{DecodeError, Envelope};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess};
@@ -17,6 +18,10 @@ pub(crate) enum Shape {
     Link(Node),
     /// A history entry: one row an item.
     History { head: Node, item: Node },
+    /// A sprint: an object, or the text of one.
+    Sprint(Node),
+    /// A scalar, the cell of that column.
+    Text(usize),
 }
 
 /// What is done with the row of an element once it is read: false drops it.
@@ -73,6 +78,12 @@ impl<'de> DeserializeSeed<'de> for Element<'_> {
             Shape::Link(node) => Read(LinkRow { node, buffer, row }).deserialize(deserializer).map(|()| 1),
             Shape::History { head, item } => {
                 Read(HistoryRow { head, item, buffer, base: row }).deserialize(deserializer)
+            }
+            Shape::Sprint(node) => {
+                Read(SprintRow { node, buffer, row }).deserialize(deserializer).map(|()| 1)
+            }
+            Shape::Text(column) => {
+                Read(Put { buffer, column: *column, row }).deserialize(deserializer).map(|()| 1)
             }
         }
     }

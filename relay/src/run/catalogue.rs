@@ -2,8 +2,20 @@
 //! the door, from a user and from an agent alike.
 
 /// Tables made from issues: replaced by issue in a delta load, and with a watermark.
-const ISSUE_TABLES: &[&str] =
-    &["issues", "issue_comments", "issue_worklogs", "issue_changelog", "issue_links"];
+const ISSUE_TABLES: &[&str] = &[
+    "issues",
+    "issue_comments",
+    "issue_worklogs",
+    "issue_changelog",
+    "issue_links",
+    "issue_sprints",
+    "issue_labels",
+    "issue_components",
+    "issue_versions",
+    "issue_attachments",
+    "issue_subtasks",
+    "issue_custom_values",
+];
 
 /// Tables of the site: replaced as a whole in every run.
 const METADATA_TABLES: &[&str] =

@@ -1,5 +1,6 @@
 //! Names, types and keys of the tables, and where the rows of each come from.
 
+use super::children;
 use super::issue::{self, Parts};
 use super::{IssueRows, Row, metadata};
 use crate::jira_sim::SimHandle;
@@ -28,7 +29,8 @@ const ISSUES: &str = "issue_id:i issue_key:t project_id:i project_key:t type_id:
     environment:t creator_id:t reporter_id:t assignee_id:t created:s updated:s resolved_at:s due_date:d parent_id:i parent_key:t \
     original_estimate_seconds:i remaining_estimate_seconds:i time_spent_seconds:i aggregate_original_estimate_seconds:i \
     aggregate_remaining_estimate_seconds:i aggregate_time_spent_seconds:i work_ratio:i votes:i watches:i security_level_id:i \
-    security_level_name:t labels:j components:j fix_versions:j affects_versions:j comment_count:i worklog_count:i changelog_count:i";
+    security_level_name:t labels:j components:j fix_versions:j affects_versions:j comment_count:i worklog_count:i changelog_count:i \
+    attachment_count:i epic_key:t status_category_changed_at:s";
 
 /// A table that an extraction lands.
 struct Described {
@@ -90,6 +92,43 @@ static TABLES: &[Described] = &[
         "issue_id:i link_id:i direction:t type_id:i type_name:t phrase:t other_issue_id:i other_issue_key:t",
         "issue_id link_id direction",
         issue::links,
+    ),
+    of_issue(
+        "issue_sprints",
+        "issue_id:i sprint_id:i ordinal:i name:t state:t board_id:i start_date:s end_date:s complete_date:s goal:t is_current:b",
+        "issue_id sprint_id",
+        children::sprints,
+    ),
+    of_issue("issue_labels", "issue_id:i label:t", "issue_id label", children::labels),
+    of_issue(
+        "issue_components",
+        "issue_id:i component_id:i name:t",
+        "issue_id component_id",
+        children::components,
+    ),
+    of_issue(
+        "issue_versions",
+        "issue_id:i version_id:i role:t name:t",
+        "issue_id version_id role",
+        children::versions,
+    ),
+    of_issue(
+        "issue_attachments",
+        "attachment_id:i issue_id:i filename:t size:i mime_type:t author_id:t created:s",
+        "attachment_id",
+        children::attachments,
+    ),
+    of_issue(
+        "issue_subtasks",
+        "issue_id:i issue_key:t parent_id:i parent_key:t",
+        "issue_id",
+        children::subtasks,
+    ),
+    of_issue(
+        "issue_custom_values",
+        "issue_id:i field_id:t ordinal:i value_text:t value_num:f value_ts:s value_id:t value_json:j",
+        "issue_id field_id ordinal",
+        children::custom_values,
     ),
     of_site(
         "projects",

@@ -11,13 +11,13 @@ pub(crate) use column::Cell;
 pub(crate) use rows::RowBuffer;
 
 use crate::decode::{
-    DecodeError, ElementRules, Envelope, IssueBuffers, IssueHead, IssueNotes, Node, PageHead, RowList, Shape,
+    DecodeError, ElementRules, Envelope, IssueBuffers, IssueHead, IssueNotes, PageHead, RowList, Shape,
     Trees, keep_with_id, read_children, read_page, read_rows,
 };
 use crate::fields::IssueSchema;
 use crate::mask::Masking;
 use crate::part::{Part, PartWriter};
-use crate::tables::{REPLACED, Table, comments, metadata, worklogs};
+use crate::tables::{ChildLists, REPLACED, Table, metadata};
 use crate::unit::UnitId;
 use crate::warning::{Warning, Warnings};
 use arrow_array::{ArrayRef, Int64Array};
@@ -81,7 +81,7 @@ pub(crate) struct Sink {
 
 /// Rows of one table of the site's metadata.
 struct Metadata {
-    node: Node,
+    shape: Shape,
     buffer: RowBuffer,
     /// Hashes of the keys so far: people change while their pages are read, and then one comes twice.
     seen: HashSet<u64>,
@@ -96,17 +96,9 @@ impl Sink {
         part_bytes: usize,
     ) -> Self {
         let buffer = |table| RowBuffer::new(layout::types(table, &schema));
-        let wanted = |table: Table| selection.contains(&table).then(|| buffer(table));
-        let buffers = IssueBuffers {
-            issues: buffer(Table::Issues),
-            keep_issues: selection.contains(&Table::Issues),
-            comments: wanted(Table::IssueComments),
-            worklogs: wanted(Table::IssueWorklogs),
-            links: wanted(Table::IssueLinks),
-            changelog: wanted(Table::IssueChangelog),
-        };
+        let buffers = IssueBuffers::new(|table| selection.contains(&table), buffer);
         Self {
-            trees: Trees::new(&schema),
+            trees: Trees::new(&schema, |table| selection.contains(&table)),
             schema,
             masking: Arc::default(),
             place,
@@ -151,28 +143,33 @@ impl Sink {
         }
     }
 
-    /// Reads a page of an issue's comments; nothing is kept when their table is not selected.
+    /// Reads a page of one issue's children from their own resource; nothing is kept when their table is not selected.
     ///
     /// # Errors
-    /// When the answer is cut, no JSON, or has no list.
-    pub(crate) fn comments_page(&mut self, issue_id: i64, json: &str) -> Result<Envelope, DecodeError> {
-        let shape = Shape::Flat(&self.trees.comment);
-        let buffer = self.buffers.comments.as_mut();
-        let what = ("a page of comments", "comments", comments::ISSUE_ID);
-        let envelope = children_page(what, json, (shape, buffer), issue_id, &mut self.notes)?;
-        self.settle()?;
-        Ok(envelope)
-    }
-
-    /// Reads the work logs of an issue; nothing is kept when their table is not selected.
-    ///
-    /// # Errors
-    /// When the answer is cut, no JSON, or has no list.
-    pub(crate) fn worklogs_page(&mut self, issue_id: i64, json: &str) -> Result<Envelope, DecodeError> {
-        let shape = Shape::Flat(&self.trees.worklog);
-        let buffer = self.buffers.worklogs.as_mut();
-        let what = ("a page of work logs", "worklogs", worklogs::ISSUE_ID);
-        let envelope = children_page(what, json, (shape, buffer), issue_id, &mut self.notes)?;
+    /// When the answer is cut, no JSON, or has no list, or the table has no such resource.
+    pub(crate) fn children_page(
+        &mut self,
+        table: Table,
+        issue_id: i64,
+        json: &str,
+    ) -> Result<Envelope, DecodeError> {
+        const WHAT: &str = "a page of an issue's children";
+        let spec = table.spec();
+        let (Some(ChildLists { frame: Some(frame), key_column, .. }), Some(shape)) =
+            (&spec.children, self.trees.shape(table))
+        else {
+            let detail = format!("{table} has no resource of its own");
+            return Err(DecodeError::Shape { what: WHAT, detail });
+        };
+        let mut nowhere = RowBuffer::new(std::iter::empty());
+        let buffer = self.buffers.of_mut(table).unwrap_or(&mut nowhere);
+        let base = buffer.rows();
+        let mut without_id = 0;
+        let keep: ElementRules<'_> =
+            &mut |buffer, row| keep_with_id(buffer, *key_column, row, &mut without_id);
+        let envelope = read_children(WHAT, json, frame.list, RowList { shape, buffer, base, keep })?;
+        buffer.fill(spec.issue_column, base, issue_id);
+        self.notes.without_id += without_id;
         self.settle()?;
         Ok(envelope)
     }
@@ -189,8 +186,8 @@ impl Sink {
         }
         let names = if table == Table::Fields { self.schema.names_by_field() } else { HashMap::new() };
         let types = layout::types(table, &self.schema);
-        let Metadata { node, buffer, seen } = self.metadata.entry(table).or_insert_with(|| Metadata {
-            node: Trees::of_metadata(table),
+        let Metadata { shape, buffer, seen } = self.metadata.entry(table).or_insert_with(|| Metadata {
+            shape: Trees::of_metadata(table),
             buffer: RowBuffer::new(types),
             seen: HashSet::new(),
         });
@@ -209,7 +206,7 @@ impl Sink {
             }
         };
         let base = buffer.rows();
-        let count = read_rows(WHAT, json, RowList { shape: Shape::Flat(node), buffer, base, keep })?;
+        let count = read_rows(WHAT, json, RowList { shape, buffer, base, keep })?;
         seen.extend(fresh);
         self.notes.without_id += without_id;
         if withheld > 0 {
@@ -298,20 +295,10 @@ impl Sink {
     }
 
     fn buffer_mut(&mut self, table: Table) -> Option<&mut RowBuffer> {
-        match table {
-            Table::Issues => Some(&mut self.buffers.issues),
-            Table::IssueComments => self.buffers.comments.as_mut(),
-            Table::IssueWorklogs => self.buffers.worklogs.as_mut(),
-            Table::IssueLinks => self.buffers.links.as_mut(),
-            Table::IssueChangelog => self.buffers.changelog.as_mut(),
-            Table::Projects
-            | Table::Users
-            | Table::Statuses
-            | Table::Priorities
-            | Table::Resolutions
-            | Table::IssueTypes
-            | Table::Fields => self.metadata.get_mut(&table).map(|metadata| &mut metadata.buffer),
+        if table.is_issue_table() {
+            return self.buffers.of_mut(table);
         }
+        self.metadata.get_mut(&table).map(|metadata| &mut metadata.buffer)
     }
 
     /// Encodes the rows of one table as a row group.
@@ -382,27 +369,6 @@ struct Size {
     bytes: usize,
 }
 
-/// Reads a page of one issue's children: (what it is, its list, the column of the issue's id).
-fn children_page(
-    what: (&'static str, &'static str, usize),
-    json: &str,
-    rows: (Shape<'_>, Option<&mut RowBuffer>),
-    issue_id: i64,
-    notes: &mut IssueNotes,
-) -> Result<Envelope, DecodeError> {
-    let (what, list_name, issue_column) = what;
-    let mut nowhere = RowBuffer::new(std::iter::empty());
-    let (shape, buffer) = rows;
-    let buffer = buffer.unwrap_or(&mut nowhere);
-    let base = buffer.rows();
-    let mut without_id = 0;
-    let keep: ElementRules<'_> = &mut |buffer, row| keep_with_id(buffer, 0, row, &mut without_id);
-    let envelope = read_children(what, json, list_name, RowList { shape, buffer, base, keep })?;
-    buffer.fill(issue_column, base, issue_id);
-    notes.without_id += without_id;
-    Ok(envelope)
-}
-
 /// Cells of a metadata row that need more than one member.
 fn complete_metadata(table: Table, buffer: &mut RowBuffer, row: usize, names: &HashMap<String, String>) {
     match table {
@@ -432,9 +398,15 @@ fn count_notes(notes: &IssueNotes, warnings: &mut Warnings) {
             "Jira sent issues without their {children} although asked: the feature may be off, or hidden from the account"
         )
     };
-    warnings.add("comments_unsent", unsent("comments"), notes.comments_unsent);
-    warnings.add("worklogs_unsent", unsent("work logs"), notes.worklogs_unsent);
-    warnings.add("changelog_unsent", unsent("history"), notes.changelog_unsent);
+    for (table, lists) in Table::children() {
+        if let Some(frame) = &lists.frame {
+            warnings.add(
+                frame.unsent,
+                unsent(frame.what),
+                notes.unsent.of(table).copied().unwrap_or_default(),
+            );
+        }
+    }
     let cut = "Jira counted history entries that it did not send; the table lacks them";
     warnings.add("changelog_cut", cut, notes.histories_cut);
     let no_id = "Jira sent entries without the id that would be their key; they are left out";

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 mod children;
 mod issues;
+mod lists;
 mod metadata_tables;
 mod parts;
 mod random;

@@ -2,8 +2,11 @@
 
 use crate::batch::Cell;
 use crate::decode::lenient::Reader;
+use crate::decode::list::Shape;
 use crate::fields::{CustomType, IssueSchema};
-use crate::tables::{ColumnSpec, ColumnType, Table, Take, changelog};
+use crate::tables::{
+    ByIssueTable, ColumnSpec, ColumnType, Element, Table, Take, changelog, issue_sprints, issues,
+};
 use serde::de::{DeserializeSeed, Deserializer};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -12,10 +15,10 @@ use std::hash::{BuildHasherDefault, Hasher};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Section {
     Fields,
-    Comments,
-    Worklogs,
-    Links,
-    Changelog,
+    /// A list of the issue's children: the table, and the place of the member among those of its lists.
+    List(Table, usize),
+    /// A custom field that holds several values, by its place among them.
+    Values(usize),
     /// The changed fields of a history entry.
     Items,
     /// The issue at the other end of a link, by direction.
@@ -33,6 +36,8 @@ pub(crate) enum Target {
     Custom(usize, CustomType),
     Object(Node),
     Section(Section),
+    /// More than one of these.
+    Several(Vec<Target>),
 }
 
 /// An object of Jira's: its known members.
@@ -85,6 +90,19 @@ impl Node {
         self.targets.push(target);
     }
 
+    /// Lets a member fill this too.
+    fn share(&mut self, name: &str, target: Target) {
+        match self.names.iter().position(|known| &**known == name) {
+            None => self.push(name, target),
+            Some(place) => match &mut self.targets[place] {
+                Target::Several(targets) => targets.push(target),
+                one => {
+                    *one = Target::Several(vec![std::mem::replace(one, Target::Several(Vec::new())), target])
+                }
+            },
+        }
+    }
+
     fn entry(&mut self, name: &str) -> &mut Target {
         let place = self.names.iter().position(|known| &**known == name).unwrap_or_else(|| {
             self.push(name, Target::Object(Self::default()));
@@ -98,7 +116,7 @@ impl Node {
         self
     }
 
-    fn find(&self, name: &str) -> Option<&Target> {
+    pub(crate) fn find(&self, name: &str) -> Option<&Target> {
         let place = match &self.index {
             Some(index) => index.get(name).copied(),
             None => self.names.iter().position(|known| &**known == name),
@@ -113,7 +131,7 @@ impl Node {
                 Some(*c)
             }
             Target::Object(node) => node.any_column(),
-            Target::Section(_) => None,
+            Target::Section(_) | Target::Several(_) => None,
         })
     }
 }
@@ -145,50 +163,96 @@ impl<'n> Reader<'_> for Member<'n> {
 pub(crate) struct Trees {
     pub(crate) issue: Node,
     pub(crate) fields: Node,
-    pub(crate) comment: Node,
-    pub(crate) worklog: Node,
-    pub(crate) link: Node,
-    pub(crate) history: Node,
-    pub(crate) item: Node,
+    children: ByIssueTable<Option<Shape>>,
+    /// The ids of the custom fields that hold several values.
+    value_fields: Vec<String>,
 }
 
 impl Trees {
-    pub(crate) fn new(schema: &IssueSchema) -> Self {
+    /// Nodes that fill the wanted tables; `issues` is always filled.
+    pub(crate) fn new(schema: &IssueSchema, wanted: impl Fn(Table) -> bool) -> Self {
         let columns = Table::Issues.spec().columns;
         let mut issue = Node::of_columns(columns.iter(), "", "fields.");
         issue.push("fields", Target::Section(Section::Fields));
-        issue.push("changelog", Target::Section(Section::Changelog));
 
         let mut fields = Node::of_columns(columns.iter(), "fields.", "");
-        fields.push("comment", Target::Section(Section::Comments));
-        fields.push("worklog", Target::Section(Section::Worklogs));
-        fields.push("issuelinks", Target::Section(Section::Links));
-        for (place, custom) in (columns.len()..).zip(schema.custom()) {
-            fields.push(&custom.field_id(), Target::Custom(place, custom.custom_type));
+        let lists = Table::children().filter(|(table, lists)| wanted(*table) || lists.count_column.is_some());
+        for (table, lists) in lists {
+            for (place, member) in lists.members.iter().enumerate() {
+                let target = Target::Section(Section::List(table, place));
+                match member.strip_prefix("fields.") {
+                    Some(field) => fields.share(field, target),
+                    None => issue.push(member, target),
+                }
+            }
         }
-
-        let history_columns = Table::IssueChangelog.spec().columns;
-        let mut history = Node::of_columns(history_columns.iter(), "", changelog::ITEM_PATH);
-        history.push("items", Target::Section(Section::Items));
-
-        let mut link = Node::of_table(Table::IssueLinks);
-        link.push("inwardIssue", Target::Section(Section::Inward));
-        link.push("outwardIssue", Target::Section(Section::Outward));
-
-        Self {
-            issue,
-            fields: fields.indexed(),
-            comment: Node::of_table(Table::IssueComments),
-            worklog: Node::of_table(Table::IssueWorklogs),
-            link,
-            history,
-            item: Node::of_columns(history_columns.iter(), changelog::ITEM_PATH, ""),
-        }
+        let value_fields = push_custom(&mut fields, schema, wanted);
+        let children = ByIssueTable::from_fn(|table| {
+            table.spec().children.as_ref().map(|lists| shape_of(table, lists.element))
+        });
+        Self { issue, fields: fields.indexed(), children, value_fields }
     }
 
-    /// The node of a metadata table's rows.
-    pub(crate) fn of_metadata(table: Table) -> Node {
-        Node::of_table(table)
+    /// What an element of a table's lists looks like.
+    pub(crate) fn shape(&self, table: Table) -> Option<&Shape> {
+        self.children.of(table)?.as_ref()
+    }
+
+    /// The id of a custom field that holds several values.
+    pub(crate) fn value_field(&self, place: usize) -> &str {
+        self.value_fields.get(place).map_or("", String::as_str)
+    }
+
+    /// The shape of a metadata table's rows.
+    pub(crate) fn of_metadata(table: Table) -> Shape {
+        Shape::Flat(Node::of_table(table))
+    }
+}
+
+/// Adds the custom fields: the column of each, and what else is made of its value. Gives the ids of those that hold several values.
+fn push_custom(fields: &mut Node, schema: &IssueSchema, wanted: impl Fn(Table) -> bool) -> Vec<String> {
+    let mut value_fields = Vec::new();
+    let (epic, sprint) = (schema.only(CustomType::EpicLink), schema.only(CustomType::Sprints));
+    for (place, custom) in (Table::Issues.spec().columns.len()..).zip(schema.custom()) {
+        let id = custom.field_id();
+        fields.push(&id, Target::Custom(place, custom.custom_type));
+        if epic == Some(custom) {
+            fields.share(&id, Target::Value(issues::EPIC_KEY));
+        }
+        if sprint == Some(custom) && wanted(Table::IssueSprints) {
+            fields.share(&id, Target::Section(Section::List(Table::IssueSprints, 0)));
+        }
+        if custom.custom_type.holds_several() && wanted(Table::IssueCustomValues) {
+            fields.share(&id, Target::Section(Section::Values(value_fields.len())));
+            value_fields.push(id);
+        }
+    }
+    value_fields
+}
+
+fn shape_of(table: Table, element: Element) -> Shape {
+    match element {
+        Element::Text(column) => Shape::Text(column),
+        Element::Sprint => {
+            let mut sprint = Node::of_table(table);
+            for name in ["boardId", "originBoardId"] {
+                sprint.push(name, Target::Value(issue_sprints::BOARD_ID));
+            }
+            Shape::Sprint(sprint)
+        }
+        Element::Object => Shape::Flat(Node::of_table(table)),
+        Element::Link => {
+            let mut link = Node::of_table(table);
+            link.push("inwardIssue", Target::Section(Section::Inward));
+            link.push("outwardIssue", Target::Section(Section::Outward));
+            Shape::Link(link)
+        }
+        Element::History => {
+            let columns = table.spec().columns;
+            let mut head = Node::of_columns(columns.iter(), "", changelog::ITEM_PATH);
+            head.push("items", Target::Section(Section::Items));
+            Shape::History { head, item: Node::of_columns(columns.iter(), changelog::ITEM_PATH, "") }
+        }
     }
 }
 

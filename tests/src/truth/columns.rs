@@ -1,4 +1,9 @@
-//! Names, types and keys of the tables.
+//! Names, types and keys of the tables, and where the rows of each come from.
+
+use super::children;
+use super::issue::{self, Parts};
+use super::{IssueRows, Row, metadata};
+use crate::jira_sim::SimHandle;
 
 /// Type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,66 +24,180 @@ pub enum ColumnType {
     Ts,
 }
 
-/// Every table that an extraction lands.
-pub const TABLES: [&str; 12] = [
-    "issues",
-    "issue_comments",
-    "issue_worklogs",
-    "issue_changelog",
-    "issue_links",
-    "projects",
-    "users",
-    "statuses",
-    "priorities",
-    "resolutions",
-    "issue_types",
-    "fields",
-];
-
 const ISSUES: &str = "issue_id:i issue_key:t project_id:i project_key:t type_id:i type_name:t is_subtask:b status_id:i \
     status_name:t status_category:t priority_id:i priority_name:t resolution_id:i resolution_name:t summary:t description:t \
     environment:t creator_id:t reporter_id:t assignee_id:t created:s updated:s resolved_at:s due_date:d parent_id:i parent_key:t \
     original_estimate_seconds:i remaining_estimate_seconds:i time_spent_seconds:i aggregate_original_estimate_seconds:i \
     aggregate_remaining_estimate_seconds:i aggregate_time_spent_seconds:i work_ratio:i votes:i watches:i security_level_id:i \
-    security_level_name:t labels:j components:j fix_versions:j affects_versions:j comment_count:i worklog_count:i changelog_count:i";
+    security_level_name:t labels:j components:j fix_versions:j affects_versions:j comment_count:i worklog_count:i changelog_count:i \
+    attachment_count:i epic_key:t status_category_changed_at:s";
 
-/// Columns (`i` whole number, `t` text, `j` JSON, `b` bool, `d` day, `s` instant) and key of a table.
-fn described(name: &str) -> Option<(&'static str, &'static str)> {
-    Some(match name {
-        "issues" => (ISSUES, "issue_id"),
-        "issue_comments" => (
-            "comment_id:i issue_id:i author_id:t update_author_id:t body:t created:s updated:s visibility_type:t visibility_value:t",
-            "comment_id",
-        ),
-        "issue_worklogs" => (
-            "worklog_id:i issue_id:i author_id:t update_author_id:t comment:t started:s created:s updated:s time_spent_seconds:i visibility_type:t visibility_value:t",
-            "worklog_id",
-        ),
-        "issue_changelog" => (
-            "issue_id:i history_id:i item_index:i author_id:t created:s field:t field_type:t from_id:t from_text:t to_id:t to_text:t",
-            "issue_id history_id item_index",
-        ),
-        "issue_links" => (
-            "issue_id:i link_id:i direction:t type_id:i type_name:t phrase:t other_issue_id:i other_issue_key:t",
-            "issue_id link_id direction",
-        ),
-        "projects" => (
-            "project_id:i project_key:t name:t description:t lead_id:t category_id:i category_name:t project_type:t archived:b",
-            "project_id",
-        ),
-        "users" => ("user_id:t user_name:t display_name:t email:t active:b deleted:b time_zone:t", "user_id"),
-        "statuses" => {
-            ("status_id:i name:t description:t category_id:i category_key:t category_name:t", "status_id")
-        }
-        "priorities" => ("priority_id:i name:t description:t status_color:t", "priority_id"),
-        "resolutions" => ("resolution_id:i name:t description:t", "resolution_id"),
-        "issue_types" => ("issue_type_id:i name:t description:t is_subtask:b", "issue_type_id"),
-        "fields" => (
-            "field_id:t name:t is_custom:b schema_type:t schema_items:t schema_custom:t column_name:t",
-            "field_id",
-        ),
-        _ => return None,
-    })
+/// A table that an extraction lands.
+struct Described {
+    name: &'static str,
+    /// `i` whole number, `f` number, `t` text, `j` JSON, `b` bool, `d` day, `s` instant.
+    columns: &'static str,
+    key: &'static str,
+    rows: Rows,
+}
+
+/// Where the rows of a table come from.
+#[derive(Clone, Copy)]
+enum Rows {
+    Issue(fn(&Parts<'_>) -> Vec<Row>),
+    Site(fn(&SimHandle) -> Vec<Row>),
+}
+
+const fn of_issue(
+    name: &'static str,
+    columns: &'static str,
+    key: &'static str,
+    rows: fn(&Parts<'_>) -> Vec<Row>,
+) -> Described {
+    Described { name, columns, key, rows: Rows::Issue(rows) }
+}
+
+const fn of_site(
+    name: &'static str,
+    columns: &'static str,
+    key: &'static str,
+    rows: fn(&SimHandle) -> Vec<Row>,
+) -> Described {
+    Described { name, columns, key, rows: Rows::Site(rows) }
+}
+
+static TABLES: &[Described] = &[
+    of_issue("issues", ISSUES, "issue_id", issue::issues),
+    of_issue(
+        "issue_comments",
+        "comment_id:i issue_id:i author_id:t update_author_id:t body:t created:s updated:s visibility_type:t visibility_value:t",
+        "comment_id",
+        issue::comments,
+    ),
+    of_issue(
+        "issue_worklogs",
+        "worklog_id:i issue_id:i author_id:t update_author_id:t comment:t started:s created:s updated:s time_spent_seconds:i \
+        visibility_type:t visibility_value:t",
+        "worklog_id",
+        issue::worklogs,
+    ),
+    of_issue(
+        "issue_changelog",
+        "issue_id:i history_id:i item_index:i author_id:t created:s field:t field_type:t from_id:t from_text:t to_id:t to_text:t",
+        "issue_id history_id item_index",
+        issue::changelog,
+    ),
+    of_issue(
+        "issue_links",
+        "issue_id:i link_id:i direction:t type_id:i type_name:t phrase:t other_issue_id:i other_issue_key:t",
+        "issue_id link_id direction",
+        issue::links,
+    ),
+    of_issue(
+        "issue_sprints",
+        "issue_id:i sprint_id:i ordinal:i name:t state:t board_id:i start_date:s end_date:s complete_date:s goal:t is_current:b",
+        "issue_id sprint_id",
+        children::sprints,
+    ),
+    of_issue("issue_labels", "issue_id:i label:t", "issue_id label", children::labels),
+    of_issue(
+        "issue_components",
+        "issue_id:i component_id:i name:t",
+        "issue_id component_id",
+        children::components,
+    ),
+    of_issue(
+        "issue_versions",
+        "issue_id:i version_id:i role:t name:t",
+        "issue_id version_id role",
+        children::versions,
+    ),
+    of_issue(
+        "issue_attachments",
+        "attachment_id:i issue_id:i filename:t size:i mime_type:t author_id:t created:s",
+        "attachment_id",
+        children::attachments,
+    ),
+    of_issue(
+        "issue_subtasks",
+        "issue_id:i issue_key:t parent_id:i parent_key:t",
+        "issue_id",
+        children::subtasks,
+    ),
+    of_issue(
+        "issue_custom_values",
+        "issue_id:i field_id:t ordinal:i value_text:t value_num:f value_ts:s value_id:t value_json:j",
+        "issue_id field_id ordinal",
+        children::custom_values,
+    ),
+    of_site(
+        "projects",
+        "project_id:i project_key:t name:t description:t lead_id:t category_id:i category_name:t project_type:t archived:b",
+        "project_id",
+        metadata::projects,
+    ),
+    of_site(
+        "users",
+        "user_id:t user_name:t display_name:t email:t active:b deleted:b time_zone:t",
+        "user_id",
+        metadata::users,
+    ),
+    of_site(
+        "statuses",
+        "status_id:i name:t description:t category_id:i category_key:t category_name:t",
+        "status_id",
+        metadata::statuses,
+    ),
+    of_site(
+        "priorities",
+        "priority_id:i name:t description:t status_color:t",
+        "priority_id",
+        metadata::priorities,
+    ),
+    of_site("resolutions", "resolution_id:i name:t description:t", "resolution_id", metadata::resolutions),
+    of_site(
+        "issue_types",
+        "issue_type_id:i name:t description:t is_subtask:b",
+        "issue_type_id",
+        metadata::issue_types,
+    ),
+    of_site(
+        "fields",
+        "field_id:t name:t is_custom:b schema_type:t schema_items:t schema_custom:t column_name:t",
+        "field_id",
+        metadata::fields,
+    ),
+];
+
+fn described(name: &str) -> Option<&'static Described> {
+    TABLES.iter().find(|table| table.name == name)
+}
+
+/// The names of all tables that an extraction lands.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    TABLES.iter().map(|table| table.name)
+}
+
+/// Whether the rows of the table come from issues.
+pub(super) fn is_issue_table(name: &str) -> bool {
+    described(name).is_some_and(|table| matches!(table.rows, Rows::Issue(_)))
+}
+
+/// The rows of one issue by table.
+pub(super) fn issue_rows(parts: &Parts<'_>) -> IssueRows {
+    let rows = |table: &Described| match table.rows {
+        Rows::Issue(rows) => Some((table.name, rows(parts))),
+        Rows::Site(_) => None,
+    };
+    IssueRows(TABLES.iter().filter_map(rows).collect())
+}
+
+/// The rows of a table that does not come from issues; none for another name.
+pub(super) fn metadata_rows(sim: &SimHandle, name: &str) -> Vec<Row> {
+    match described(name).map(|table| table.rows) {
+        Some(Rows::Site(rows)) => rows(sim),
+        Some(Rows::Issue(_)) | None => Vec::new(),
+    }
 }
 
 /// Names and types in order.
@@ -86,7 +205,7 @@ type Columns = Vec<(String, ColumnType)>;
 
 /// The fixed columns and the key of a table.
 pub(super) fn of(name: &str) -> Option<(Columns, Vec<String>)> {
-    let (columns, key) = described(name)?;
+    let Described { columns, key, .. } = described(name)?;
     let columns = columns.split_whitespace().filter_map(|column| column.split_once(':'));
     let columns = columns.map(|(name, kind)| (name.to_owned(), kind_of(kind))).collect();
     Some((columns, key.split(' ').map(str::to_owned).collect()))
@@ -95,6 +214,7 @@ pub(super) fn of(name: &str) -> Option<(Columns, Vec<String>)> {
 fn kind_of(letter: &str) -> ColumnType {
     match letter {
         "i" => ColumnType::I64,
+        "f" => ColumnType::F64,
         "b" => ColumnType::Bool,
         "d" => ColumnType::Date,
         "s" => ColumnType::Ts,

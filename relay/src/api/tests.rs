@@ -114,8 +114,11 @@ async fn a_connection_is_replaced_with_its_secret_only_for_the_same_account() {
     let (status, problem) = bench.call(Method::PUT, "/v1/connections/jira", body.clone()).await;
     assert_eq!((status, problem["code"].as_str()), (422, Some("secret_needed")));
     body["mode"] = json!("direct");
+    let (status, problem) = bench.call(Method::PUT, "/v1/connections/jira", body.clone()).await;
+    assert_eq!((status, problem["code"].as_str()), (422, Some("uplink_not_needed")));
+    (body["uplink"], body["sealed"]) = (json!(null), json!([]));
     let (status, problem) = bench.call(Method::PUT, "/v1/connections/jira", body).await;
-    assert_eq!((status, problem["code"].as_str()), (501, Some("direct_not_available")));
+    assert_eq!((status, problem["code"].as_str()), (422, Some("sealed_to_nobody")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -213,7 +213,11 @@ impl JiraSim {
     ///
     /// # Errors
     /// When the port is taken, a time zone is unknown, or recorded issues cannot be read.
-    pub fn start(config: SimConfig) -> Result<RunningSim, SimError> {
+    pub fn start(mut config: SimConfig) -> Result<RunningSim, SimError> {
+        if config.flavour == Flavour::Cloud {
+            // Cloud is always at the root of its host.
+            config.context_path.clear();
+        }
         let zones =
             config.accounts.iter().map(|account| zone(&account.time_zone)).collect::<Result<Vec<_>, _>>()?;
         let wanted = SocketAddr::from((config.listen, config.port));

@@ -20,6 +20,7 @@ mod detail;
 pub(crate) mod epics;
 mod feeds;
 pub(crate) mod issue;
+mod json;
 mod limits;
 mod login;
 pub(crate) mod metadata;

@@ -212,8 +212,9 @@ fn filtered(mut entries: Vec<Value>, fields: &[String]) -> Vec<Value> {
 
 fn numeric(entry: &mut Value, unit: CreatedUnit) {
     let ms = super::detail::millis(&entry["created"]);
-    entry["created"] = match unit {
-        CreatedUnit::Milliseconds => ms.into(),
-        CreatedUnit::Seconds => ms.div_euclid(1000).into(),
-    };
+    match unit {
+        CreatedUnit::Milliseconds => entry["created"] = ms.into(),
+        CreatedUnit::Seconds => entry["created"] = ms.div_euclid(1000).into(),
+        CreatedUnit::Text => {}
+    }
 }

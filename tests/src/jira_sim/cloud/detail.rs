@@ -84,7 +84,7 @@ pub(super) fn bulk(visit: &Visit<'_>) -> Reply {
     let fields: Vec<String> = bulk.fields.iter().flat_map(|field| names(field)).collect();
     let view = view(visit, Selection::parse(&site, &fields, "*navigable"), changelog);
     let issues: Vec<String> = slots.iter().map(|slot| write(&site, *slot, &view)).collect();
-    let body = format!(r#"{{"expand":"schema,names","issueErrors":[],"issues":[{}]}}"#, issues.join(","));
+    let body = format!(r#"{{"issueErrors":[],"issues":[{}]}}"#, issues.join(","));
     Reply::json_bytes(200, body.into_bytes())
 }
 
@@ -120,7 +120,7 @@ pub(super) fn comments(visit: &Visit<'_>, id: &str) -> Reply {
     let shown: Vec<Value> = (all.iter().skip(window.start).take(window.most))
         .map(|one| child(&site, &doc, one, comment_document))
         .collect();
-    Reply::json(
+    super::json::reply(
         200,
         &json!({ "startAt": window.start, "maxResults": window.most, "total": all.len(), "comments": shown }),
     )
@@ -144,7 +144,7 @@ pub(super) fn worklogs(visit: &Visit<'_>, id: &str) -> Reply {
     let all = doc.worklogs.iter().map(|one| child(&site, &doc, one, worklog_document));
     let all: Vec<Value> = all.filter(within).collect();
     let total = all.len();
-    Reply::json(
+    super::json::reply(
         200,
         &json!({ "startAt": window.start, "maxResults": window.most, "total": total, "worklogs": window.cut(all) }),
     )

@@ -109,7 +109,7 @@ fn wanted(visit: &Visit<'_>, kind: &str) -> Result<Vec<Value>, Reply> {
 
 /// `POST worklog/list`: a bare array.
 pub(super) fn worklog_list(visit: &Visit<'_>) -> Reply {
-    wanted(visit, "worklog").map_or_else(|reply| reply, |found| Reply::json(200, &found.into()))
+    wanted(visit, "worklog").map_or_else(|reply| reply, |found| super::json::reply(200, &found.into()))
 }
 
 /// `POST comment/list`: a page bean.
@@ -119,5 +119,5 @@ pub(super) fn comment_list(visit: &Visit<'_>) -> Reply {
         Err(reply) => return reply,
     };
     let window = Window { start: 0, most: MOST };
-    Reply::json(200, &Bean { path: "comment/list", window }.of_all(visit, found))
+    super::json::reply(200, &Bean { path: "comment/list", window }.of_all(visit, found))
 }

@@ -1,6 +1,6 @@
 //! Issues in Cloud's shapes, made from Server's: account ids, documents, sprint objects, parents at all levels.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::super::fields as f;
 use super::super::render::{Selection, View};
@@ -73,7 +73,7 @@ pub(crate) fn write(site: &Site, slot: u32, view: &CloudView) -> String {
         out +=
             &format!(",\"changelog\":{}", changelog::embedded(site, &mut issue["changelog"], view.histories));
     }
-    out += &format!(",\"fields\":{}}}", Value::Object(fields));
+    out += &format!(",\"fields\":{}}}", super::json::text(&Value::Object(fields)));
     third_version(&out, &site.catalog.base)
 }
 
@@ -138,7 +138,7 @@ fn document(value: &Value) -> Value {
     match value.as_str() {
         None if value.is_object() => value.clone(),
         None | Some("") => Value::Null,
-        Some(text) => serde_json::from_str(&adf::document(text).json).unwrap_or_default(),
+        Some(text) => super::json::ready(&adf::document(text).json),
     }
 }
 
@@ -162,7 +162,7 @@ fn embedded_comments(site: &Site, value: &mut Value, cap_and_issue: (usize, u64)
 /// A comment with its body as a document.
 pub(super) fn comment_document(comment: &mut Value) {
     if let Some(text) = comment["body"].as_str() {
-        comment["body"] = serde_json::from_str(&adf::document(text).json).unwrap_or_default();
+        comment["body"] = super::json::ready(&adf::document(text).json);
     }
     comment["jsdPublic"] = true.into();
 }
@@ -195,7 +195,7 @@ pub(super) fn shape(value: &mut Value, base: &str) {
                 object.insert("untranslatedName".to_owned(), name);
             } else if is_group(object) {
                 let text = name.as_str().unwrap_or_default();
-                object.insert("groupId".to_owned(), json!(users::account_id(text).replace(':', "-")));
+                object.insert("groupId".to_owned(), users::uuid(text).into());
             }
             object.values_mut().for_each(|one| shape(one, base));
         }

@@ -118,7 +118,7 @@ pub(crate) fn projects(site: &Site, status: &str) -> Vec<Value> {
         project["style"] = "classic".into();
         project["isPrivate"] = false.into();
         project["properties"] = json!({});
-        project["entityId"] = users::account_id(project["key"].as_str().unwrap_or_default()).into();
+        project["uuid"] = users::uuid(project["key"].as_str().unwrap_or_default()).into();
     }
     list
 }
@@ -239,7 +239,7 @@ fn status_detail(status: &Value) -> Value {
     };
     json!({
         "id": status["id"], "name": status["name"], "description": status["description"], "statusCategory": category,
-        "scope": { "type": "GLOBAL" }, "usages": [], "workflowUsages": [],
+        "scope": { "type": "GLOBAL" },
     })
 }
 

@@ -111,7 +111,7 @@ fn page(visit: &Visit<'_>, search: &Search) -> Result<(Reply, PageInfo), Reply> 
     let unindexed = unindexed(&site, visit, &search.reconcile_issues);
     let walked = site.walk(&plan, place.as_ref().map(|place| &place.after), most, &unindexed);
     let ids: Vec<u64> = walked.slots.iter().map(|slot| site.slim(*slot).id).collect();
-    let total = site.count(&plan, &unindexed) as u64;
+    let total = walked.total as u64;
     let body = body(visit, &site, (search, &view), walked);
     Ok((Reply::json_bytes(200, body.into_bytes()), PageInfo { total, ..page(ids) }))
 }

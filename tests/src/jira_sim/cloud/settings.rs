@@ -1,6 +1,6 @@
 //! What only a Cloud site has to be told.
 
-/// Unit of `created` in the answers of `changelog/bulkfetch`.
+/// Form of `created` in the answers of `changelog/bulkfetch`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CreatedUnit {
     /// Milliseconds since 1970.
@@ -8,6 +8,8 @@ pub enum CreatedUnit {
     Milliseconds,
     /// Seconds since 1970: the milliseconds are lost.
     Seconds,
+    /// Text as in the history of one issue, which Atlassian's schema says but its example does not.
+    Text,
 }
 
 /// The switches of a Cloud site.
@@ -15,7 +17,7 @@ pub enum CreatedUnit {
 pub struct CloudConfig {
     /// The id that `/_edge/tenant_info` tells and `/ex/jira/{cloudId}` wants.
     pub cloud_id: String,
-    /// Unit of the times of `changelog/bulkfetch`.
+    /// Form of the times of `changelog/bulkfetch`.
     pub bulk_created: CreatedUnit,
     /// Most issues on a page of `search/jql` that asks for more than ids and keys.
     pub detailed_page: usize,

@@ -7,21 +7,27 @@ use super::super::rng::mix;
 /// The account id of a user of the site, from what identifies the user on Server (the key, else the name).
 pub(crate) fn account_id(identity: &str) -> String {
     let hash = hashed(identity);
+    let uuid = uuid(identity);
+    match hash % 8 {
+        0..=3 => format!("5b{:016x}{:06x}", mix(hash), hash & 0xff_ffff),
+        4 if kind(hash) == "customer" => format!("qm:{uuid}:{uuid}"),
+        4 | 5 => format!("557058:{uuid}"),
+        _ => format!("712020:{uuid}"),
+    }
+}
+
+/// An identifier in the usual form that follows from a name.
+pub(super) fn uuid(name: &str) -> String {
+    let hash = hashed(name);
     let (high, low) = (mix(hash), mix(hash ^ 0x10));
-    let uuid = format!(
+    format!(
         "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
         high >> 32,
         high >> 16 & 0xffff,
         high & 0xfff,
         low >> 52,
         low & 0xffff_ffff_ffff
-    );
-    match hash % 8 {
-        0..=3 => format!("5b{high:016x}{:06x}", low & 0xff_ffff),
-        4 if kind(hash) == "customer" => format!("qm:{uuid}:{uuid}"),
-        4 | 5 => format!("557058:{uuid}"),
-        _ => format!("712020:{uuid}"),
-    }
+    )
 }
 
 fn hashed(identity: &str) -> u64 {

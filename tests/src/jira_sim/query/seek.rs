@@ -22,6 +22,17 @@ impl Position {
     pub(crate) fn digest(&self) -> u64 {
         mix(u64::from(self.slot))
     }
+
+    /// Ties beyond the order's fields are walked by slot, so that a position says all.
+    fn order(&self, plan: &Plan, other: &Self) -> Ordering {
+        for ((own, other), (_, descending)) in self.values.iter().zip(&other.values).zip(&plan.sort) {
+            let order = if *descending { other.cmp(own) } else { own.cmp(other) };
+            if order.is_ne() {
+                return order;
+            }
+        }
+        self.slot.cmp(&other.slot)
+    }
 }
 
 /// What the index does not know yet: the old `updated` of an edited issue, `None` for one just created.
@@ -31,6 +42,8 @@ pub(crate) type Unindexed = HashMap<u32, Option<i64>>;
 #[derive(Debug)]
 pub(crate) struct Walked {
     pub(crate) slots: Vec<u32>,
+    /// Issues that the whole walk would find if it began now.
+    pub(crate) total: usize,
     /// Where to go on; `None` at the end.
     pub(crate) next: Option<Position>,
 }
@@ -44,15 +57,16 @@ impl Site {
         most: usize,
         unindexed: &Unindexed,
     ) -> Walked {
-        let mut slots = self.matching(plan, unindexed);
-        if let Some(position) = after {
-            slots.retain(|slot| self.order_after(plan, position, *slot));
-        }
-        slots.sort_by(|a, b| self.order(plan, *a, *b));
-        let more = slots.len() > most;
-        slots.truncate(most);
-        let next = slots.last().filter(|_| more).map(|slot| self.position(plan, *slot));
-        Walked { slots, next }
+        let found = self.matching(plan, unindexed);
+        let total = found.len();
+        let places = found.into_iter().map(|slot| self.position(plan, slot));
+        let mut places: Vec<Position> =
+            places.filter(|place| after.is_none_or(|after| place.order(plan, after).is_gt())).collect();
+        places.sort_unstable_by(|a, b| a.order(plan, b));
+        let more = places.len() > most;
+        places.truncate(most);
+        let slots = places.iter().map(|place| place.slot).collect();
+        Walked { slots, total, next: places.pop().filter(|_| more) }
     }
 
     /// Number of issues that a query finds.
@@ -89,24 +103,4 @@ impl Site {
     fn position(&self, plan: &Plan, slot: u32) -> Position {
         Position { values: self.values(plan, slot), slot }
     }
-
-    /// Ties beyond the order's fields are walked by slot, so that a position says all.
-    fn order(&self, plan: &Plan, a: u32, b: u32) -> Ordering {
-        directed(plan, &self.values(plan, a), &self.values(plan, b)).then(a.cmp(&b))
-    }
-
-    fn order_after(&self, plan: &Plan, position: &Position, slot: u32) -> bool {
-        let order = directed(plan, &self.values(plan, slot), &position.values);
-        order.then(slot.cmp(&position.slot)).is_gt()
-    }
-}
-
-fn directed(plan: &Plan, a: &[(i64, u16, u32)], b: &[(i64, u16, u32)]) -> Ordering {
-    for ((a, b), (_, descending)) in a.iter().zip(b).zip(&plan.sort) {
-        let order = if *descending { b.cmp(a) } else { a.cmp(b) };
-        if order.is_ne() {
-            return order;
-        }
-    }
-    Ordering::Equal
 }

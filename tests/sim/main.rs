@@ -1,4 +1,4 @@
-//! `jira-sim`: a simulated Jira Server as a process, for any Jira client.
+//! `jira-sim`: a simulated Jira as a process, for any Jira client.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Parser;
 use tests::jira_sim::{Account, Flavour, GeneratedSite, JiraSim, RateLimit, SimConfig, SiteSource};
 
-/// A simulated Jira Server 8.20, 9.12 or 10.3 on the loopback interface.
+/// A simulated Jira Server 8.20, 9.12 or 10.3, or Jira Cloud, on the loopback interface.
 #[derive(Debug, Parser)]
 #[command(name = "jira-sim", version)]
 struct Arguments {
@@ -32,21 +32,22 @@ struct Arguments {
     /// One issue in so many has a description of 1 MB; 0 for none.
     #[arg(long, default_value_t = GeneratedSite::default().large_description_every)]
     large_description_every: u32,
-    /// Version: 8.20, 9.12 or 10.3.
+    /// Version: 8.20, 9.12, 10.3 or cloud.
     #[arg(long, default_value = "9.12", value_parser = Flavour::parse)]
     flavour: Flavour,
-    /// Context path such as /jira.
+    /// Context path such as /jira; Cloud has none.
     #[arg(long, default_value = "")]
     context: String,
-    /// Login name.
-    #[arg(long, default_value = "reader")]
-    username: String,
-    /// Password of the login.
-    #[arg(long, default_value = "reader-password")]
-    password: String,
-    /// A personal access token of the login.
-    #[arg(long, default_value = "reader-token")]
-    token: String,
+    /// Login name, on Cloud an e-mail address [default: reader, on Cloud reader@example.com].
+    #[arg(long)]
+    username: Option<String>,
+    /// Password of the login, on Cloud its API token [default: reader-password, on Cloud reader-api-token].
+    #[arg(long)]
+    password: Option<String>,
+    /// A personal access token of the login, on Cloud a scoped API token [default: reader-token, on Cloud
+    /// reader-scoped-token].
+    #[arg(long)]
+    token: Option<String>,
     /// Time zone of the login: what JQL dates mean and how times are printed.
     #[arg(long, default_value = "UTC")]
     time_zone: String,
@@ -87,6 +88,21 @@ fn rate_limit(text: &str) -> Result<RateLimit, String> {
 }
 
 impl Arguments {
+    fn is_cloud(&self) -> bool {
+        self.flavour == Flavour::Cloud
+    }
+
+    /// Name, password and token, or e-mail address, API token and scoped token.
+    fn login(&self) -> [String; 3] {
+        let defaults = if self.is_cloud() {
+            ["reader@example.com", "reader-api-token", "reader-scoped-token"]
+        } else {
+            ["reader", "reader-password", "reader-token"]
+        };
+        let given = [&self.username, &self.password, &self.token];
+        std::array::from_fn(|at| given[at].clone().unwrap_or_else(|| defaults[at].to_owned()))
+    }
+
     fn config(&self) -> SimConfig {
         let context = self.context.trim_matches('/');
         let source = match &self.issues {
@@ -100,12 +116,16 @@ impl Arguments {
                 ..GeneratedSite::default()
             }),
         };
-        let account =
-            Account::new(&self.username, &self.password).in_zone(&self.time_zone).with_token(&self.token);
+        let [username, password, token] = self.login();
+        let account = Account::new(&username, &password).in_zone(&self.time_zone).with_token(&token);
         SimConfig {
             flavour: self.flavour,
             port: self.port,
-            context_path: if context.is_empty() { String::new() } else { format!("/{context}") },
+            context_path: if context.is_empty() || self.is_cloud() {
+                String::new()
+            } else {
+                format!("/{context}")
+            },
             accounts: vec![account],
             search_cap: self.search_cap,
             max_result_window: self.max_result_window,
@@ -149,17 +169,21 @@ mod output {
     use super::Arguments;
 
     pub(super) fn line(sim: &RunningSim, arguments: &Arguments) {
-        let Arguments { username, password, .. } = arguments;
+        let [username, password, token] = arguments.login();
+        let words = if arguments.is_cloud() { ["API token", "scoped token"] } else { ["password", "token"] };
         println!(
-            "Simulated Jira with {} issues at {} (user {username}, password {password})",
+            "Simulated Jira with {} issues at {} (user {username}, {} {password}, {} {token})",
             sim.issue_count(),
-            sim.url()
+            sim.url(),
+            words[0],
+            words[1],
         );
     }
 
     pub(super) fn json(sim: &RunningSim, arguments: &Arguments) {
+        let [username, password, token] = arguments.login();
         let said = serde_json::json!({
-            "url": sim.url(), "issues": sim.issue_count(), "username": arguments.username, "password": arguments.password, "token": arguments.token,
+            "url": sim.url(), "issues": sim.issue_count(), "username": username, "password": password, "token": token,
         });
         println!("{said}");
     }

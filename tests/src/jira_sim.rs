@@ -1,4 +1,4 @@
-//! A Jira Server that never was: REST v2 of 8.20, 9.12 and 10.3 over generated or recorded issues.
+//! A Jira that never was: REST v2 of Server 8.20, 9.12 and 10.3, and v3 of Cloud, over generated or recorded issues.
 //!
 //! [`JiraSim::start`] serves on the loopback interface from a thread and runtime of its own, so it works under
 //! any test runtime. [`SimHandle`] changes issues while they are read, injects faults, holds requests and
@@ -16,6 +16,7 @@ mod catalog;
 mod catalog_generated;
 mod change;
 mod clock;
+mod cloud;
 mod config;
 mod control;
 mod doc;
@@ -43,6 +44,7 @@ mod words;
 
 pub use change::{Edit, IssueRef, NewIssue};
 pub use clock::ClockSource;
+pub use cloud::{CloudConfig, CreatedUnit};
 pub use config::{Account, Flavour, GeneratedSite, RateLimit, SimConfig, SiteSource};
 pub use control::Change;
 pub use faults::{Fault, FaultKind};
@@ -187,6 +189,14 @@ impl Inner {
     }
 }
 
+/// The Atlassian document that a Cloud site makes of a text, as compact JSON, and what it must render to
+/// (`None` for nothing).
+#[must_use]
+pub fn document_of(text: &str) -> (String, Option<String>) {
+    let written = cloud::adf::document(text);
+    (written.json, written.plain)
+}
+
 /// Starts simulators.
 #[derive(Debug)]
 pub struct JiraSim;
@@ -203,7 +213,11 @@ impl JiraSim {
     ///
     /// # Errors
     /// When the port is taken, a time zone is unknown, or recorded issues cannot be read.
-    pub fn start(config: SimConfig) -> Result<RunningSim, SimError> {
+    pub fn start(mut config: SimConfig) -> Result<RunningSim, SimError> {
+        if config.flavour == Flavour::Cloud {
+            // Cloud is always at the root of its host.
+            config.context_path.clear();
+        }
         let zones =
             config.accounts.iter().map(|account| zone(&account.time_zone)).collect::<Result<Vec<_>, _>>()?;
         let wanted = SocketAddr::from((config.listen, config.port));
@@ -216,10 +230,13 @@ impl JiraSim {
             Some(base) => base.trim_end_matches('/').to_owned(),
             None => format!("{origin}{}", config.context_path),
         };
-        let site = match &config.source {
+        let mut site = match &config.source {
             SiteSource::Generated(site) => Site::generated(&base, site),
             SiteSource::Recorded(path) => recorded::load(&base, path)?,
         };
+        if config.flavour == Flavour::Cloud {
+            cloud::prepare(&mut site);
+        }
         let inner = Arc::new_cyclic(|me| build(config, (zones, origin, base), site, me.clone()));
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(inner.config.threads.max(1))

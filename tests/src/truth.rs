@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::jira_sim::SimHandle;
 
+mod adf;
 mod children;
 mod columns;
 mod custom;

@@ -27,6 +27,8 @@ const TYPES: &[(u64, &str, bool)] = &[
 ];
 /// Number of the sub-task type among the types of a generated site.
 pub(crate) const SUBTASK: u8 = 5;
+/// Number of the epic type among them.
+pub(crate) const EPIC: u8 = 3;
 const STATUSES: &[(u64, &str, u8)] = &[
     (1, "Open", 2),
     (3, "In Progress", 4),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::SimError;
 use super::catalog::find_named;
-use super::catalog_generated::SUBTASK;
+use super::catalog_generated::{EPIC, SUBTASK};
 use super::doc::{Child, Doc, push_escaped, push_frag, push_id, push_num, push_str, push_time};
 use super::fields as f;
 use super::generate::history::{spent_text, write_item};
@@ -32,7 +32,7 @@ pub struct NewIssue {
     pub summary: String,
     /// The description; `None` for null.
     pub description: Option<String>,
-    /// Key of the parent, which makes it a sub-task of the same project.
+    /// Key of the parent, which makes it a sub-task of the same project; of an epic on Cloud, in which it lies.
     pub parent: Option<String>,
 }
 
@@ -90,19 +90,28 @@ impl Editor<'_> {
             "" => 0,
             name => find_named(&catalog.types, name).ok_or_else(|| unknown("issue type", name))?,
         };
-        let mut parent = NO_SLOT;
+        let (mut parent, mut epic) = (NO_SLOT, None);
         if let Some(key) = &new.parent {
-            parent = self.slot(key)?;
-            project = self.site.slim(parent).project;
-            let subtask = self.site.catalog.types.iter().position(|named| named.subtask);
-            kind = subtask.and_then(|at| u8::try_from(at).ok()).unwrap_or(kind);
+            let above = self.slot(key)?;
+            if self.site.epics.is_some() && self.site.slim(above).kind == EPIC {
+                epic = Some(above);
+            } else {
+                parent = above;
+                project = self.site.slim(parent).project;
+                let subtask = self.site.catalog.types.iter().position(|named| named.subtask);
+                kind = subtask.and_then(|at| u8::try_from(at).ok()).unwrap_or(kind);
+            }
         }
         let slim = self.new_slim(project, kind, parent);
         let slot = self.site.push(slim);
+        self.site.changed.insert(slot, (self.now_ms, None));
         let doc = self.plain_doc(slot, new);
         self.site.docs.insert(slot, doc);
         if parent != NO_SLOT {
             self.site.slims[parent as usize].dirty = true;
+        }
+        if let (Some(epics), Some(epic)) = (&mut self.site.epics, epic) {
+            epics.set(slot, Some(epic));
         }
         Ok(self.reference(slot))
     }
@@ -119,6 +128,7 @@ impl Editor<'_> {
         let kind = u8::try_from(rng.index(usize::from(SUBTASK))).unwrap_or(0);
         let slim = self.new_slim(project, kind, NO_SLOT);
         let slot = self.site.push(slim);
+        self.site.changed.insert(slot, (self.now_ms, None));
         let mut doc = self.site.doc(slot).into_owned();
         doc.comments.clear();
         doc.worklogs.clear();
@@ -181,6 +191,8 @@ impl Editor<'_> {
 
     /// Sets `updated` to now.
     pub(crate) fn touch(&mut self, slot: u32) {
+        let before = self.site.slim(slot).updated_ms;
+        self.site.changed.insert(slot, (self.now_ms, Some(before)));
         self.site.unindex(slot);
         self.site.slims[slot as usize].updated_ms = self.now_ms;
         self.site.reindex(slot);
@@ -352,6 +364,11 @@ impl Editor<'_> {
             }
         }
         self.site.unindex(slot);
+        let worklogs: Vec<u64> = self.site.doc(slot).worklogs.iter().map(|child| child.id).collect();
+        self.site.deleted_worklogs.extend(worklogs.into_iter().map(|id| (id, self.now_ms)));
+        if let Some(epics) = &mut self.site.epics {
+            epics.forget(slot);
+        }
         let slim = &mut self.site.slims[slot as usize];
         slim.alive = false;
         slim.dirty = true;
@@ -410,6 +427,7 @@ impl Editor<'_> {
 }
 
 mod children;
+mod epic;
 
 impl Editor<'_> {
     /// Seconds as a worklog shows them.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::clock::ClockSource;
+use super::cloud::CloudConfig;
 
 /// The product version that is imitated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -15,6 +16,8 @@ pub enum Flavour {
     V9_12,
     /// Jira 10.3: comments by 50, `startAt + maxResults` limited by the result window.
     V10_3,
+    /// Jira Cloud: REST v3 at the root of the host, by e-mail and API token.
+    Cloud,
 }
 
 impl Flavour {
@@ -25,6 +28,7 @@ impl Flavour {
             Self::V8_20 => "8.20.30",
             Self::V9_12 => "9.12.15",
             Self::V10_3 => "10.3.2",
+            Self::Cloud => "1001.0.0-SNAPSHOT",
         }
     }
 
@@ -35,6 +39,7 @@ impl Flavour {
             Self::V8_20 => 820_030,
             Self::V9_12 => 9_120_015,
             Self::V10_3 => 10_030_002,
+            Self::Cloud => 100_286,
         }
     }
 
@@ -44,6 +49,7 @@ impl Flavour {
         match self {
             Self::V8_20 | Self::V9_12 => 1_048_576,
             Self::V10_3 => 50,
+            Self::Cloud => 100,
         }
     }
 
@@ -53,7 +59,7 @@ impl Flavour {
         self == Self::V10_3
     }
 
-    /// Reads `8.20`, `9.12` or `10.3`.
+    /// Reads `8.20`, `9.12`, `10.3` or `cloud`.
     ///
     /// # Errors
     /// A text that names the known versions.
@@ -62,7 +68,8 @@ impl Flavour {
             "8.20" => Ok(Self::V8_20),
             "9.12" => Ok(Self::V9_12),
             "10.3" => Ok(Self::V10_3),
-            other => Err(format!("unknown Jira version {other:?}: use 8.20, 9.12 or 10.3")),
+            "cloud" => Ok(Self::Cloud),
+            other => Err(format!("unknown Jira version {other:?}: use 8.20, 9.12, 10.3 or cloud")),
         }
     }
 }
@@ -70,13 +77,14 @@ impl Flavour {
 /// Somebody who may log in and sees every project.
 #[derive(Clone)]
 pub struct Account {
-    /// Login name.
+    /// Login name; the e-mail address on Cloud.
     pub username: String,
-    /// Password of the login.
+    /// Password of the login; the API token on Cloud.
     pub password: String,
     /// IANA time zone that JQL dates and printed times use, such as `Europe/Berlin`.
     pub time_zone: String,
-    /// Personal access tokens that are accepted as `Authorization: Bearer`.
+    /// Personal access tokens that are accepted as `Authorization: Bearer`; on Cloud the scoped API tokens,
+    /// which are good behind the gateway only.
     pub tokens: Vec<String>,
 }
 
@@ -206,6 +214,8 @@ pub struct SimConfig {
     pub edit_after_each_page: Option<u64>,
     /// Threads that answer requests.
     pub threads: usize,
+    /// The switches of the Cloud flavour.
+    pub cloud: CloudConfig,
 }
 
 impl Default for SimConfig {
@@ -229,6 +239,7 @@ impl Default for SimConfig {
             nodes: 1,
             edit_after_each_page: None,
             threads: 2,
+            cloud: CloudConfig::default(),
         }
     }
 }
@@ -239,6 +250,13 @@ impl SimConfig {
     pub fn generated(issues: u32, seed: u64) -> Self {
         let site = GeneratedSite { issues, seed, ..GeneratedSite::default() };
         Self { source: SiteSource::Generated(site), ..Self::default() }
+    }
+
+    /// A Cloud site over generated issues; `reader@example.com` has an API token and a scoped one.
+    #[must_use]
+    pub fn cloud(issues: u32, seed: u64) -> Self {
+        let reader = Account::new("reader@example.com", "reader-api-token").with_token("reader-scoped-token");
+        Self { flavour: Flavour::Cloud, accounts: vec![reader], ..Self::generated(issues, seed) }
     }
 
     /// The default simulator over recorded issues.

@@ -23,6 +23,15 @@ pub enum FaultKind {
         /// Value of `Retry-After`; `None` leaves the header out.
         retry_after_seconds: Option<u64>,
     },
+    /// Cloud's 429 in one of its forms.
+    CloudTooManyRequests {
+        /// Value of `Retry-After`; `None` leaves the header out.
+        retry_after_seconds: Option<u64>,
+        /// Value of `RateLimit-Reason`, such as `jira-burst-based`; empty leaves the header out.
+        reason: String,
+        /// An HTML page instead of JSON.
+        html: bool,
+    },
     /// A proxy's HTML page with this status (502, 503, 504).
     Gateway {
         /// Status code.

@@ -82,6 +82,19 @@ pub(crate) fn system() -> Vec<FieldDef> {
         .collect()
 }
 
+/// The field that only Cloud has: when the status last changed its category.
+pub(crate) fn category_changed() -> FieldDef {
+    let id = "statuscategorychangedate";
+    FieldDef {
+        id: id.to_owned(),
+        name: "Status Category Changed".to_owned(),
+        schema: schema_of("datetime", "", id),
+        custom: false,
+        navigable: true,
+        listed: true,
+    }
+}
+
 fn schema_of(kind: &str, items: &str, id: &str) -> Option<Value> {
     match (kind, items) {
         ("", _) => None,

@@ -3,7 +3,10 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use super::Flavour;
 use super::change::{Edit, Editor, IssueRef, NewIssue};
+use super::cloud;
+use super::cloud::issue::CloudView;
 use super::control::{self, Change};
 use super::faults::{Fault, FaultKind, Gate};
 use super::render::{Selection, View};
@@ -152,6 +155,18 @@ impl SimHandle {
         self.change(|editor| {
             let (from, to) = (editor.slot(from)?, editor.slot(to)?);
             editor.link(from, to, link_type)
+        })
+    }
+
+    /// Puts an issue of a Cloud site into an epic, or into none.
+    ///
+    /// # Errors
+    /// An unknown issue, one that is no epic, or a Server site.
+    pub fn set_epic(&self, issue: &str, epic: Option<&str>) -> Result<(), SimError> {
+        self.change(|editor| {
+            let slot = editor.slot(issue)?;
+            let epic = epic.map(|key| editor.slot(key)).transpose()?;
+            editor.set_epic(slot, epic)
         })
     }
 
@@ -366,6 +381,9 @@ impl SimHandle {
         let site = self.0.site();
         let found = site.find(issue);
         let slot = found.ok_or_else(|| SimError::Unknown { what: "issue".into(), name: issue.into() })?;
+        if self.is_cloud() {
+            return Ok(cloud::issue::write(&site, slot, &CloudView::whole(&site)));
+        }
         let view = View { selection: Selection::all(&site), changelog: true, worklog_cap: usize::MAX >> 1 };
         let mut out = String::new();
         site.write_issue(&mut out, slot, &view);
@@ -375,17 +393,28 @@ impl SimHandle {
 
 /// The lists that the metadata resources answer with.
 impl SimHandle {
+    fn is_cloud(&self) -> bool {
+        self.0.config.flavour == Flavour::Cloud
+    }
+
     /// The objects of `/field`.
     #[must_use]
     pub fn field_list(&self) -> Vec<serde_json::Value> {
         let site = self.0.site();
+        if self.is_cloud() {
+            return cloud::metadata::fields(&site);
+        }
         site.catalog.fields.iter().filter(|field| field.listed).map(super::fields::FieldDef::json).collect()
     }
 
-    /// The objects of `/project`.
+    /// The objects of `/project`; on Cloud the live and archived ones of `/project/search`.
     #[must_use]
     pub fn project_list(&self) -> Vec<serde_json::Value> {
         let site = self.0.site();
+        if self.is_cloud() {
+            let visible = ["live", "archived"];
+            return visible.iter().flat_map(|status| cloud::metadata::projects(&site, status)).collect();
+        }
         site.catalog.projects.iter().map(|project| site.catalog.project_bean(project)).collect()
     }
 
@@ -393,6 +422,9 @@ impl SimHandle {
     #[must_use]
     pub fn user_list(&self) -> Vec<serde_json::Value> {
         let site = self.0.site();
+        if self.is_cloud() {
+            return cloud::metadata::directory(&site);
+        }
         site.catalog
             .users
             .iter()
@@ -405,6 +437,9 @@ impl SimHandle {
     #[must_use]
     pub fn named_list(&self, resource: &str) -> Vec<serde_json::Value> {
         let site = self.0.site();
+        if self.is_cloud() {
+            return cloud::metadata::named(&site, resource);
+        }
         let list = match resource {
             "status" => &site.catalog.statuses,
             "priority" => &site.catalog.priorities,

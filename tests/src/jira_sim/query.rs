@@ -12,6 +12,8 @@ use super::jql::{Clause, Operator, Query, Tree, Value};
 use super::rng::mix;
 use super::site::{Axis, Site};
 
+pub(crate) mod seek;
+
 /// Who asks, and when.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asker {
@@ -203,11 +205,15 @@ impl Site {
     }
 
     fn matches(&self, cond: &Cond, slot: u32) -> bool {
-        let slim: &Slim = self.slim(slot);
+        self.matches_slim(cond, slot, self.slim(slot))
+    }
+
+    /// Whether an issue would match if it were like this.
+    fn matches_slim(&self, cond: &Cond, slot: u32, slim: &Slim) -> bool {
         match cond {
-            Cond::All(parts) => parts.iter().all(|part| self.matches(part, slot)),
-            Cond::Any(parts) => parts.iter().any(|part| self.matches(part, slot)),
-            Cond::Not(part) => !self.matches(part, slot),
+            Cond::All(parts) => parts.iter().all(|part| self.matches_slim(part, slot, slim)),
+            Cond::Any(parts) => parts.iter().any(|part| self.matches_slim(part, slot, slim)),
+            Cond::Not(part) => !self.matches_slim(part, slot, slim),
             Cond::Time(axis, from, until) => {
                 let ms = if *axis == Axis::Created { slim.created_ms } else { slim.updated_ms };
                 (*from..*until).contains(&ms.div_euclid(1000))
@@ -287,6 +293,11 @@ impl Checker<'_> {
         let negated = match clause.operator {
             Operator::Equal | Operator::In => false,
             Operator::NotEqual | Operator::NotIn => true,
+            // Nothing that is asked for here is ever empty.
+            Operator::Is | Operator::IsNot if clause.values == [Value::Empty] => {
+                let none = Cond::Any(Vec::new());
+                return if clause.operator == Operator::Is { none } else { Cond::Not(Box::new(none)) };
+            }
             Operator::Was => {
                 errors.push(format!("History searches do not support the '{}' field.", clause.field));
                 return make(Vec::new());

@@ -32,6 +32,11 @@ impl Selection {
         Self(chosen)
     }
 
+    /// Whether no field is shown.
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.0.contains(&true)
+    }
+
     pub(crate) fn has(&self, field: u16) -> bool {
         self.0.get(usize::from(field)).copied().unwrap_or(false)
     }
@@ -185,7 +190,7 @@ impl Site {
     }
 
     /// The short form of an issue inside another.
-    fn write_stub(&self, out: &mut String, slot: u32) {
+    pub(crate) fn write_stub(&self, out: &mut String, slot: u32) {
         let slim = self.slim(slot);
         out.push_str("{\"id\":");
         push_id(out, slim.id);

@@ -44,6 +44,11 @@ impl Reply {
         Self::errors(status, &[message.to_owned()])
     }
 
+    /// An error object of Cloud's without `errors`.
+    pub(crate) fn errors_only(status: u16, message: &str) -> Self {
+        Self::json(status, &json!({ "errorMessages": [message] }))
+    }
+
     /// The 404 of a path that no resource has.
     pub(crate) fn unknown_path() -> Self {
         Self::json(404, &json!({ "message": "HTTP 404 Not Found", "status-code": 404, "sub-code": -1 }))

@@ -33,11 +33,11 @@ impl Request {
         self.query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    fn number(&self, name: &str, default: u64) -> u64 {
+    pub(crate) fn number(&self, name: &str, default: u64) -> u64 {
         self.parameter(name).and_then(|value| value.parse().ok()).unwrap_or(default)
     }
 
-    fn list(&self, name: &str) -> Vec<String> {
+    pub(crate) fn list(&self, name: &str) -> Vec<String> {
         self.query.iter().filter(|(known, _)| known == name).flat_map(|(_, value)| names(value)).collect()
     }
 }

@@ -17,6 +17,8 @@ use tokio::task::JoinSet;
 
 use super::Inner;
 use super::auth::{Credentials, Login};
+use super::cloud;
+use super::config::Flavour;
 use super::control;
 use super::faults::FaultKind;
 use super::limiter::Verdict;
@@ -78,7 +80,10 @@ async fn respond(inner: Arc<Inner>, request: http::Request<Incoming>) -> Result<
         return Ok(finish(&inner, moved, false));
     };
     request.path = path;
-    let template = rest::template(&request.method, &request.path);
+    let template = match inner.config.flavour {
+        Flavour::Cloud => cloud::template(&inner, &request.method, &request.path),
+        Flavour::V8_20 | Flavour::V9_12 | Flavour::V10_3 => rest::template(&request.method, &request.path),
+    };
     inner.counters.update(|stats| *stats.requests.entry(template).or_default() += 1);
     if let Some(gate) = inner.gates.find(&path_and_query) {
         inner.counters.update(|stats| stats.held += 1);
@@ -135,6 +140,9 @@ fn below_context(context: &str, path: &str) -> Option<String> {
 
 /// Login, limit and resource: what Jira answers.
 fn answer(inner: &Inner, request: &Request, number: u64) -> Reply {
+    if inner.config.flavour == Flavour::Cloud {
+        return cloud::answer(inner, request, number, false);
+    }
     let open = matches!(request.path.as_str(), "/status" | "/login.jsp");
     if open {
         return rest::route(inner, request, None).0;
@@ -210,6 +218,9 @@ fn limited(reply: Reply, verdict: Verdict) -> Reply {
 
 /// The headers that every answer of Jira carries.
 fn decorate(inner: &Inner, mut reply: Reply, account: Option<usize>, number: u64) -> Reply {
+    if inner.config.flavour == Flavour::Cloud {
+        return cloud::decorated(inner, reply, account, number);
+    }
     let name = account.map_or("anonymous", |account| inner.auth.account(account).username.as_str());
     let encoded: String = url::form_urlencoded::byte_serialize(name.as_bytes()).collect();
     let said = reply.headers.iter().any(|(name, _)| *name == "x-seraph-loginreason");
@@ -240,6 +251,14 @@ fn faulty(inner: &Inner, request: &Request, number: u64, fault: FaultKind) -> Re
             reply = reply.header("content-type", content_type);
             finish(inner, decorate(inner, reply, Some(0), number), false)
         }
+        FaultKind::CloudTooManyRequests { retry_after_seconds, reason, html } => {
+            let reply = cloud::refusal(inner, retry_after_seconds, &reason, html);
+            finish(inner, decorate(inner, reply, Some(0), number), false)
+        }
+        FaultKind::TooManyRequests { retry_after_seconds } if inner.config.flavour == Flavour::Cloud => {
+            let reply = cloud::refusal(inner, retry_after_seconds, "jira-burst-based", false);
+            finish(inner, decorate(inner, reply, Some(0), number), false)
+        }
         FaultKind::TooManyRequests { retry_after_seconds } => {
             let mut reply = Reply::html(429, pages::too_many_requests())
                 .header("x-ratelimit-limit", "5")
@@ -257,6 +276,9 @@ fn faulty(inner: &Inner, request: &Request, number: u64, fault: FaultKind) -> Re
             finish(inner, Reply::empty(302).header("location", location), false)
         }
         FaultKind::SsoPage => finish(inner, Reply::html(200, pages::sso()), false),
+        FaultKind::SeraphFailed | FaultKind::Anonymous if inner.config.flavour == Flavour::Cloud => {
+            finish(inner, cloud::answer(inner, request, number, true), false)
+        }
         FaultKind::SeraphFailed | FaultKind::Anonymous => {
             finish(inner, anonymous(usual(), request, &fault), false)
         }

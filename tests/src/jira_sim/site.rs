@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::catalog::Catalog;
 use super::catalog_generated;
+use super::cloud::epics::Epics;
 use super::config::GeneratedSite;
 use super::doc::Doc;
 use super::fields as f;
@@ -60,6 +61,12 @@ pub(crate) struct Site {
     pub(crate) next_number: Vec<u32>,
     pub(crate) next_id: u64,
     pub(crate) next_child_id: u64,
+    /// Of a Cloud site only: which issues lie in epics.
+    pub(crate) epics: Option<Epics>,
+    /// Instant and earlier `updated` of changed issues (`None` for created ones), for searches that lag behind.
+    pub(crate) changed: HashMap<u32, (i64, Option<i64>)>,
+    /// Deleted worklogs: id and instant.
+    pub(crate) deleted_worklogs: Vec<(u64, i64)>,
 }
 
 /// Which of an issue's three index entries.
@@ -104,6 +111,9 @@ impl Site {
             next_number: vec![0; catalog.projects.len()],
             next_id: slims.iter().map(|slim| slim.id).max().unwrap_or(0) + 16,
             next_child_id: 4_000_000_000,
+            epics: None,
+            changed: HashMap::new(),
+            deleted_worklogs: Vec::new(),
             catalog,
             slims,
         };

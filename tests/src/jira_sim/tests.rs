@@ -1,6 +1,7 @@
 //! The simulator's own tests, over real sockets.
 
 mod client;
+mod cloud;
 mod contract;
 mod edits;
 mod faults;

@@ -26,7 +26,7 @@ pub enum ColumnType {
 
 const ISSUES: &str = "issue_id:i issue_key:t project_id:i project_key:t type_id:i type_name:t is_subtask:b status_id:i \
     status_name:t status_category:t priority_id:i priority_name:t resolution_id:i resolution_name:t summary:t description:t \
-    environment:t creator_id:t reporter_id:t assignee_id:t created:s updated:s resolved_at:s due_date:d parent_id:i parent_key:t \
+    description_adf:j environment:t environment_adf:j creator_id:t reporter_id:t assignee_id:t created:s updated:s resolved_at:s due_date:d parent_id:i parent_key:t \
     original_estimate_seconds:i remaining_estimate_seconds:i time_spent_seconds:i aggregate_original_estimate_seconds:i \
     aggregate_remaining_estimate_seconds:i aggregate_time_spent_seconds:i work_ratio:i votes:i watches:i security_level_id:i \
     security_level_name:t labels:j components:j fix_versions:j affects_versions:j comment_count:i worklog_count:i changelog_count:i \
@@ -70,20 +70,20 @@ static TABLES: &[Described] = &[
     of_issue("issues", ISSUES, "issue_id", issue::issues),
     of_issue(
         "issue_comments",
-        "comment_id:i issue_id:i author_id:t update_author_id:t body:t created:s updated:s visibility_type:t visibility_value:t",
+        "comment_id:i issue_id:i author_id:t update_author_id:t body:t body_adf:j created:s updated:s visibility_type:t visibility_value:t",
         "comment_id",
         issue::comments,
     ),
     of_issue(
         "issue_worklogs",
-        "worklog_id:i issue_id:i author_id:t update_author_id:t comment:t started:s created:s updated:s time_spent_seconds:i \
+        "worklog_id:i issue_id:i author_id:t update_author_id:t comment:t comment_adf:j started:s created:s updated:s time_spent_seconds:i \
         visibility_type:t visibility_value:t",
         "worklog_id",
         issue::worklogs,
     ),
     of_issue(
         "issue_changelog",
-        "issue_id:i history_id:i item_index:i author_id:t created:s field:t field_type:t from_id:t from_text:t to_id:t to_text:t",
+        "issue_id:i history_id:i item_index:i author_id:t created:s field:t field_id:t field_type:t from_id:t from_text:t to_id:t to_text:t",
         "issue_id history_id item_index",
         issue::changelog,
     ),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::adf;
 use super::columns::{self, ColumnType};
 use super::value::{Cell, compact, date, get, json, members, string, time, user};
 
@@ -17,6 +18,8 @@ pub(super) struct CustomColumn {
     pub(super) schema_type: String,
     /// `schema.custom`.
     pub(super) plugin_type: String,
+    /// Whether Cloud's values are documents, of which the column holds the plain text.
+    is_area: bool,
 }
 
 /// The custom columns for the list of `/field`, lowest field number first.
@@ -44,8 +47,9 @@ pub(super) fn columns(fields: &[Value]) -> Vec<CustomColumn> {
             _ => ColumnType::Json,
         };
         let plugin_type = field["schema"]["custom"].as_str().unwrap_or_default().to_owned();
+        let is_area = plugin_type.ends_with(":textarea");
         let field_id = format!("customfield_{number}");
-        found.push(CustomColumn { field_id, name, kind, schema_type, plugin_type });
+        found.push(CustomColumn { field_id, name, kind, schema_type, plugin_type, is_area });
     }
     found
 }
@@ -79,6 +83,7 @@ pub(super) fn cell(column: &CustomColumn, raw: Option<&RawValue>) -> Cell {
         }
         ColumnType::Date => date(Some(raw)),
         ColumnType::Ts => time(Some(raw)),
+        ColumnType::Text if column.is_area && raw.get().starts_with('{') => adf::plain(Some(raw)),
         ColumnType::Text => text(column, raw),
         _ => json(Some(raw)),
     }

@@ -2,6 +2,7 @@
 
 use serde_json::value::RawValue;
 
+use super::adf;
 use super::custom::{self, CustomColumn};
 use super::value::{
     Cell, Members, boolean, date, elements, get, json, members, number, string, text, time, user,
@@ -74,7 +75,10 @@ fn issue_row(whole: &Members<'_>, fields: &Members<'_>, custom: &[CustomColumn])
         row.push(inner(fields, object, "id", number));
         row.push(inner(fields, object, "name", text));
     }
-    row.extend(["summary", "description", "environment"].map(|name| text(get(fields, name))));
+    row.push(text(get(fields, "summary")));
+    for name in ["description", "environment"] {
+        row.extend([adf::plain(get(fields, name)), adf::document(get(fields, name))]);
+    }
     row.extend(["creator", "reporter", "assignee"].map(|name| user(get(fields, name))));
     row.extend(["created", "updated", "resolutiondate"].map(|name| time(get(fields, name))));
     row.push(date(get(fields, "duedate")));
@@ -132,7 +136,7 @@ fn visibility(child: &Members<'_>) -> [Cell; 2] {
 fn comment(issue: &Cell, child: &Members<'_>) -> Row {
     let mut row = vec![number(get(child, "id")), issue.clone()];
     row.extend(["author", "updateAuthor"].map(|name| user(get(child, name))));
-    row.push(text(get(child, "body")));
+    row.extend([adf::plain(get(child, "body")), adf::document(get(child, "body"))]);
     row.extend(["created", "updated"].map(|name| time(get(child, name))));
     row.extend(visibility(child));
     row
@@ -141,7 +145,7 @@ fn comment(issue: &Cell, child: &Members<'_>) -> Row {
 fn worklog(issue: &Cell, child: &Members<'_>) -> Row {
     let mut row = vec![number(get(child, "id")), issue.clone()];
     row.extend(["author", "updateAuthor"].map(|name| user(get(child, name))));
-    row.push(text(get(child, "comment")));
+    row.extend([adf::plain(get(child, "comment")), adf::document(get(child, "comment"))]);
     row.extend(["started", "created", "updated"].map(|name| time(get(child, name))));
     row.push(number(get(child, "timeSpentSeconds")));
     row.extend(visibility(child));
@@ -160,7 +164,8 @@ fn history(issue: &Cell, entry: &Members<'_>) -> Vec<Row> {
         let [id, author, created] = head.clone();
         let mut row = vec![issue.clone(), id, Cell::I64(index), author, created];
         row.extend(
-            ["field", "fieldtype", "from", "fromString", "to", "toString"].map(|name| text(get(item, name))),
+            ["field", "fieldId", "fieldtype", "from", "fromString", "to", "toString"]
+                .map(|name| text(get(item, name))),
         );
         row
     };

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Cell, ColumnType, names, tables};
-use crate::jira_sim::{Account, Edit, JiraSim, SimConfig};
+use crate::jira_sim::{Account, Edit, JiraSim, NewIssue, SimConfig, document_of};
 
 fn cell<'a>(table: &'a super::TruthTable, row: &'a super::Row, column: &str) -> &'a Cell {
     let at = table
@@ -125,4 +125,68 @@ fn values_are_read_as_the_tables_say() {
     assert_eq!(micros("2016-03-03T13:40:01+01:00"), Some(1_457_008_801_000_000));
     assert_eq!((days("1970-01-02"), days("nonsense")), (Some(1), None));
     assert_eq!(compact(" { \"a b\" : [ 1.0 , \"\\\" x \" ] } "), "{\"a b\":[1.0,\"\\\" x \"]}");
+}
+
+#[test]
+fn a_cloud_site_has_the_same_columns_and_issues_as_a_server() {
+    let tables_of = |config: SimConfig| {
+        let base_url = Some("https://jira.example.com".to_owned());
+        tables(&JiraSim::start(SimConfig { base_url, ..config }).unwrap())
+    };
+    let (server, cloud) = (tables_of(SimConfig::generated(200, 3)), tables_of(SimConfig::cloud(200, 3)));
+    for (name, table) in &cloud {
+        assert_eq!((&table.columns, &table.key), (&server[name].columns, &server[name].key), "{name}");
+    }
+    for name in ["issues", "issue_comments", "issue_worklogs", "issue_changelog", "issue_links", "statuses"] {
+        assert_eq!(cloud[name].rows.len(), server[name].rows.len(), "{name}");
+    }
+    for name in [
+        "issue_id",
+        "issue_key",
+        "summary",
+        "created",
+        "updated",
+        "due_date",
+        "story_points",
+        "comment_count",
+    ] {
+        assert_eq!(column_of(&cloud["issues"], name), column_of(&server["issues"], name), "{name}");
+    }
+    let filled =
+        |table: &str, name: &str| column_of(&cloud[table], name).iter().any(|cell| *cell != Cell::Null);
+    let empty =
+        |table: &str, name: &str| column_of(&server[table], name).iter().all(|cell| *cell == Cell::Null);
+    for (table, name) in [
+        ("issues", "description_adf"),
+        ("issues", "environment_adf"),
+        ("issue_comments", "body_adf"),
+        ("issue_worklogs", "comment_adf"),
+        ("issue_changelog", "field_id"),
+    ] {
+        assert!(filled(table, name) && empty(table, name), "{table}.{name}");
+    }
+}
+
+#[test]
+fn cloud_texts_are_the_plain_text_of_their_documents() {
+    let sim = JiraSim::start(SimConfig::cloud(20, 3)).unwrap();
+    let new = NewIssue { description: Some("one\r\ntwo".into()), ..NewIssue::default() };
+    let created = sim.create_issue(&new).unwrap();
+    sim.add_comment(&created.key, None, "").unwrap();
+    let tables = tables(&sim);
+    let id = Cell::I64(i64::try_from(created.id).unwrap());
+    let issue = tables["issues"].rows.iter().find(|row| row[0] == id).unwrap();
+    let (document, plain) = document_of("one\r\ntwo");
+    assert_eq!(cell(&tables["issues"], issue, "description"), &plain.map_or(Cell::Null, Cell::Text));
+    assert_eq!(cell(&tables["issues"], issue, "description_adf"), &Cell::Text(document));
+    assert_eq!(cell(&tables["issues"], issue, "environment_adf"), &Cell::Null);
+    let comment = tables["issue_comments"].rows.iter().find(|row| row[1] == id).unwrap();
+    assert_eq!(cell(&tables["issue_comments"], comment, "body"), &Cell::Null);
+    assert!(matches!(cell(&tables["issue_comments"], comment, "body_adf"), Cell::Text(_)));
+    let notes = column_of(&tables["issues"], "release_notes");
+    assert!(notes.iter().all(|cell| !matches!(cell, Cell::Text(text) if text.starts_with('{'))));
+}
+
+fn column_of(table: &super::TruthTable, name: &str) -> Vec<Cell> {
+    table.rows.iter().map(|row| cell(table, row, name).clone()).collect()
 }

@@ -140,7 +140,11 @@ impl Editor<'_> {
         let doc = self.site.doc_mut(slot);
         let before = doc.worklogs.len();
         doc.worklogs.retain(|child| child.id != id);
-        if doc.worklogs.len() == before { Err(unknown("worklog", &id.to_string())) } else { Ok(()) }
+        if doc.worklogs.len() == before {
+            return Err(unknown("worklog", &id.to_string()));
+        }
+        self.site.deleted_worklogs.push((id, self.now_ms));
+        Ok(())
     }
 }
 

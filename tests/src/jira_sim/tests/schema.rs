@@ -15,8 +15,13 @@ impl Document {
 
     /// The schema of the answer 200 of a GET.
     pub(super) fn answer(&self, path: &str) -> &Value {
+        self.answer_to("get", path)
+    }
+
+    /// The schema of the answer 200 to a method in lower case.
+    pub(super) fn answer_to(&self, method: &str, path: &str) -> &Value {
         let schema =
-            &self.root["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"];
+            &self.root["paths"][path][method]["responses"]["200"]["content"]["application/json"]["schema"];
         assert!(schema.is_object(), "the document has no answer for {path}");
         schema
     }
@@ -43,6 +48,9 @@ impl Document {
                 return;
             }
             return self.visit((name, target), value, place, complaints);
+        }
+        for part in schema["allOf"].as_array().into_iter().flatten() {
+            self.visit((name, part), value, place, complaints);
         }
         if let Some(wanted) = schema["type"].as_str()
             && !has_type(wanted, value)

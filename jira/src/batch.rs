@@ -11,8 +11,8 @@ pub(crate) use column::Cell;
 pub(crate) use rows::RowBuffer;
 
 use crate::decode::{
-    DecodeError, ElementRules, Envelope, IssueBuffers, IssueHead, IssueNotes, PageHead, RowList, Shape,
-    Trees, keep_with_id, read_children, read_page, read_rows,
+    Asked, DecodeError, ElementRules, Envelope, IssueBuffers, IssueHead, IssueNotes, PageHead, RowList,
+    Shape, Trees, keep_with_id, read_children, read_page, read_rows,
 };
 use crate::fields::IssueSchema;
 use crate::mask::Masking;
@@ -131,7 +131,15 @@ impl Sink {
         json: &str,
         accept: &mut dyn FnMut(&IssueHead<'_>) -> bool,
     ) -> Result<PageHead, DecodeError> {
-        let head = read_page(json, &self.trees, &mut self.buffers, &mut self.notes, accept)?;
+        self.issue_page_with(json, Asked { histories: None, accept })
+    }
+
+    /// The same, with histories that came from a resource of their own.
+    ///
+    /// # Errors
+    /// As [`Self::issue_page`].
+    pub(crate) fn issue_page_with(&mut self, json: &str, asked: Asked<'_>) -> Result<PageHead, DecodeError> {
+        let head = read_page(json, &self.trees, &mut self.buffers, &mut self.notes, asked)?;
         self.settle()?;
         Ok(head)
     }

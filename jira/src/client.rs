@@ -190,7 +190,7 @@ impl JiraClient {
 
     /// Whether the site is known to be Jira Cloud.
     pub(crate) fn is_cloud(&self) -> bool {
-        false
+        self.shared.dialect.get() == Some(&Dialect::Cloud)
     }
 
     fn logged_in(&self, account: String) {

@@ -3,9 +3,11 @@
 //! Every member may be absent, null or of an unexpected shape: then the cell is null (and counted), never an error. What is an error:
 //! text that is no JSON, a list that is missing, an issue without id, key or creation time.
 
+mod adf;
 mod children;
 mod compact;
 mod custom;
+mod histories;
 mod issue;
 mod lenient;
 mod list;
@@ -14,7 +16,8 @@ mod sprint;
 mod tree;
 mod values;
 
-pub(crate) use issue::{IssueBuffers, IssueNotes, keep_with_id, read_page};
+pub(crate) use histories::Histories;
+pub(crate) use issue::{Asked, IssueBuffers, IssueNotes, keep_with_id, read_page};
 pub(crate) use list::{ElementRules, RowList, Shape, read_children, read_rows};
 pub(crate) use tree::Trees;
 
@@ -80,6 +83,8 @@ pub(crate) struct PageHead {
     pub(crate) total: u64,
     /// Every issue of the page in its order, accepted or not.
     pub(crate) issues: Vec<IssueSeen>,
+    /// By which Jira Cloud is asked for the next page.
+    pub(crate) next: Option<String>,
 }
 
 /// An issue that a page held.
@@ -114,9 +119,10 @@ pub(crate) struct Envelope {
 ///
 /// # Errors
 /// As [`Sink::issue_page`].
-pub(crate) fn decode_heads(json: &str) -> Result<PageHead, DecodeError> {
+pub(crate) fn decode_heads(json: &str, is_cloud: bool) -> Result<PageHead, DecodeError> {
     let place = Place { unit: UnitId::new("heads"), generation: 0 };
-    let mut sink = Sink::new(Arc::new(IssueSchema::default()), &BTreeSet::new(), place, usize::MAX);
+    let schema = IssueSchema::default().on_cloud(is_cloud);
+    let mut sink = Sink::new(Arc::new(schema), &BTreeSet::new(), place, usize::MAX);
     sink.issue_page(json, &mut |_| false)
 }
 

@@ -12,6 +12,8 @@ pub enum Dialect {
     Server,
     /// Jira Data Center: the same API, on several nodes.
     DataCenter,
+    /// Jira Cloud: another API.
+    Cloud,
 }
 
 /// First major version whose default switches password logins off.
@@ -46,21 +48,25 @@ impl ServerInfo {
         let not_jira = |detail: String| Error::NotJira { site: site.to_owned(), detail };
         let raw: RawServerInfo = serde_json::from_str(json)
             .map_err(|error| not_jira(format!("its server information is unreadable: {error}")))?;
-        if raw.deployment_type.eq_ignore_ascii_case("cloud") {
-            return Err(Error::CloudUnsupported { site: site.to_owned() });
-        }
         if raw.version.is_empty() {
             return Err(not_jira("its server information names no version".to_owned()));
         }
         let server_time = parse_server_time(&raw.server_time).ok_or_else(|| {
             not_jira(format!("its server information gives no time that can be read (`{}`)", raw.server_time))
         })?;
-        let dialect = if clustered { Dialect::DataCenter } else { Dialect::Server };
+        let dialect = match clustered {
+            _ if raw.deployment_type.eq_ignore_ascii_case("cloud") => Dialect::Cloud,
+            true => Dialect::DataCenter,
+            false => Dialect::Server,
+        };
         Ok(Self { version: raw.version, dialect, server_time, major: raw.version_numbers.first().copied() })
     }
 
     /// What a refused password may mean on this version.
     pub(crate) fn password_hint(&self) -> &'static str {
+        if self.dialect == Dialect::Cloud {
+            return "Jira Cloud takes the account's e-mail address with an API token, never a password.";
+        }
         if self.major.is_some_and(|major| major >= PASSWORDS_OFF_SINCE) {
             return "Jira 11 and later refuse passwords by default: use a personal access token, or let an administrator allow basic authentication.";
         }
@@ -102,7 +108,7 @@ mod tests {
     #[test]
     fn cloud_and_strangers_are_named() {
         let cloud = SERVER.replace("\"Server\"", "\"Cloud\"");
-        assert_eq!(ServerInfo::parse(&cloud, "http://x", false).unwrap_err().code(), "cloud_unsupported");
+        assert_eq!(ServerInfo::parse(&cloud, "http://x", true).unwrap().dialect, Dialect::Cloud);
         assert_eq!(ServerInfo::parse("{\"hello\":1}", "http://x", false).unwrap_err().code(), "not_jira");
     }
 }

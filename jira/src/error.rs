@@ -84,12 +84,6 @@ pub enum Error {
         /// The address that the answer points to, when it is on the same host.
         suggested: Option<String>,
     },
-    /// The site is Jira Cloud, whose API this engine does not read.
-    #[error("{site} is a Jira Cloud site; this version reads Jira Server and Data Center only.")]
-    CloudUnsupported {
-        /// Base address.
-        site: String,
-    },
     /// No answer at all.
     #[error("Jira at {site} cannot be reached: {cause} ({detail}). {}", cause.hint())]
     Unreachable {
@@ -344,7 +338,6 @@ impl Error {
             Self::LoginChanged { .. } => "login_changed",
             Self::NotJira { .. } => "not_jira",
             Self::WrongContextPath { .. } => "wrong_context_path",
-            Self::CloudUnsupported { .. } => "cloud_unsupported",
             Self::Unreachable { .. } => "unreachable",
             Self::TlsUntrusted { .. } => "tls_untrusted",
             Self::ClientCertificate { .. } => "client_certificate_refused",

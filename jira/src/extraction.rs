@@ -26,6 +26,7 @@
 //!   two agents is found like any other deletion.
 
 pub(crate) mod base;
+pub(crate) mod cloud;
 pub(crate) mod events;
 pub(crate) mod lanes;
 pub(crate) mod metadata;
@@ -42,6 +43,7 @@ pub(crate) mod writer;
 use crate::checkpoint::{CheckpointEntry, Done, Entry, Plan, Resume, Work};
 use crate::client::JiraClient;
 use crate::client::allow::Read;
+use crate::client::allow::cloud::CloudRead;
 use crate::error::Error;
 use crate::fields::IssueSchema;
 use crate::jql::Axis;
@@ -178,7 +180,8 @@ struct Prepare {
 async fn prepare(run: Arc<Run>, plan: Option<Plan>, started_ms: i64, todo: Prepare) -> Result<(), Error> {
     let mut fields_json = None;
     if plan.is_none() || todo.fields {
-        fields_json = Some(run.client.read(&Read::Field).await?);
+        let read = if run.client.is_cloud() { Read::Cloud(CloudRead::Fields) } else { Read::Field };
+        fields_json = Some(run.client.read(&read).await?);
     }
     let schema = match (plan, &fields_json) {
         (Some(plan), _) => plan.schema,
@@ -247,7 +250,9 @@ async fn delta(run: &Arc<Run>, start: Start) -> Result<Outcome, Error> {
     run.set_phase(Phase::Proving);
     proof::take_out(run, &vanished).await?;
     let bounds = run.created_bounds();
-    let total = run.count(run.jql(Range::new(Axis::Created, bounds.from, bounds.to))).await?;
+    let whole = run.jql(Range::new(Axis::Created, bounds.from, bounds.to));
+    // Nothing is proven by it, so that Jira Cloud's estimate will do.
+    let total = if run.client.is_cloud() { run.estimate(whole).await? } else { run.count(whole).await? };
     Ok(Outcome { until_ms: Some(until_ms), issues_total: Some(total) })
 }
 

@@ -113,6 +113,9 @@ impl From<CustomColumn> for (u64, String, CustomType) {
 #[serde(transparent)]
 pub(crate) struct IssueSchema {
     custom: Vec<CustomColumn>,
+    /// Whether the site sends documents where Server sends texts. Found anew whenever a run is begun or resumed.
+    #[serde(skip)]
+    is_cloud: bool,
 }
 
 impl IssueSchema {
@@ -136,7 +139,19 @@ impl IssueSchema {
             }
             custom.push(CustomColumn { number, name, custom_type });
         }
-        Ok(Self { custom })
+        Ok(Self { custom, is_cloud: false })
+    }
+
+    /// The same, of a site of this kind.
+    #[must_use]
+    pub(crate) fn on_cloud(mut self, is_cloud: bool) -> Self {
+        self.is_cloud = is_cloud;
+        self
+    }
+
+    /// Whether the site sends documents where Server sends texts.
+    pub(crate) fn is_cloud(&self) -> bool {
+        self.is_cloud
     }
 
     pub(crate) fn custom(&self) -> &[CustomColumn] {

@@ -98,6 +98,14 @@ impl Jql {
         self
     }
 
+    /// With a condition that every issue meets, if there is none: Jira Cloud refuses a search of everything.
+    pub(crate) fn bounded(mut self) -> Self {
+        if self.clauses.is_empty() {
+            self.clauses.push(Clause::From(Axis::Created, 0));
+        }
+        self
+    }
+
     /// Whether it names issues.
     pub(crate) fn names_issues(&self) -> bool {
         self.clauses.iter().any(|clause| matches!(clause, Clause::Issues(_)))

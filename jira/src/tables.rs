@@ -369,6 +369,8 @@ pub(crate) enum Take {
     User,
     /// The list at the path, reduced to id and name of each entry.
     Refs,
+    /// The text at the path; on Jira Cloud a document, of which this column gets the plain text and the next one the document.
+    Rich,
     /// Made by the decoder; the path is only a description.
     Made,
 }
@@ -387,6 +389,7 @@ impl ColumnSpec {
     fn describe(&self) -> ColumnInfo {
         let source = match self.take {
             Take::Value | Take::Made => self.path.to_owned(),
+            Take::Rich => format!("{} (plain text)", self.path),
             Take::User => format!("{} (user id)", self.path),
             Take::Refs => format!("{} (id and name of each)", self.path),
         };
@@ -424,6 +427,16 @@ pub(crate) const fn user(name: &'static str, path: &'static str) -> ColumnSpec {
 
 pub(crate) const fn refs(name: &'static str, path: &'static str) -> ColumnSpec {
     ColumnSpec { name, column_type: ColumnType::Json, path, take: Take::Refs }
+}
+
+/// A text that is a document on Jira Cloud; [`document`] of the same path follows it.
+pub(crate) const fn rich(name: &'static str, path: &'static str) -> ColumnSpec {
+    ColumnSpec { name, column_type: ColumnType::Text, path, take: Take::Rich }
+}
+
+/// The document whose plain text the column before holds; null on Server.
+pub(crate) const fn document(name: &'static str, how: &'static str) -> ColumnSpec {
+    ColumnSpec { name, column_type: ColumnType::Json, path: how, take: Take::Made }
 }
 
 pub(crate) const fn made(name: &'static str, column_type: ColumnType, how: &'static str) -> ColumnSpec {

@@ -1,6 +1,7 @@
 //! What an account sees of a site: the figures of a connection test.
 
 use crate::client::JiraClient;
+use crate::client::allow::cloud::CloudRead;
 use crate::client::allow::{Read, SearchAsk};
 use crate::decode::decode_heads;
 use crate::error::Error;
@@ -23,11 +24,7 @@ impl JiraClient {
     /// # Errors
     /// As any read.
     pub async fn visible(&self, narrowing: &Narrowing) -> Result<Visible, Error> {
-        let list = Read::Project;
-        let listed = self.read(&list).await?;
-        let undecodable =
-            |error: serde_json::Error| Error::Undecodable { what: list.what(), detail: error.to_string() };
-        let projects: Vec<Project> = serde_json::from_str(&listed).map_err(undecodable)?;
+        let projects = self.projects().await?;
         let permitted = projects.iter().filter(|project| narrowing.permits_project(&project.key));
         let projects = u64::try_from(permitted.clone().count()).unwrap_or(u64::MAX);
         let jql = if narrowing.has_projects() {
@@ -41,6 +38,11 @@ impl JiraClient {
         } else {
             Jql::all()
         };
+        if self.is_cloud() {
+            let count = Read::Cloud(CloudRead::Count { jql: jql.bounded() });
+            let counted: Counted = parse(&count, &self.read(&count).await?)?;
+            return Ok(Visible { projects, issues: counted.count });
+        }
         let ask = SearchAsk {
             jql,
             fields: vec!["created".to_owned()],
@@ -50,15 +52,59 @@ impl JiraClient {
         };
         let count = Read::Search(ask);
         let counted = self.read(&count).await?;
-        let issues = decode_heads(&counted).map_err(|error| Error::undecodable(count.what(), &error))?.total;
+        let issues =
+            decode_heads(&counted, false).map_err(|error| Error::undecodable(count.what(), &error))?.total;
         Ok(Visible { projects, issues })
     }
 }
 
+impl JiraClient {
+    /// The projects that the account sees, archived ones included.
+    ///
+    /// # Errors
+    /// As any read.
+    pub(crate) async fn projects(&self) -> Result<Vec<Project>, Error> {
+        if !self.is_cloud() {
+            let read = Read::Project;
+            return parse(&read, &self.read(&read).await?);
+        }
+        let mut projects: Vec<Project> = Vec::new();
+        loop {
+            let start_at = u64::try_from(projects.len()).unwrap_or(u64::MAX);
+            let read = Read::Cloud(CloudRead::Projects { start_at });
+            let page: ProjectPage = parse(&read, &self.read(&read).await?)?;
+            let is_last = page.is_last || page.values.is_empty();
+            projects.extend(page.values);
+            if is_last {
+                return Ok(projects);
+            }
+        }
+    }
+}
+
+fn parse<T: serde::de::DeserializeOwned>(read: &Read, json: &str) -> Result<T, Error> {
+    serde_json::from_str(json)
+        .map_err(|error| Error::Undecodable { what: read.what(), detail: error.to_string() })
+}
+
+/// What is counted of a project, or needed to name it in a search.
 #[derive(Deserialize)]
-struct Project {
+pub(crate) struct Project {
     #[serde(default)]
-    key: String,
+    pub(crate) key: String,
     #[serde(default)]
-    archived: bool,
+    pub(crate) archived: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ProjectPage {
+    values: Vec<Project>,
+    #[serde(default)]
+    is_last: bool,
+}
+
+#[derive(Deserialize)]
+struct Counted {
+    count: u64,
 }

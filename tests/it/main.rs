@@ -8,6 +8,7 @@
 
 mod bad_input;
 mod bounded;
+mod cloud;
 mod direct;
 mod doctor;
 mod engine;

@@ -305,8 +305,6 @@ codes! {
     JiraLoginPage = JiraApi Fail "jira_login_page", "Use an address that reaches Jira's REST interface without single sign-on, or let its administrator exempt `/rest/`.";
     /// What answers is not Jira.
     JiraNotJira = JiraApi Fail "jira_not_jira", "Check the permitted address; a portal or proxy may answer in Jira's place.";
-    /// The site is Jira Cloud, which agents do not read.
-    JiraIsCloud = JiraApi Fail "jira_is_cloud", "Remove the address here; this version reads Jira Server and Data Center only.";
     /// Jira is there and fails, or limits the rate of requests.
     JiraFailing = JiraApi Fail "jira_failing", "Look at Jira's own log and load, then check again.";
     /// Jira or something before it refuses even the server information.

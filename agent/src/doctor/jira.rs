@@ -161,7 +161,6 @@ fn code_of(error: &Error) -> Code {
         Error::Proxy { .. } => Code::JiraProxy,
         Error::WrongContextPath { .. } | Error::NotFound { .. } => Code::JiraContextPath,
         Error::LoginSso { .. } => Code::JiraLoginPage,
-        Error::CloudUnsupported { .. } => Code::JiraIsCloud,
         Error::Throttled { .. } | Error::ServerFailed { .. } | Error::BodyTruncated { .. } => {
             Code::JiraFailing
         }

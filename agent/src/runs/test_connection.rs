@@ -49,5 +49,6 @@ async fn try_run(target: &mut Target) -> Result<TestReport, jira::Error> {
 fn deployment(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Server | Dialect::DataCenter => "server",
+        Dialect::Cloud => "cloud",
     }
 }

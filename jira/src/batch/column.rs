@@ -97,7 +97,7 @@ impl Column {
             Self::I64(numbers) => numbers.push(integer(cell)),
             Self::F64(numbers) => numbers.push(float(cell)),
             Self::Date(numbers) => numbers.push(text(cell).and_then(parse_date)),
-            Self::Timestamp(numbers) => numbers.push(text(cell).and_then(parse_timestamp)),
+            Self::Timestamp(numbers) => numbers.push(instant(cell)),
             Self::Bool(bools) => bools.push(boolean(cell)),
             Self::Text(texts) | Self::Rewritten { texts, .. } => texts.push(cell),
         }
@@ -251,6 +251,17 @@ fn boolean(cell: Cell<'_>) -> Option<bool> {
         Cell::Text("true") => Some(true),
         Cell::Text("false") => Some(false),
         Cell::Text(_) | Cell::I64(_) | Cell::F64(_) | Cell::Null | Cell::Nested => None,
+    }
+}
+
+/// Microseconds since 1970 of a time as text, or as the number of seconds or milliseconds that histories of Jira Cloud carry.
+fn instant(cell: Cell<'_>) -> Option<i64> {
+    /// As seconds in the year 5138, as milliseconds in 1973: no issue of Jira is that old or that new.
+    const SECONDS_END: i64 = 100_000_000_000;
+    match cell {
+        Cell::I64(number) if number.abs() < SECONDS_END => number.checked_mul(1_000_000),
+        Cell::I64(number) => number.checked_mul(1000),
+        cell => text(cell).and_then(parse_timestamp),
     }
 }
 

@@ -3,7 +3,10 @@
 //! [`Read`] is the only thing the client can send: a variant for each read, each with typed arguments. There is no way to express a
 //! write, another path, or a POST other than the search. [`permits`] states the same list for auditors, as method, path and query.
 
+pub(crate) mod cloud;
+
 use crate::jql::Jql;
+use cloud::CloudRead;
 use serde::Serialize;
 
 /// Users asked for in one page: Jira's own cap.
@@ -49,6 +52,8 @@ pub(crate) enum Read {
         /// The issue.
         id: i64,
     },
+    /// What is asked of Jira Cloud alone.
+    Cloud(CloudRead),
 }
 
 /// A page of a search.
@@ -98,19 +103,24 @@ const OF_ISSUE: [(&str, &[&str]); 2] = [("comment", &["startAt", "maxResults"]),
 /// The client cannot send anything else; this is for whoever wants to check what was sent.
 pub fn permits(method: &str, path: &str, query: Option<&str>) -> bool {
     if method == "POST" {
-        return path == SEARCH_PATH && query.unwrap_or_default().is_empty();
+        let is_read = path == SEARCH_PATH || cloud::POSTED.contains(&path);
+        return is_read && query.unwrap_or_default().is_empty();
     }
     method == "GET"
         && parameters_of(path).is_some_and(|allowed| names(query).all(|name| allowed.contains(&name)))
 }
 
 fn parameters_of(path: &str) -> Option<&'static [&'static str]> {
-    if let Some((_, allowed)) = FIXED.iter().find(|(fixed, _)| *fixed == path) {
+    if let Some((_, allowed)) = FIXED.iter().chain(&cloud::FIXED).find(|(fixed, _)| *fixed == path) {
         return Some(allowed);
     }
-    let (id, resource) = path.strip_prefix("/rest/api/2/issue/")?.split_once('/')?;
+    let (resources, below) = match path.strip_prefix(cloud::ISSUE_PREFIX) {
+        Some(below) => (cloud::OF_ISSUE, below),
+        None => (OF_ISSUE, path.strip_prefix("/rest/api/2/issue/")?),
+    };
+    let (id, resource) = below.split_once('/')?;
     let is_id = !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit());
-    OF_ISSUE.iter().find(|(name, _)| is_id && *name == resource).map(|(_, allowed)| *allowed)
+    resources.iter().find(|(name, _)| is_id && *name == resource).map(|(_, allowed)| *allowed)
 }
 
 fn names(query: Option<&str>) -> impl Iterator<Item = &str> {
@@ -124,6 +134,7 @@ impl Read {
         match self {
             Self::IssueComments { id, .. } => format!("/rest/api/2/issue/{id}/comment"),
             Self::IssueWorklogs { id } => format!("/rest/api/2/issue/{id}/worklog"),
+            Self::Cloud(read) => read.path(),
             fixed => fixed.template().to_owned(),
         }
     }
@@ -143,17 +154,24 @@ impl Read {
             Self::Search(_) => SEARCH_PATH,
             Self::IssueComments { .. } => "/rest/api/2/issue/{id}/comment",
             Self::IssueWorklogs { .. } => "/rest/api/2/issue/{id}/worklog",
+            Self::Cloud(read) => read.template(),
         }
     }
 
     /// `POST` for a search, whose condition can be longer than an address; `GET` for everything else.
     pub(crate) fn method(&self) -> &'static str {
-        if matches!(self, Self::Search(_)) { "POST" } else { "GET" }
+        let is_posted = match self {
+            Self::Search(_) => true,
+            Self::Cloud(read) => read.is_posted(),
+            _ => false,
+        };
+        if is_posted { "POST" } else { "GET" }
     }
 
     /// Parameters of the address.
     pub(crate) fn query(&self) -> Vec<(&'static str, String)> {
         match self {
+            Self::Cloud(read) => read.query(),
             Self::Project => {
                 vec![("expand", "description,lead".to_owned()), ("includeArchived", "true".to_owned())]
             }
@@ -180,7 +198,11 @@ impl Read {
 
     /// The body, which only the search has; its presence makes the request a POST.
     pub(crate) fn body(&self) -> Option<String> {
-        let Self::Search(ask) = self else { return None };
+        let ask = match self {
+            Self::Search(ask) => ask,
+            Self::Cloud(read) => return read.body(),
+            _ => return None,
+        };
         let body = SearchBody {
             jql: ask.jql.to_string(),
             start_at: ask.start_at,
@@ -200,6 +222,7 @@ impl Read {
     /// What it asks for, for errors and logs.
     pub(crate) fn what(&self) -> String {
         match self {
+            Self::Cloud(read) => read.what(),
             Self::Search(ask) => format!("the search `{}` from {}", ask.jql, ask.start_at),
             Self::UserSearch { start_at } => format!("the users from {start_at}"),
             Self::IssueComments { id, .. } => format!("the comments of issue {id}"),

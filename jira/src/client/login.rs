@@ -4,6 +4,7 @@
 //! for good, since each failed try counts towards Jira's CAPTCHA lock. It comes first of all so that the session it opens is the only one.
 
 use crate::client::allow::Read;
+use crate::client::allow::cloud::CloudRead;
 use crate::client::retry::Patience;
 use crate::client::{JiraClient, Page};
 use crate::dialect::{Dialect, ServerInfo};
@@ -22,7 +23,7 @@ pub struct Login {
     pub time_zone: Option<String>,
     /// Jira's version.
     pub version: String,
-    /// Server or Data Center.
+    /// Server, Data Center or Cloud.
     pub dialect: Dialect,
     /// Jira's own clock at the login.
     pub server_time: DateTime<Utc>,
@@ -35,6 +36,9 @@ struct RawMyself {
     name: Option<String>,
     #[serde(default)]
     key: Option<String>,
+    /// On Jira Cloud, which has neither of the two.
+    #[serde(default)]
+    account_id: Option<String>,
     #[serde(default)]
     display_name: Option<String>,
     #[serde(default)]
@@ -65,12 +69,13 @@ impl Account {
 
 /// Logs in.
 pub(crate) async fn run(client: &JiraClient) -> Result<Account, Error> {
-    let page = match client.attempt(&Read::Myself, Patience::Login).await {
+    let read = if client.is_cloud() { Read::Cloud(CloudRead::Myself) } else { Read::Myself };
+    let page = match client.attempt(&read, Patience::Login).await {
         Ok(page) => page,
         Err(error) => return Err(explained(client, error).await),
     };
     let raw = parse(client, &page)?;
-    let name = raw.name.or(raw.key).unwrap_or_default();
+    let name = raw.name.or(raw.key).or(raw.account_id).unwrap_or_default();
     client.logged_in(page.account.unwrap_or_else(|| name.clone()));
     Ok(Account {
         display_name: raw.display_name.unwrap_or_else(|| name.clone()),
@@ -83,7 +88,7 @@ fn parse(client: &JiraClient, page: &Page) -> Result<RawMyself, Error> {
     let not_jira = |detail: String| Error::NotJira { site: client.site_text(), detail };
     let raw: RawMyself = serde_json::from_str(&page.text)
         .map_err(|error| not_jira(format!("its account information is unreadable: {error}")))?;
-    if raw.name.is_none() && raw.key.is_none() {
+    if raw.name.is_none() && raw.key.is_none() && raw.account_id.is_none() {
         return Err(not_jira("its account information names nobody".to_owned()));
     }
     Ok(raw)

@@ -4,6 +4,7 @@
 //! an authenticated read is checked for whom it was made.
 
 use crate::client::allow::Read;
+use crate::client::allow::cloud::CloudRead;
 use crate::error::Error;
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
@@ -204,7 +205,7 @@ fn not_json(answer: &Answer, expect: &Expectation<'_>) -> Error {
     if answer.is_html() && looks_like_login(&answer.text()) {
         return Error::LoginSso { site, detail: format!("an HTML page came: {detail}") };
     }
-    if matches!(expect.read, Read::ServerInfo | Read::Myself) {
+    if matches!(expect.read, Read::ServerInfo | Read::Myself | Read::Cloud(CloudRead::Myself)) {
         let kind = if answer.is_html() { "an HTML page" } else { "something else than JSON" };
         return Error::NotJira { site, detail: format!("{kind} came: {detail}") };
     }
@@ -268,7 +269,7 @@ fn bad_request(answer: &Answer, expect: &Expectation<'_>) -> Error {
     if detail.contains("anonymous users") || detail.contains("Not able to sort using field") {
         return Error::LoginAnonymous { site: expect.site_text(), detail };
     }
-    if matches!(expect.read, Read::Search(_)) {
+    if matches!(expect.read, Read::Search(_) | Read::Cloud(CloudRead::Search(_) | CloudRead::Count { .. })) {
         return Error::JqlRefused { detail };
     }
     Error::Unexpected { what: expect.read.what(), status: 400, detail }
@@ -278,7 +279,10 @@ fn not_found(answer: &Answer, expect: &Expectation<'_>) -> Error {
     let (site, detail) =
         (expect.site_text(), format!("status {}, {}", answer.status.as_u16(), answer.detail()));
     match expect.read {
-        Read::ServerInfo | Read::Myself | Read::Field => {
+        Read::ServerInfo
+        | Read::Myself
+        | Read::Field
+        | Read::Cloud(CloudRead::Myself | CloudRead::Fields) => {
             Error::WrongContextPath { site, detail, suggested: None }
         }
         Read::Project
@@ -289,7 +293,8 @@ fn not_found(answer: &Answer, expect: &Expectation<'_>) -> Error {
         | Read::UserSearch { .. }
         | Read::Search(_)
         | Read::IssueComments { .. }
-        | Read::IssueWorklogs { .. } => Error::NotFound { what: expect.read.what(), detail },
+        | Read::IssueWorklogs { .. }
+        | Read::Cloud(_) => Error::NotFound { what: expect.read.what(), detail },
     }
 }
 

@@ -37,7 +37,9 @@ struct Attributes<'a> {
 }
 
 /// Attributes are anything; only texts matter here.
-fn lenient_text<'de: 'a, 'a, D: serde::Deserializer<'de>>(value: D) -> Result<Option<Cow<'a, str>>, D::Error> {
+fn lenient_text<'de: 'a, 'a, D: serde::Deserializer<'de>>(
+    value: D,
+) -> Result<Option<Cow<'a, str>>, D::Error> {
     let raw = <&serde_json::value::RawValue>::deserialize(value)?;
     #[derive(Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
@@ -49,16 +51,29 @@ fn lenient_number<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<i
     Ok(serde_json::from_str(raw.get()).ok())
 }
 
-/// The plain text of a document; `None` for one that is nothing, or no document.
-pub(crate) fn plain(json: &str) -> Option<String> {
-    let document: Node<'_> = serde_json::from_str(json).ok()?;
-    let mut text = render(&document);
-    text.truncate(text.trim_end_matches('\n').len());
-    (!text.is_empty()).then_some(text)
+/// A document.
+pub(crate) struct Document<'a>(Node<'a>);
+
+impl<'a> Document<'a> {
+    /// Reads a document; `None` for any other value.
+    pub(crate) fn of(json: &'a str) -> Option<Self> {
+        if !json.starts_with('{') {
+            return None;
+        }
+        serde_json::from_str(json).ok().filter(|node: &Node<'_>| node.kind == "doc").map(Self)
+    }
+
+    /// Its plain text; `None` for a document of nothing.
+    pub(crate) fn plain(&self) -> Option<String> {
+        let mut text = render(&self.0);
+        text.truncate(text.trim_end_matches('\n').len());
+        (!text.is_empty()).then_some(text)
+    }
 }
 
 fn render(node: &Node<'_>) -> String {
-    let attribute = |of: fn(&Attributes<'_>) -> Option<String>| node.attrs.as_ref().and_then(of).unwrap_or_default();
+    let attribute =
+        |of: fn(&Attributes<'_>) -> Option<String>| node.attrs.as_ref().and_then(of).unwrap_or_default();
     match &*node.kind {
         "text" => node.text.as_deref().unwrap_or_default().to_owned(),
         "hardBreak" => "\n".to_owned(),
@@ -103,7 +118,7 @@ fn row(node: &Node<'_>) -> String {
 fn children(node: &Node<'_>) -> String {
     let flows = matches!(&*node.kind, "paragraph" | "heading" | "codeBlock");
     let mut text = String::new();
-    let mut last_is_inline = None;
+    let mut last_is_inline: Option<bool> = None;
     for child in &node.content {
         let rendered = render(child);
         if rendered.is_empty() {
@@ -127,6 +142,10 @@ fn is_inline(kind: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn plain(json: &str) -> Option<String> {
+        Document::of(json)?.plain()
+    }
+
     fn document(content: &str) -> String {
         format!(r#"{{"type":"doc","version":1,"content":[{content}]}}"#)
     }
@@ -135,32 +154,55 @@ mod tests {
 
     #[test]
     fn blocks_stand_on_lines_of_their_own_and_inline_nodes_flow() {
-        let json = document(&format!(r#"{{"type":"heading","attrs":{{"level":2}},"content":[{{"type":"text","text":"Title"}}]}},{TEXT}"#));
+        let json = document(&format!(
+            r#"{{"type":"heading","attrs":{{"level":2}},"content":[{{"type":"text","text":"Title"}}]}},{TEXT}"#
+        ));
         assert_eq!(plain(&json).unwrap(), "Title\nsee @Ann\nhttps://x.example/1");
     }
 
     #[test]
     fn lists_are_numbered_prefixed_and_indented() {
         let item = |text: &str, more: &str| {
-            format!(r#"{{"type":"listItem","content":[{{"type":"paragraph","content":[{{"type":"text","text":"{text}"}}]}}{more}]}}"#)
+            format!(
+                r#"{{"type":"listItem","content":[{{"type":"paragraph","content":[{{"type":"text","text":"{text}"}}]}}{more}]}}"#
+            )
         };
         let inner = format!(r#",{{"type":"bulletList","content":[{}]}}"#, item("b", ""));
-        let list = format!(r#"{{"type":"orderedList","attrs":{{"order":3}},"content":[{},{}]}}"#, item("a", &inner), item("c", ""));
+        let list = format!(
+            r#"{{"type":"orderedList","attrs":{{"order":3}},"content":[{},{}]}}"#,
+            item("a", &inner),
+            item("c", "")
+        );
         assert_eq!(plain(&document(&list)).unwrap(), "3. a\n  - b\n4. c");
     }
 
     #[test]
     fn tables_keep_empty_cells_and_unknown_nodes_are_their_children() {
-        let cell = |text: &str| format!(r#"{{"type":"tableCell","content":[{{"type":"paragraph","content":[{text}]}}]}}"#);
+        let cell = |text: &str| {
+            format!(r#"{{"type":"tableCell","content":[{{"type":"paragraph","content":[{text}]}}]}}"#)
+        };
         let word = |text: &str| format!(r#"{{"type":"text","text":"{text}"}}"#);
-        let row = format!(r#"{{"type":"tableRow","content":[{},{},{}]}}"#, cell(&word("a")), cell(""), cell(&word("c")));
-        let json = document(&format!(r#"{{"type":"newest","attrs":{{"x":[1]}},"content":[{{"type":"table","content":[{row}]}}]}}"#));
+        let row = format!(
+            r#"{{"type":"tableRow","content":[{},{},{}]}}"#,
+            cell(&word("a")),
+            cell(""),
+            cell(&word("c"))
+        );
+        let json = document(&format!(
+            r#"{{"type":"newest","attrs":{{"x":[1]}},"content":[{{"type":"table","content":[{row}]}}]}}"#
+        ));
         assert_eq!(plain(&json).unwrap(), "a |  | c");
     }
 
     #[test]
     fn a_document_of_nothing_and_what_is_no_document_have_no_text() {
-        for json in [document(""), document(r#"{"type":"paragraph"}"#), document(r#"{"type":"media","attrs":{"id":"1"}}"#), "[]".to_owned(), "7".to_owned()] {
+        for json in [
+            document(""),
+            document(r#"{"type":"paragraph"}"#),
+            document(r#"{"type":"media","attrs":{"id":"1"}}"#),
+            "[]".to_owned(),
+            "7".to_owned(),
+        ] {
             assert_eq!(plain(&json), None, "{json}");
         }
     }

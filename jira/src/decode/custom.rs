@@ -1,6 +1,7 @@
 //! Values of custom fields: each lands in the column that the field's schema asked for, or becomes null and is counted.
 
 use crate::batch::{Cell, RowBuffer};
+use crate::decode::adf::Document;
 use crate::decode::compact::write_compact;
 use crate::decode::lenient::{Read, Reader};
 use crate::decode::object::{UserId, put_json};
@@ -36,7 +37,13 @@ pub(crate) fn put_custom(buffer: &mut RowBuffer, at: (usize, usize), custom_type
                 put_compact(buffer, column, row, json);
             }
         }
-        CustomType::User | CustomType::Text => put_compact(buffer, column, row, json),
+        CustomType::Text => match Document::of(json) {
+            Some(document) => {
+                buffer.put(column, row, document.plain().as_deref().map_or(Cell::Null, Cell::Text));
+            }
+            None => put_compact(buffer, column, row, json),
+        },
+        CustomType::User => put_compact(buffer, column, row, json),
     }
 }
 
@@ -45,7 +52,7 @@ fn put_compact(buffer: &mut RowBuffer, column: usize, row: usize, json: &str) {
 }
 
 /// A JSON string as the text that it stands for; the column's type decides whether it fits.
-fn put_text_form(buffer: &mut RowBuffer, column: usize, row: usize, json: &str) {
+pub(super) fn put_text_form(buffer: &mut RowBuffer, column: usize, row: usize, json: &str) {
     // Not a string, or one that stands for no text (half of a surrogate pair).
     match serde_json::from_str::<TextForm<'_>>(json) {
         Ok(TextForm(text)) => buffer.put(column, row, Cell::Text(&text)),
@@ -110,7 +117,7 @@ impl Reader<'_> for IsName<'_> {
     }
 }
 
-struct OwnedText;
+pub(super) struct OwnedText;
 
 impl Reader<'_> for OwnedText {
     type Out = Option<String>;

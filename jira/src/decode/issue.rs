@@ -1,6 +1,7 @@
 //! A search answer: its issues, each a row of `issues` and rows of its children's tables.
 
 use crate::batch::{Cell, RowBuffer};
+use crate::decode::histories::Histories;
 use crate::decode::lenient::{Read, Reader};
 use crate::decode::list::{Frame, Framed, RowList, read_text};
 use crate::decode::object::Into;
@@ -128,22 +129,35 @@ impl IssueNotes {
 /// Asked once per issue before any of its rows is kept.
 pub(crate) type Accept<'s> = &'s mut dyn FnMut(&IssueHead<'_>) -> bool;
 
+/// What a search answer is read with.
+pub(crate) struct Asked<'s> {
+    /// The histories of its issues, where they come from a resource of their own.
+    pub(crate) histories: Option<&'s Histories>,
+    pub(crate) accept: Accept<'s>,
+}
+
 /// Reads a search answer. After an error the buffers and notes are as before.
 pub(crate) fn read_page(
     json: &str,
     trees: &Trees,
     buffers: &mut IssueBuffers,
     notes: &mut IssueNotes,
-    accept: Accept<'_>,
+    asked: Asked<'_>,
 ) -> Result<PageHead, DecodeError> {
     const WHAT: &str = "the answer of a search";
     let start = buffers.marks();
-    let mut page = Page { trees, buffers, accept, start, notes: IssueNotes::default(), seen: Vec::new() };
-    let frame = read_text(WHAT, json, Framed { list_name: "issues", list: Some(&mut page) });
+    let mut next = None;
+    let mut page = Page { trees, buffers, asked, start, notes: IssueNotes::default(), seen: Vec::new() };
+    let framed = Framed { list_name: "issues", list: Some(&mut page), token: Some(&mut next) };
+    let frame = read_text(WHAT, json, framed);
     let shape = |detail: &str| DecodeError::Shape { what: WHAT, detail: detail.to_owned() };
     let head = frame.and_then(|frame| match frame {
         Some(Frame { count: Some(_), total: Some(total), start_at, max_results }) => {
             Ok((start_at, max_results, total))
+        }
+        // Jira Cloud counts nothing; there is more than it shows as long as it gives a token.
+        Some(Frame { count: Some(count), .. }) if trees.is_cloud => {
+            Ok((None, None, count + u64::from(next.is_some())))
         }
         Some(Frame { count: Some(_), .. }) => Err(shape("the total is missing")),
         Some(_) | None => Err(shape("there is no list of issues")),
@@ -152,20 +166,20 @@ pub(crate) fn read_page(
     let (start_at, max_results, total) = head.inspect_err(|_| buffers.truncate(&start))?;
     notes.add(&page_notes);
     let max_results = max_results.unwrap_or(u64::try_from(seen.len()).unwrap_or(u64::MAX));
-    Ok(PageHead { start_at: start_at.unwrap_or_default(), max_results, total, issues: seen })
+    Ok(PageHead { start_at: start_at.unwrap_or_default(), max_results, total, issues: seen, next })
 }
 
 /// The list of issues of one answer.
-struct Page<'s> {
+struct Page<'s, 'a> {
     trees: &'s Trees,
     buffers: &'s mut IssueBuffers,
-    accept: Accept<'s>,
+    asked: Asked<'a>,
     start: Marks,
     notes: IssueNotes,
     seen: Vec<IssueSeen>,
 }
 
-impl<'de> Reader<'de> for &mut Page<'_> {
+impl<'de> Reader<'de> for &mut Page<'_, '_> {
     type Out = Option<u64>;
 
     fn scalar(self, _: Cell<'_>) -> Option<u64> {
@@ -183,6 +197,9 @@ impl<'de> Reader<'de> for &mut Page<'_> {
             if list.next_element_seed(Read(members))?.is_none() {
                 return Ok(u64::try_from(self.seen.len()).ok());
             }
+            if let Some(histories) = self.asked.histories {
+                work.histories(histories).map_err(A::Error::custom)?;
+            }
             let read = work.settle();
             let mut seen = self.head(&marks).map_err(|missing| {
                 let place = self.seen.len();
@@ -194,7 +211,7 @@ impl<'de> Reader<'de> for &mut Page<'_> {
     }
 }
 
-impl Page<'_> {
+impl Page<'_, '_> {
     /// The issue that was just read, or the name of the member that it lacks.
     fn head(&self, marks: &Marks) -> Result<IssueSeen, &'static str> {
         let (rows, row) = (&self.buffers.issues, mark(marks, Table::Issues));
@@ -220,7 +237,7 @@ impl Page<'_> {
             created_ms: seen.created_ms,
             updated_ms: seen.updated_ms,
         };
-        let accepted = (self.accept)(&head);
+        let accepted = (self.asked.accept)(&head);
         seen.accepted = accepted;
         if !seen.accepted {
             return self.buffers.truncate(marks);
@@ -295,7 +312,7 @@ impl<'s> Work<'s> {
         match &lists.frame {
             Some(ListFrame { list: list_name, .. }) => {
                 let list = is_wanted.then_some(&mut rows);
-                let frame = Read(Framed { list_name, list }).deserialize(deserializer)?;
+                let frame = Read(Framed { list_name, list, token: None }).deserialize(deserializer)?;
                 set(&mut self.frames, table, frame);
             }
             None => {
@@ -307,6 +324,14 @@ impl<'s> Work<'s> {
             *count = if lists.roles.is_some() { *count + without_id } else { without_id };
         }
         Ok(())
+    }
+
+    /// Reads the histories that came from their own resource.
+    fn histories(&mut self, histories: &Histories) -> serde_json::Result<()> {
+        let id = self.buffers.issues.i64_at(issues::ISSUE_ID, mark(&self.marks, Table::Issues));
+        let Some(id) = id else { return Ok(()) };
+        let json = histories.framed(id);
+        self.list((Table::IssueChangelog, 0), &mut serde_json::Deserializer::from_str(&json))
     }
 
     /// Reads a custom field that holds several values into their table.

@@ -2,6 +2,7 @@
 
 use crate::batch::{Cell, RowBuffer};
 use crate::decode::children::{HistoryRow, LinkRow};
+use crate::decode::custom::OwnedText;
 use crate::decode::lenient::{Count, Read, Reader};
 use crate::decode::object::{Fill, Put};
 use crate::decode::sprint::SprintRow;
@@ -110,6 +111,8 @@ impl Frame {
 pub(crate) struct Framed<'s, L> {
     pub(crate) list_name: &'static str,
     pub(crate) list: Option<&'s mut L>,
+    /// Gets the token by which the next page is asked for.
+    pub(crate) token: Option<&'s mut Option<String>>,
 }
 
 impl<'de, L> Reader<'de> for Framed<'_, L>
@@ -130,6 +133,12 @@ where
                 (FramePart::StartAt, _) => frame.start_at = object.next_value_seed(Read(Count))?,
                 (FramePart::MaxResults, _) => frame.max_results = object.next_value_seed(Read(Count))?,
                 (FramePart::Total, _) => frame.total = object.next_value_seed(Read(Count))?,
+                (FramePart::Token, _) => {
+                    let token = object.next_value_seed(Read(OwnedText))?;
+                    if let Some(kept) = &mut self.token {
+                        **kept = token;
+                    }
+                }
                 (FramePart::List, Some(list)) => frame.count = object.next_value_seed(Read(&mut **list))?,
                 (FramePart::List | FramePart::Other, _) => drop(object.next_value::<IgnoredAny>()?),
             }
@@ -143,6 +152,7 @@ enum FramePart {
     MaxResults,
     Total,
     List,
+    Token,
     Other,
 }
 
@@ -156,6 +166,7 @@ impl Reader<'_> for FrameMember {
             Cell::Text("startAt") => FramePart::StartAt,
             Cell::Text("maxResults") => FramePart::MaxResults,
             Cell::Text("total") => FramePart::Total,
+            Cell::Text("nextPageToken") => FramePart::Token,
             Cell::Text(name) if name == self.0 => FramePart::List,
             Cell::Text(_) | Cell::Null | Cell::Bool(_) | Cell::I64(_) | Cell::F64(_) | Cell::Nested => {
                 FramePart::Other
@@ -182,7 +193,7 @@ pub(crate) fn read_children(
     list_name: &'static str,
     mut rows: RowList<'_>,
 ) -> Result<Envelope, DecodeError> {
-    let frame = read_text(what, json, Framed { list_name, list: Some(&mut rows) });
+    let frame = read_text(what, json, Framed { list_name, list: Some(&mut rows), token: None });
     let frame = frame.and_then(|frame| match frame {
         Some(Frame { count: Some(count), start_at, max_results, total }) => Ok(Envelope {
             start_at: start_at.unwrap_or_default(),
@@ -201,7 +212,7 @@ pub(crate) fn read_children(
 /// Reads a list of a site's metadata: bare, or in a frame as `values`. Gives the number of its elements.
 pub(crate) fn read_rows(what: &'static str, json: &str, mut rows: RowList<'_>) -> Result<u64, DecodeError> {
     let count = if json.trim_start().starts_with('{') {
-        let frame = read_text(what, json, Framed { list_name: "values", list: Some(&mut rows) });
+        let frame = read_text(what, json, Framed { list_name: "values", list: Some(&mut rows), token: None });
         frame.map(|frame| frame.and_then(|frame| frame.count))
     } else {
         read_text(what, json, &mut rows)

@@ -1,8 +1,9 @@
 //! Objects whose members fill cells of one row.
 
 use crate::batch::{Cell, RowBuffer};
+use crate::decode::adf::Document;
 use crate::decode::compact::{write_compact, write_json_text};
-use crate::decode::custom::put_custom;
+use crate::decode::custom::{put_custom, put_text_form};
 use crate::decode::lenient::{Read, Reader};
 use crate::decode::tree::{Member, Node, Target};
 use serde::Deserialize as _;
@@ -55,6 +56,10 @@ impl<'de> DeserializeSeed<'de> for Into<'_> {
         match target {
             Target::Value(column) => Read(Put { buffer, column: *column, row }).deserialize(deserializer),
             Target::User(column) => Read(UserId { buffer, column: *column, row }).deserialize(deserializer),
+            Target::Document(column) => {
+                put_document(buffer, *column, row, <&RawValue>::deserialize(deserializer)?.get());
+                Ok(())
+            }
             Target::Refs(column) => Read(Refs { buffer, column: *column, row }).deserialize(deserializer),
             Target::Object(node) => Read(Fill { node, buffer, row }).deserialize(deserializer),
             Target::Json(column) => {
@@ -81,6 +86,18 @@ pub(crate) fn put_json(buffer: &mut RowBuffer, column: usize, row: usize, json: 
         buffer.put(column, row, Cell::Null);
     } else {
         buffer.put_with(column, row, |out| write_compact(json, out));
+    }
+}
+
+/// Sets a cell to the plain text of a document and the cell after it to the document itself; a string is its own text.
+fn put_document(buffer: &mut RowBuffer, column: usize, row: usize, json: &str) {
+    if let Some(document) = Document::of(json) {
+        buffer.put(column, row, document.plain().as_deref().map_or(Cell::Null, Cell::Text));
+        put_json(buffer, column + 1, row, json);
+    } else if json == "null" {
+        buffer.put(column, row, Cell::Null);
+    } else {
+        put_text_form(buffer, column, row, json);
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) enum Target {
     Json(usize),
     User(usize),
     Refs(usize),
+    /// A document; its own column follows that of its plain text.
+    Document(usize),
     Custom(usize, CustomType),
     Object(Node),
     Section(Section),
@@ -51,7 +53,11 @@ pub(crate) struct Node {
 
 impl Node {
     /// The node of a row's object. `strip` is cut off the paths; a path without it is left out.
-    fn of_columns<'a>(columns: impl Iterator<Item = &'a ColumnSpec>, strip: &str, skip: &str) -> Self {
+    fn of_columns<'a>(
+        columns: impl Iterator<Item = &'a ColumnSpec>,
+        (strip, skip): (&str, &str),
+        is_cloud: bool,
+    ) -> Self {
         let mut node = Self::default();
         for (place, column) in columns.enumerate() {
             let target = match (column.take, column.column_type) {
@@ -59,6 +65,8 @@ impl Node {
                 (Take::Value, _) => Target::Value(place),
                 (Take::User, _) => Target::User(place),
                 (Take::Refs, _) => Target::Refs(place),
+                (Take::Rich, _) if is_cloud => Target::Document(place),
+                (Take::Rich, _) => Target::Value(place),
                 (Take::Made, _) => continue,
             };
             if let Some(path) = column.path.strip_prefix(strip)
@@ -70,8 +78,8 @@ impl Node {
         node
     }
 
-    fn of_table(table: Table) -> Self {
-        Self::of_columns(table.spec().columns.iter().chain(table.spec().helpers), "", "")
+    fn of_table(table: Table, is_cloud: bool) -> Self {
+        Self::of_columns(table.spec().columns.iter().chain(table.spec().helpers), ("", ""), is_cloud)
     }
 
     fn insert(&mut self, path: &str, target: Target) {
@@ -127,9 +135,12 @@ impl Node {
     /// Some column below, to count a value of the wrong shape under.
     pub(crate) fn any_column(&self) -> Option<usize> {
         self.targets.iter().find_map(|target| match target {
-            Target::Value(c) | Target::Json(c) | Target::User(c) | Target::Refs(c) | Target::Custom(c, _) => {
-                Some(*c)
-            }
+            Target::Value(c)
+            | Target::Json(c)
+            | Target::User(c)
+            | Target::Refs(c)
+            | Target::Document(c)
+            | Target::Custom(c, _) => Some(*c),
             Target::Object(node) => node.any_column(),
             Target::Section(_) | Target::Several(_) => None,
         })
@@ -163,6 +174,8 @@ impl<'n> Reader<'_> for Member<'n> {
 pub(crate) struct Trees {
     pub(crate) issue: Node,
     pub(crate) fields: Node,
+    /// Whether the site is Jira Cloud.
+    pub(crate) is_cloud: bool,
     children: ByIssueTable<Option<Shape>>,
     /// The ids of the custom fields that hold several values.
     value_fields: Vec<String>,
@@ -172,10 +185,11 @@ impl Trees {
     /// Nodes that fill the wanted tables; `issues` is always filled.
     pub(crate) fn new(schema: &IssueSchema, wanted: impl Fn(Table) -> bool) -> Self {
         let columns = Table::Issues.spec().columns;
-        let mut issue = Node::of_columns(columns.iter(), "", "fields.");
+        let is_cloud = schema.is_cloud();
+        let mut issue = Node::of_columns(columns.iter(), ("", "fields."), is_cloud);
         issue.push("fields", Target::Section(Section::Fields));
 
-        let mut fields = Node::of_columns(columns.iter(), "fields.", "");
+        let mut fields = Node::of_columns(columns.iter(), ("fields.", ""), is_cloud);
         let lists = Table::children().filter(|(table, lists)| wanted(*table) || lists.count_column.is_some());
         for (table, lists) in lists {
             for (place, member) in lists.members.iter().enumerate() {
@@ -188,9 +202,9 @@ impl Trees {
         }
         let value_fields = push_custom(&mut fields, schema, wanted);
         let children = ByIssueTable::from_fn(|table| {
-            table.spec().children.as_ref().map(|lists| shape_of(table, lists.element))
+            table.spec().children.as_ref().map(|lists| shape_of(table, lists.element, is_cloud))
         });
-        Self { issue, fields: fields.indexed(), children, value_fields }
+        Self { issue, fields: fields.indexed(), is_cloud, children, value_fields }
     }
 
     /// What an element of a table's lists looks like.
@@ -205,7 +219,7 @@ impl Trees {
 
     /// The shape of a metadata table's rows.
     pub(crate) fn of_metadata(table: Table) -> Shape {
-        Shape::Flat(Node::of_table(table))
+        Shape::Flat(Node::of_table(table, false))
     }
 }
 
@@ -230,28 +244,31 @@ fn push_custom(fields: &mut Node, schema: &IssueSchema, wanted: impl Fn(Table) -
     value_fields
 }
 
-fn shape_of(table: Table, element: Element) -> Shape {
+fn shape_of(table: Table, element: Element, is_cloud: bool) -> Shape {
     match element {
         Element::Text(column) => Shape::Text(column),
         Element::Sprint => {
-            let mut sprint = Node::of_table(table);
+            let mut sprint = Node::of_table(table, is_cloud);
             for name in ["boardId", "originBoardId"] {
                 sprint.push(name, Target::Value(issue_sprints::BOARD_ID));
             }
             Shape::Sprint(sprint)
         }
-        Element::Object => Shape::Flat(Node::of_table(table)),
+        Element::Object => Shape::Flat(Node::of_table(table, is_cloud)),
         Element::Link => {
-            let mut link = Node::of_table(table);
+            let mut link = Node::of_table(table, is_cloud);
             link.push("inwardIssue", Target::Section(Section::Inward));
             link.push("outwardIssue", Target::Section(Section::Outward));
             Shape::Link(link)
         }
         Element::History => {
             let columns = table.spec().columns;
-            let mut head = Node::of_columns(columns.iter(), "", changelog::ITEM_PATH);
+            let mut head = Node::of_columns(columns.iter(), ("", changelog::ITEM_PATH), is_cloud);
             head.push("items", Target::Section(Section::Items));
-            Shape::History { head, item: Node::of_columns(columns.iter(), changelog::ITEM_PATH, "") }
+            Shape::History {
+                head,
+                item: Node::of_columns(columns.iter(), (changelog::ITEM_PATH, ""), is_cloud),
+            }
         }
     }
 }

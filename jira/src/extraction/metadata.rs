@@ -2,6 +2,7 @@
 
 use crate::checkpoint::{Done, Work};
 use crate::client::allow::Read;
+use crate::client::allow::cloud::CloudRead;
 use crate::error::Error;
 use crate::extraction::run::Run;
 use crate::extraction::writer::UnitWriter;
@@ -25,12 +26,60 @@ fn read_of(table: Table) -> Option<Read> {
 
 /// Reads one table.
 pub(crate) async fn read(run: Arc<Run>, table: Table) -> Result<(), Error> {
+    if run.client.is_cloud() {
+        return read_on_cloud(&run, table).await;
+    }
     if table == Table::Users {
         return read_users(&run).await;
     }
     let Some(read) = read_of(table) else { return Ok(()) };
     let json = run.client.read(&read).await?;
     write(&run, table, &json).await
+}
+
+/// Reads one table of Jira Cloud, in pages where it has them.
+async fn read_on_cloud(run: &Run, table: Table) -> Result<(), Error> {
+    if table.is_issue_table() || table == Table::Fields {
+        return Ok(());
+    }
+    let mut writer = UnitWriter::open(run, table.name(), 0).await;
+    writer.sink.require(table);
+    let mut next = cloud_read_of(table, 0);
+    if next.is_none() {
+        run.warn("not_read_on_cloud", &format!("the table {table} is not read from Jira Cloud"), 1).await?;
+    }
+    while let Some(read) = next.take() {
+        let json = match run.client.read(&Read::Cloud(read.clone())).await {
+            Err(Error::Forbidden { detail, .. }) if table == Table::Users => {
+                let message = format!("Jira does not let this account search for users: {detail}");
+                run.warn("users_withheld", &message, 1).await?;
+                break;
+            }
+            answer => answer?,
+        };
+        let count = feed(&mut writer, table, &json)?;
+        writer.flush().await?;
+        next = match read {
+            CloudRead::Projects { start_at } | CloudRead::Users { start_at } if count > 0 => {
+                cloud_read_of(table, start_at + count)
+            }
+            _ => None,
+        };
+    }
+    writer.finish(|stats| Done::new(Work::Metadata { table }, stats)).await
+}
+
+/// How a table is asked for on Jira Cloud, from the rows on that were not seen.
+fn cloud_read_of(table: Table, start_at: u64) -> Option<CloudRead> {
+    match table {
+        Table::Projects => Some(CloudRead::Projects { start_at }),
+        Table::Users => Some(CloudRead::Users { start_at }),
+        Table::Statuses => Some(CloudRead::Statuses),
+        Table::Priorities => Some(CloudRead::Priorities),
+        Table::Resolutions => Some(CloudRead::Resolutions),
+        Table::IssueTypes => Some(CloudRead::IssueTypes),
+        _ => None,
+    }
 }
 
 /// Writes a table from its one answer.

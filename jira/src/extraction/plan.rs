@@ -1,10 +1,12 @@
 //! Cuts a range into slices by offset probes, while the first slices are read already.
 //!
 //! The first question gives the count and up to a thousand times at once, which is all that a small range needs. Beyond it, probes ask for
-//! the one issue at every so many issues, several at once, up to Jira's search window; the next round starts at the last cut.
+//! the one issue at every so many issues, several at once, up to Jira's search window; the next round starts at the last cut. Jira Cloud
+//! knows no offsets: there the times are looked at one page after the other.
 
 use crate::decode::PageHead;
 use crate::error::Error;
+use crate::extraction::cloud;
 use crate::extraction::run::Run;
 use crate::jql::Axis;
 use crate::paging::cuts::{Cuts, slice_target};
@@ -17,6 +19,9 @@ pub(crate) const SLICES_AHEAD: usize = 16;
 
 /// Sends slices that cover the range, in order; nothing for a range without issues.
 pub(crate) async fn cut(run: &Run, range: Range, out: &mpsc::Sender<Range>) -> Result<(), Error> {
+    if run.client.is_cloud() {
+        return cut_by_token(run, range, out).await;
+    }
     let listed = run.listed(range).await?;
     run.add_issues_total(listed.total);
     if listed.total == 0 {
@@ -30,6 +35,34 @@ pub(crate) async fn cut(run: &Run, range: Range, out: &mpsc::Sender<Range>) -> R
         cutter.cut_by_probes(listed.total - used).await?;
     }
     cutter.finish().await;
+    Ok(())
+}
+
+/// On Jira Cloud, which knows no offsets: every time is looked at, page after page, while the first slices are read already.
+async fn cut_by_token(run: &Run, range: Range, out: &mpsc::Sender<Range>) -> Result<(), Error> {
+    let jql = run.jql(range).by_time(range.axis);
+    let estimated = run.estimate(run.jql(range)).await?;
+    run.add_issues_total(estimated);
+    let mut cutter =
+        Cutter { run, out, cuts: Cuts::new(range), target: slice_target(estimated, run.lanes()) };
+    let (mut token, mut seen, mut since_cut) = (None, 0, 0);
+    loop {
+        let page = run.cloud_heads(jql.clone(), cloud::HEADS_PER_PAGE, token.take()).await?;
+        for time in times(&page, range.axis) {
+            seen += 1;
+            if since_cut >= cutter.target && cutter.cut(time).await {
+                since_cut = 0;
+            }
+            since_cut += 1;
+        }
+        token = page.next;
+        if token.is_none() || out.is_closed() {
+            break;
+        }
+    }
+    if seen > 0 {
+        cutter.finish().await;
+    }
     Ok(())
 }
 

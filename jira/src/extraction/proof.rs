@@ -101,7 +101,7 @@ async fn count_quiet(run: &Run, groups: &[Range], until: i64) -> Result<u64, Err
 async fn settle(run: &Run, known: &mut Known, group: Range, until_ms: i64) -> Result<(), Error> {
     let mut counts = (0, 0);
     for _ in 0..ROUNDS_MAX {
-        let mut shown = Heads::default();
+        let mut shown = Heads { is_cloud: run.client.is_cloud(), ..Heads::default() };
         Walk::over_heads(run).range(group, &mut shown).await?;
         let ids = known.ids(group);
         let gone: BTreeSet<i64> = ids.iter().copied().filter(|id| !shown.created.contains_key(id)).collect();

@@ -2,7 +2,8 @@
 
 use crate::checkpoint::Accepted;
 use crate::client::allow::Read;
-use crate::decode::{DecodeError, Envelope, IssueHead, IssueSeen, PageHead};
+use crate::client::allow::cloud::CloudRead;
+use crate::decode::{Asked, DecodeError, Envelope, Histories, IssueHead, IssueSeen, PageHead};
 use crate::error::Error;
 use crate::extraction::run::Run;
 use crate::extraction::walk::PageTaker;
@@ -106,8 +107,8 @@ impl<'a> Rows<'a> {
 
     fn held_back(&self, page: &PageHead) -> Vec<ChildAsk> {
         let ask = |issue: &IssueSeen| {
-            let id = issue.id;
-            let of_table = move |&table| Some(ChildAsk { id, kind: Child::of(table)?, seen: 0 });
+            let (id, is_cloud) = (issue.id, self.run.client.is_cloud());
+            let of_table = move |&table| Some(ChildAsk { id, kind: Child::of(table)?, seen: 0, is_cloud });
             issue.incomplete.iter().filter_map(of_table).collect::<Vec<_>>()
         };
         page.issues.iter().filter(|issue| issue.accepted).flat_map(ask).collect()
@@ -150,7 +151,7 @@ impl<'a> Rows<'a> {
 }
 
 impl PageTaker for Rows<'_> {
-    fn take(&mut self, json: &str) -> Result<PageHead, DecodeError> {
+    fn take(&mut self, json: &str, histories: Option<&Histories>) -> Result<PageHead, DecodeError> {
         let mut offered = Vec::new();
         let (gate, narrowing) = (&mut self.gate, &self.run.spec.narrowing);
         let mut refused = 0;
@@ -169,7 +170,7 @@ impl PageTaker for Rows<'_> {
             }
             accepted
         };
-        let page = self.writer.sink.issue_page(json, &mut accept);
+        let page = self.writer.sink.issue_page_with(json, Asked { histories, accept: &mut accept });
         match &page {
             Ok(_) => {
                 self.writer.sink.note_withheld(refused);
@@ -228,11 +229,16 @@ struct ChildAsk {
     id: i64,
     kind: Child,
     seen: u64,
+    /// Whether Jira Cloud is asked.
+    is_cloud: bool,
 }
 
 impl ChildAsk {
     fn read(self) -> Read {
+        let (id, start_at) = (self.id, self.seen);
         match self.kind {
+            Child::Comments if self.is_cloud => Read::Cloud(CloudRead::Comments { id, start_at }),
+            Child::Worklogs if self.is_cloud => Read::Cloud(CloudRead::Worklogs { id, start_at }),
             Child::Comments => Read::IssueComments { id: self.id, start_at: self.seen },
             Child::Worklogs => Read::IssueWorklogs { id: self.id },
         }
@@ -244,7 +250,7 @@ impl ChildAsk {
         if seen >= envelope.total {
             return (None, 0);
         }
-        let has_pages = self.kind == Child::Comments;
+        let has_pages = self.kind == Child::Comments || self.is_cloud;
         if has_pages && envelope.count > 0 {
             (Some(Self { seen, ..self }), 0)
         } else {
@@ -258,7 +264,7 @@ mod tests {
     use super::*;
 
     fn ask(kind: Child, seen: u64) -> ChildAsk {
-        ChildAsk { id: 7, kind, seen }
+        ChildAsk { id: 7, kind, seen, is_cloud: false }
     }
 
     #[test]

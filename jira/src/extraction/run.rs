@@ -111,18 +111,25 @@ impl Run {
         }
     }
 
-    /// How many issues Jira counts.
+    /// How many issues Jira counts. Jira Cloud only estimates; there they are counted one by one.
     pub(crate) async fn count(&self, jql: Jql) -> Result<u64, Error> {
-        Ok(self.heads(jql, 0, 0).await?.total)
+        if self.client.is_cloud() {
+            self.count_ids(jql).await
+        } else {
+            Ok(self.heads(jql, 0, 0).await?.total)
+        }
     }
 
     /// A page of ids and times, without rows.
     pub(crate) async fn heads(&self, jql: Jql, start_at: u64, max_results: u64) -> Result<PageHead, Error> {
+        if self.client.is_cloud() {
+            return self.cloud_heads(jql, max_results, None).await;
+        }
         let ask = SearchAsk { jql, fields: head_fields(), expand_changelog: false, max_results, start_at };
         let read = Read::Search(ask);
         let json = self.client.read(&read).await?;
         self.count_bytes(Table::Issues, json.len());
-        decode_heads(&json).map_err(|error| Error::undecodable(read.what(), &error))
+        decode_heads(&json, false).map_err(|error| Error::undecodable(read.what(), &error))
     }
 
     /// The first ids and times of a range, as many as Jira gives at once.
@@ -156,6 +163,7 @@ impl Run {
 
     pub(crate) fn set_schema(&self, schema: IssueSchema) {
         // Set once, by the task that prepares the run.
+        let schema = schema.on_cloud(self.client.is_cloud());
         let masking = Masking::settle(&self.spec.narrowing, &schema);
         if self.masking.set(Arc::new(masking)).is_err() || self.schema.set(Arc::new(schema)).is_err() {
             tracing::error!(event = "columns_set_twice", "the columns of a run were set twice");

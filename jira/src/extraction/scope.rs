@@ -1,12 +1,9 @@
 //! Which projects a run may ask about, settled once the account is logged in: a condition that names a project which the account does
 //! not see is an error to Jira, and a list of the premises serves many accounts.
 
-use crate::client::allow::Read;
 use crate::error::Error;
 use crate::extraction::run::Run;
 use crate::spec::{Narrowing, ProjectKey, SpecError};
-use crate::tables::Table;
-use serde::Deserialize;
 
 /// The projects of every search of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,16 +45,7 @@ fn decide(asked: &[ProjectKey], narrowing: &Narrowing, visible: &[ProjectKey]) -
 
 /// The projects that the account sees. Archived ones are left out: searches do not know them.
 pub(crate) async fn visible_projects(run: &Run) -> Result<Vec<ProjectKey>, Error> {
-    #[derive(Deserialize)]
-    struct Project {
-        key: String,
-        #[serde(default)]
-        archived: bool,
-    }
-    let json = run.client.read(&Read::Project).await?;
-    run.count_bytes(Table::Issues, json.len());
-    let projects: Vec<Project> = serde_json::from_str(&json)
-        .map_err(|error| Error::Undecodable { what: Read::Project.what(), detail: error.to_string() })?;
+    let projects = run.client.projects().await?;
     let keys =
         projects.iter().filter(|project| !project.archived).map(|project| ProjectKey::parse(&project.key));
     Ok(keys.collect::<Result<_, _>>()?)

@@ -1,7 +1,8 @@
 //! The walk over a range, done: asks for the pages that `paging` names and hands them on.
 
+use crate::client::allow::cloud::{CloudRead, CloudSearch};
 use crate::client::allow::{Read, SearchAsk};
-use crate::decode::{DecodeError, PageHead, decode_heads};
+use crate::decode::{DecodeError, Histories, PageHead, decode_heads};
 use crate::error::{Error, UnreachableCause};
 use crate::extraction::run::{HEADS_PER_PAGE, Run, head_fields};
 use crate::extraction::scope;
@@ -21,8 +22,8 @@ const IDS_PER_SEARCH: usize = 100;
 
 /// Takes the pages of a walk.
 pub(crate) trait PageTaker: Send {
-    /// Takes a page; an error leaves everything as it was before.
-    fn take(&mut self, json: &str) -> Result<PageHead, DecodeError>;
+    /// Takes a page, with the histories of its issues where they come apart; an error leaves everything as it was before.
+    fn take(&mut self, json: &str, histories: Option<&Histories>) -> Result<PageHead, DecodeError>;
 
     /// Does what the page asks for besides.
     fn settle(&mut self, page: &PageHead) -> impl Future<Output = Result<(), Error>> + Send;
@@ -33,11 +34,13 @@ pub(crate) trait PageTaker: Send {
 pub(crate) struct Heads {
     /// Creation time by id, epoch milliseconds.
     pub(crate) created: HashMap<i64, i64>,
+    /// Whether the site is Jira Cloud.
+    pub(crate) is_cloud: bool,
 }
 
 impl PageTaker for Heads {
-    fn take(&mut self, json: &str) -> Result<PageHead, DecodeError> {
-        let page = decode_heads(json)?;
+    fn take(&mut self, json: &str, _: Option<&Histories>) -> Result<PageHead, DecodeError> {
+        let page = decode_heads(json, self.is_cloud)?;
         self.created.extend(page.issues.iter().map(|issue| (issue.id, issue.created_ms)));
         Ok(page)
     }
@@ -83,7 +86,7 @@ impl<'a> Walk<'a> {
         loop {
             step = match step {
                 Step::Page(left) => {
-                    let page = self.page(self.run.jql(left).by_time(left.axis), 0, taker).await?;
+                    let page = self.first_page(self.run.jql(left).by_time(left.axis), taker).await?;
                     keys.handle_page(page.total, &seen(&page, left.axis))
                 }
                 Step::Second(second) => {
@@ -124,6 +127,9 @@ impl<'a> Walk<'a> {
         taker: &mut impl PageTaker,
     ) -> Result<bool, Error> {
         let jql = self.run.jql(second).projects(projects);
+        if self.run.client.is_cloud() {
+            return self.by_token(jql, taker).await.map(|()| true);
+        }
         match self.by_offset(jql, taker).await? {
             SecondStep::Split => Ok(false),
             SecondStep::Unproven { seen, total } if second.to <= self.open_from => {
@@ -137,6 +143,9 @@ impl<'a> Walk<'a> {
     /// Reads these issues, as far as they exist and the spec asks for them.
     pub(crate) async fn issues(&mut self, ids: &[i64], taker: &mut impl PageTaker) -> Result<(), Error> {
         let anytime = Range::new(Axis::Updated, i64::MIN, i64::MAX);
+        if self.run.client.is_cloud() {
+            return self.cloud_issues(ids, taker).await;
+        }
         for some in ids.chunks(IDS_PER_SEARCH) {
             let ended = self.by_offset(self.run.jql(anytime).issues(some), taker).await?;
             if let SecondStep::Unproven { seen, total } = ended {
@@ -172,6 +181,100 @@ impl<'a> Walk<'a> {
         Ok(step)
     }
 
+    /// One page of a time-ordered walk.
+    async fn first_page(&mut self, jql: Jql, taker: &mut impl PageTaker) -> Result<PageHead, Error> {
+        if self.run.client.is_cloud() {
+            self.token_page(jql, None, taker).await
+        } else {
+            self.page(jql, 0, taker).await
+        }
+    }
+
+    /// Reads all issues of a condition by token. The token is of a snapshot of Jira Cloud's: what changes meanwhile shifts nothing.
+    async fn by_token(&mut self, jql: Jql, taker: &mut impl PageTaker) -> Result<(), Error> {
+        let jql = jql.by_key();
+        let mut token = None;
+        loop {
+            let page = self.token_page(jql.clone(), token.take(), taker).await?;
+            token = page.next;
+            if token.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// One page of Jira Cloud. A smaller one is asked for when it is too large or too slow; one whose JSON ends early is asked for again.
+    async fn token_page(
+        &mut self,
+        jql: Jql,
+        token: Option<String>,
+        taker: &mut impl PageTaker,
+    ) -> Result<PageHead, Error> {
+        let mut cut = 0;
+        loop {
+            let (fields, max_results) = (self.fields.clone(), self.page);
+            let ask = CloudSearch { jql: jql.clone().bounded(), fields, max_results, token: token.clone() };
+            let read = Read::Cloud(CloudRead::Search(ask));
+            let json = match self.run.client.read_shrinkable(&read).await {
+                Ok(json) => json,
+                Err(error) if asks_for_less(&error) && max_results > 1 => {
+                    self.page = max_results / 2;
+                    tracing::debug!(event = "pages_smaller", page = self.page, "smaller pages are asked for");
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            match self.take_cloud(json, taker).await? {
+                Ok(page) => return Ok(page),
+                Err(DecodeError::Truncated { .. }) if cut < CUT_PAGES_MAX => cut += 1,
+                Err(error) => return Err(Error::undecodable(read.what(), &error)),
+            }
+        }
+    }
+
+    /// Issues by id, which Jira Cloud answers leaving out those that are gone.
+    async fn cloud_issues(&mut self, ids: &[i64], taker: &mut impl PageTaker) -> Result<(), Error> {
+        for some in ids.chunks(IDS_PER_SEARCH) {
+            let ask = CloudRead::Issues { issues: some.to_vec(), fields: self.fields.clone() };
+            let read = Read::Cloud(ask);
+            let json = self.run.client.read(&read).await?;
+            let taken = self.take_cloud(json, taker).await?;
+            taken.map_err(|error| Error::undecodable(read.what(), &error))?;
+        }
+        Ok(())
+    }
+
+    /// Takes an answer with issues of Jira Cloud; an inner error when it cannot be read.
+    async fn take_cloud(
+        &self,
+        json: String,
+        taker: &mut impl PageTaker,
+    ) -> Result<Result<PageHead, DecodeError>, Error> {
+        let histories = match self.histories_of(&json).await? {
+            Ok(histories) => histories,
+            Err(error) => return Ok(Err(error)),
+        };
+        let taken = taker.take(&json, histories.as_ref());
+        drop(json);
+        if let Ok(page) = &taken {
+            taker.settle(page).await?;
+        }
+        Ok(taken)
+    }
+
+    /// The histories of a page's issues, if they are wanted; an inner error when the page cannot be read.
+    async fn histories_of(&self, json: &str) -> Result<Result<Option<Histories>, DecodeError>, Error> {
+        if !self.expand_changelog {
+            return Ok(Ok(None));
+        }
+        let page = match decode_heads(json, true) {
+            Ok(page) => page,
+            Err(error) => return Ok(Err(error)),
+        };
+        let ids: Vec<i64> = page.issues.iter().map(|issue| issue.id).collect();
+        Ok(Ok(Some(self.run.histories(&ids).await?)))
+    }
+
     /// One page. Smaller ones are asked for when it is too large or too slow, or would reach past Jira's search window; one whose JSON
     /// ends early is asked for again.
     async fn page(&mut self, jql: Jql, start_at: u64, taker: &mut impl PageTaker) -> Result<PageHead, Error> {
@@ -199,7 +302,7 @@ impl<'a> Walk<'a> {
                 }
                 Err(error) => return Err(error),
             };
-            match taker.take(&json) {
+            match taker.take(&json, None) {
                 Ok(page) if page.start_at != start_at => {
                     let detail = format!("it starts at {}, though {start_at} was asked for", page.start_at);
                     return Err(Error::Undecodable { what: read.what(), detail });

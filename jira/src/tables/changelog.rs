@@ -12,7 +12,7 @@ pub(crate) const SHARED: &[usize] = &[HISTORY_ID, 3, 4];
 pub(crate) const FIRST_OF_ITEM: usize = 5;
 /// The changed field, and whether it is one of Jira's own.
 pub(crate) const FIELD: usize = FIRST_OF_ITEM;
-pub(crate) const FIELD_TYPE: usize = FIRST_OF_ITEM + 1;
+pub(crate) const FIELD_TYPE: usize = FIRST_OF_ITEM + 2;
 /// What stands before the path of a column that belongs to one item.
 pub(crate) const ITEM_PATH: &str = "items[].";
 
@@ -46,6 +46,7 @@ static COLUMNS: &[ColumnSpec] = &[
     user("author_id", "author"),
     time("created", "created"),
     text("field", "items[].field"),
+    text("field_id", "items[].fieldId"),
     text("field_type", "items[].fieldtype"),
     text("from_id", "items[].from"),
     text("from_text", "items[].fromString"),

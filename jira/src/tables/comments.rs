@@ -1,6 +1,9 @@
 //! `issue_comments`: one row a comment.
 
-use super::{ChildLists, ColumnSpec, ColumnType, Element, ListFrame, TableSpec, int, made, text, time, user};
+use super::{
+    ChildLists, ColumnSpec, ColumnType, Element, ListFrame, TableSpec, document, int, made, rich, text, time,
+    user,
+};
 use crate::tables::issues;
 
 pub(crate) const ISSUE_ID: usize = 1;
@@ -10,7 +13,7 @@ pub(crate) static SPEC: TableSpec = TableSpec {
     key: &["comment_id"],
     source: "issues[].fields.comment.comments[], or GET /rest/api/2/issue/{id}/comment where that list is cut",
     columns: COLUMNS,
-    varied: &["comment_id", "body"],
+    varied: &["comment_id", "body", "body_adf"],
     issue_column: ISSUE_ID,
     children: Some(ChildLists {
         members: &["fields.comment"],
@@ -33,7 +36,8 @@ static COLUMNS: &[ColumnSpec] = &[
     made("issue_id", ColumnType::I64, "id of the issue"),
     user("author_id", "author"),
     user("update_author_id", "updateAuthor"),
-    text("body", "body"),
+    rich("body", "body"),
+    document("body_adf", "body, the document of Jira Cloud"),
     time("created", "created"),
     time("updated", "updated"),
     text("visibility_type", "visibility.type"),

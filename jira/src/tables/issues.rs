@@ -1,20 +1,22 @@
 //! `issues`: one row an issue; the columns of custom fields follow the fixed ones.
 
-use super::{ColumnSpec, ColumnType, TableSpec, date, flag, int, json, made, refs, text, time, user};
+use super::{
+    ColumnSpec, ColumnType, TableSpec, date, document, flag, int, json, made, refs, rich, text, time, user,
+};
 
 pub(crate) const ISSUE_ID: usize = 0;
 pub(crate) const ISSUE_KEY: usize = 1;
 pub(crate) const PROJECT_KEY: usize = 3;
 pub(crate) const IS_SUBTASK: usize = 6;
-pub(crate) const CREATED: usize = 20;
-pub(crate) const UPDATED: usize = 21;
-pub(crate) const PARENT_ID: usize = 24;
-pub(crate) const PARENT_KEY: usize = 25;
-pub(crate) const COMMENT_COUNT: usize = 41;
-pub(crate) const WORKLOG_COUNT: usize = 42;
-pub(crate) const CHANGELOG_COUNT: usize = 43;
-pub(crate) const ATTACHMENT_COUNT: usize = 44;
-pub(crate) const EPIC_KEY: usize = 45;
+pub(crate) const CREATED: usize = 22;
+pub(crate) const UPDATED: usize = 23;
+pub(crate) const PARENT_ID: usize = 26;
+pub(crate) const PARENT_KEY: usize = 27;
+pub(crate) const COMMENT_COUNT: usize = 43;
+pub(crate) const WORKLOG_COUNT: usize = 44;
+pub(crate) const CHANGELOG_COUNT: usize = 45;
+pub(crate) const ATTACHMENT_COUNT: usize = 46;
+pub(crate) const EPIC_KEY: usize = 47;
 /// `schema.custom` of the field that holds the key of the epic.
 pub(crate) const EPIC_FIELD: &str = "com.pyxis.greenhopper.jira:gh-epic-link";
 
@@ -23,7 +25,15 @@ pub(crate) static SPEC: TableSpec = TableSpec {
     key: &["issue_id"],
     source: "POST /rest/api/2/search: issues[]",
     columns: COLUMNS,
-    varied: &["issue_id", "issue_key", "summary", "description", "environment"],
+    varied: &[
+        "issue_id",
+        "issue_key",
+        "summary",
+        "description",
+        "description_adf",
+        "environment",
+        "environment_adf",
+    ],
     ..TableSpec::PLAIN
 };
 
@@ -43,8 +53,10 @@ static COLUMNS: &[ColumnSpec] = &[
     int("resolution_id", "fields.resolution.id"),
     text("resolution_name", "fields.resolution.name"),
     text("summary", "fields.summary"),
-    text("description", "fields.description"),
-    text("environment", "fields.environment"),
+    rich("description", "fields.description"),
+    document("description_adf", "fields.description, the document of Jira Cloud"),
+    rich("environment", "fields.environment"),
+    document("environment_adf", "fields.environment, the document of Jira Cloud"),
     user("creator_id", "fields.creator"),
     user("reporter_id", "fields.reporter"),
     user("assignee_id", "fields.assignee"),

@@ -1,6 +1,9 @@
 //! `issue_worklogs`: one row a work log entry.
 
-use super::{ChildLists, ColumnSpec, ColumnType, Element, ListFrame, TableSpec, int, made, text, time, user};
+use super::{
+    ChildLists, ColumnSpec, ColumnType, Element, ListFrame, TableSpec, document, int, made, rich, text, time,
+    user,
+};
 use crate::tables::issues;
 
 pub(crate) const ISSUE_ID: usize = 1;
@@ -10,7 +13,7 @@ pub(crate) static SPEC: TableSpec = TableSpec {
     key: &["worklog_id"],
     source: "issues[].fields.worklog.worklogs[], or GET /rest/api/2/issue/{id}/worklog where that list is cut",
     columns: COLUMNS,
-    varied: &["worklog_id", "comment"],
+    varied: &["worklog_id", "comment", "comment_adf"],
     issue_column: ISSUE_ID,
     children: Some(ChildLists {
         members: &["fields.worklog"],
@@ -33,7 +36,8 @@ static COLUMNS: &[ColumnSpec] = &[
     made("issue_id", ColumnType::I64, "id of the issue"),
     user("author_id", "author"),
     user("update_author_id", "updateAuthor"),
-    text("comment", "comment"),
+    rich("comment", "comment"),
+    document("comment_adf", "comment, the document of Jira Cloud"),
     time("started", "started"),
     time("created", "created"),
     time("updated", "updated"),

@@ -83,5 +83,6 @@ pub(super) fn failure(error: &jira::Error) -> Failure {
 pub(super) fn deployment(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Server | Dialect::DataCenter => "server",
+        Dialect::Cloud => "cloud",
     }
 }

@@ -172,11 +172,8 @@ async fn what_only_looks_like_jira_is_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn cloud_a_failing_jira_and_a_gate_before_it_are_told_apart() {
-    let cloud =
-        r#"{"version":"1001.0.0","deploymentType":"Cloud","serverTime":"2026-01-01T00:00:00.000+0000"}"#;
+async fn a_failing_jira_and_a_gate_before_it_are_told_apart() {
     for (kind, code) in [
-        (answer(200, "application/json", cloud), "jira_is_cloud"),
         (FaultKind::Gateway { status: 503 }, "jira_failing"),
         (FaultKind::EmptyForbidden, "jira_forbids"),
         (answer(401, "text/html", "<html>gate</html>"), "jira_forbids"),

@@ -141,8 +141,11 @@ fn route(visit: &Visit<'_>) -> (Reply, Option<PageInfo>) {
     if path == "/status" {
         return (Reply::json(200, &serde_json::json!({ "state": "RUNNING" })), None);
     }
-    if matches!(rest::api_segments(path).as_deref(), Some(["search"])) {
-        return (problems::gone(), None);
+    match rest::api_segments(path).as_deref() {
+        Some(["search"]) => return (problems::gone(), None),
+        // Version 2 of the interface is there too; who does not know the site yet asks it for this.
+        Some(["serverInfo"]) => return (metadata::server_info(visit), None),
+        Some(_) | None => {}
     }
     match segments(path).as_deref() {
         Some(["search", "jql"]) => search::answer(visit),

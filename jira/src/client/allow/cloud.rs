@@ -43,6 +43,13 @@ pub(crate) enum CloudRead {
     },
     /// A page of issues.
     Search(CloudSearch),
+    /// Issues by id.
+    Issues {
+        /// At most a hundred.
+        issues: Vec<i64>,
+        /// What of them.
+        fields: Vec<String>,
+    },
     /// About how many issues a condition has.
     Count {
         /// The condition.
@@ -92,6 +99,13 @@ struct SearchBody<'a> {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct IssuesBody<'a> {
+    issue_ids_or_keys: Vec<String>,
+    fields: &'a [String],
+}
+
+#[derive(Serialize)]
 struct CountBody {
     jql: String,
 }
@@ -106,8 +120,9 @@ struct ChangelogBody<'a> {
 }
 
 /// Paths that are sent with POST and change nothing: their conditions and lists do not fit in an address.
-pub(super) const POSTED: [&str; 3] = [
+pub(super) const POSTED: [&str; 4] = [
     "/rest/api/3/search/jql",
+    "/rest/api/3/issue/bulkfetch",
     "/rest/api/3/search/approximate-count",
     "/rest/api/3/changelog/bulkfetch",
 ];
@@ -152,6 +167,7 @@ impl CloudRead {
             Self::IssueTypes => "/rest/api/3/issuetype",
             Self::Users { .. } => "/rest/api/3/users/search",
             Self::Search(_) => "/rest/api/3/search/jql",
+            Self::Issues { .. } => "/rest/api/3/issue/bulkfetch",
             Self::Count { .. } => "/rest/api/3/search/approximate-count",
             Self::Changelogs { .. } => "/rest/api/3/changelog/bulkfetch",
             Self::Comments { .. } => "/rest/api/3/issue/{id}/comment",
@@ -181,6 +197,7 @@ impl CloudRead {
             | Self::Resolutions
             | Self::IssueTypes
             | Self::Search(_)
+            | Self::Issues { .. }
             | Self::Count { .. }
             | Self::Changelogs { .. } => Vec::new(),
         }
@@ -194,6 +211,11 @@ impl CloudRead {
                 max_results: ask.max_results,
                 fields: &ask.fields,
                 next_page_token: ask.token.as_deref(),
+            })
+            .ok(),
+            Self::Issues { issues, fields } => serde_json::to_string(&IssuesBody {
+                issue_ids_or_keys: issues.iter().map(i64::to_string).collect(),
+                fields,
             })
             .ok(),
             Self::Count { jql } => serde_json::to_string(&CountBody { jql: jql.to_string() }).ok(),
@@ -224,6 +246,7 @@ impl CloudRead {
             Self::IssueTypes => "the issue types".to_owned(),
             Self::Users { start_at } => format!("the users from {start_at}"),
             Self::Search(ask) => format!("the search `{}`", ask.jql),
+            Self::Issues { issues, .. } => format!("{} issues by id", issues.len()),
             Self::Count { jql } => format!("the number of issues of `{jql}`"),
             Self::Changelogs { issues, .. } => format!("the histories of {} issues", issues.len()),
             Self::Comments { id, .. } => format!("the comments of issue {id}"),

@@ -142,7 +142,7 @@ pub(crate) fn read_page(
     let frame = read_text(WHAT, json, Framed { list_name: "issues", list: Some(&mut page) });
     let shape = |detail: &str| DecodeError::Shape { what: WHAT, detail: detail.to_owned() };
     let head = frame.and_then(|frame| match frame {
-        Some(Frame { count: Some(_), total: Some(total), start_at, max_results }) => {
+        Some(Frame { count: Some(_), total: Some(total), start_at, max_results, .. }) => {
             Ok((start_at, max_results, total))
         }
         Some(Frame { count: Some(_), .. }) => Err(shape("the total is missing")),

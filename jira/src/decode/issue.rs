@@ -357,10 +357,10 @@ impl<'s> Work<'s> {
                 let total = total.and_then(|total| i64::try_from(total).ok());
                 buffers.issues.put(column, row, total.map_or(Cell::Null, Cell::I64));
             }
-            if let Some(framed) = &lists.frame {
-                if judge(buffers.of_mut(table), mark(&marks, table), (table, framed), frame, &mut read) {
-                    continue;
-                }
+            if let Some(framed) = &lists.frame
+                && judge(buffers.of_mut(table), mark(&marks, table), (table, framed), frame, &mut read)
+            {
+                continue;
             }
             read.notes.without_id += without_id.of(table).copied().unwrap_or_default();
         }

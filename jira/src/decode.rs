@@ -104,6 +104,19 @@ pub(crate) struct IssueSeen {
     pub(crate) linked_if_moved: Vec<i64>,
 }
 
+/// What a page of the site's metadata says of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct MetadataPage {
+    /// Elements of the list, rows or not.
+    pub(crate) count: u64,
+    /// Rows that were not there before.
+    pub(crate) fresh: u64,
+    /// As Jira says.
+    pub(crate) is_last: Option<bool>,
+    /// As Jira says.
+    pub(crate) total: Option<u64>,
+}
+
 /// The frame of a list of children.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Envelope {

@@ -37,13 +37,13 @@ pub(crate) mod refresh;
 pub(crate) mod rows;
 pub(crate) mod run;
 pub(crate) mod scope;
+pub(crate) mod subjects;
 pub(crate) mod walk;
 pub(crate) mod writer;
 
 use crate::checkpoint::{CheckpointEntry, Done, Entry, Plan, Resume, Work};
 use crate::client::JiraClient;
 use crate::client::allow::Read;
-use crate::client::allow::cloud::CloudRead;
 use crate::error::Error;
 use crate::fields::IssueSchema;
 use crate::jql::Axis;
@@ -180,8 +180,7 @@ struct Prepare {
 async fn prepare(run: Arc<Run>, plan: Option<Plan>, started_ms: i64, todo: Prepare) -> Result<(), Error> {
     let mut fields_json = None;
     if plan.is_none() || todo.fields {
-        let read = if run.client.is_cloud() { Read::Cloud(CloudRead::Fields) } else { Read::Field };
-        fields_json = Some(run.client.read(&read).await?);
+        fields_json = Some(run.client.read(&Read::Field).await?);
     }
     let schema = match (plan, &fields_json) {
         (Some(plan), _) => plan.schema,

@@ -18,7 +18,7 @@ pub use rule::{ColumnSelector, Mask, MaskError, MaskRule, Masks};
 use crate::batch::RowBuffer;
 use crate::fields::{CustomType, IssueSchema};
 use crate::spec::Narrowing;
-use crate::tables::{ColumnType, Table, links, metadata};
+use crate::tables::{ColumnType, Table, agile, links, metadata};
 use crate::warning::Warning;
 use again::Values;
 use arrow_array::ArrayRef;
@@ -68,7 +68,15 @@ impl Masking {
 
     /// Whether a row of a site's metadata may leave.
     pub(crate) fn permits_metadata(&self, table: Table, buffer: &RowBuffer, row: usize) -> bool {
-        table != Table::Projects || self.narrowing.permits_row_of(buffer.text_at(metadata::PROJECT_KEY, row))
+        match table {
+            Table::Projects => self.narrowing.permits_row_of(buffer.text_at(metadata::PROJECT_KEY, row)),
+            // On Server a board does not say its project; there only those of the permitted ones are asked for.
+            Table::Boards => {
+                let key = buffer.text_at(agile::BOARD_PROJECT_KEY, row);
+                key.is_none_or(|key| self.narrowing.permits_project(key))
+            }
+            _ => true,
+        }
     }
 
     /// Takes issues of projects that may not leave out of the rows of links. Gives how many.

@@ -2,9 +2,11 @@
 //!
 //! The decoder and the documentation are both built from it, so that they cannot disagree.
 
+use origin::Origin;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+pub(crate) mod agile;
 pub(crate) mod changelog;
 pub(crate) mod comments;
 pub(crate) mod issue_attachments;
@@ -16,7 +18,10 @@ pub(crate) mod issue_subtasks;
 pub(crate) mod issue_versions;
 pub(crate) mod issues;
 pub(crate) mod links;
+pub(crate) mod lists;
 pub(crate) mod metadata;
+pub(crate) mod origin;
+pub(crate) mod projects;
 pub(crate) mod worklogs;
 
 /// The pseudo table of the issue ids that a pass has read again or found deleted.
@@ -98,6 +103,30 @@ tables! {
         IssueTypes => metadata::ISSUE_TYPES,
         /// One row a field, system or custom.
         Fields => metadata::FIELDS,
+        /// One row a component of a project.
+        Components => projects::COMPONENTS,
+        /// One row a version of a project.
+        Versions => projects::VERSIONS,
+        /// One row a security level that a project offers.
+        SecurityLevels => projects::SECURITY_LEVELS,
+        /// One row a type of links.
+        LinkTypes => lists::LINK_TYPES,
+        /// One row a category of statuses.
+        StatusCategories => lists::STATUS_CATEGORIES,
+        /// One row a category of projects.
+        ProjectCategories => lists::PROJECT_CATEGORIES,
+        /// One row a role that people have in projects.
+        ProjectRoles => lists::PROJECT_ROLES,
+        /// One row a board of Jira Software.
+        Boards => agile::BOARDS,
+        /// One row a column of a board.
+        BoardColumns => agile::BOARD_COLUMNS,
+        /// One row a sprint.
+        Sprints => agile::SPRINTS,
+        /// One row a favourite filter of the account that reads.
+        Filters => lists::FILTERS,
+        /// One row a dashboard that the account sees.
+        Dashboards => lists::DASHBOARDS,
     }
 }
 
@@ -270,6 +299,8 @@ pub(crate) struct TableSpec {
     pub(crate) issue_column: usize,
     /// Fields that a search must ask for besides those that hold its lists.
     pub(crate) asks: &'static [&'static str],
+    /// For a table of the site's metadata: where its rows come from. The fields are read by the run itself.
+    pub(crate) origin: Option<Origin>,
     /// For a table whose rows are lists of each issue: where they are.
     pub(crate) children: Option<ChildLists>,
 }
@@ -286,6 +317,7 @@ impl TableSpec {
         is_default: true,
         issue_column: 0,
         asks: &[],
+        origin: None,
         children: None,
     };
 }

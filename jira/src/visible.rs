@@ -2,11 +2,12 @@
 
 use crate::client::JiraClient;
 use crate::client::allow::cloud::CloudRead;
-use crate::client::allow::{Read, SearchAsk};
+use crate::client::allow::{ListAsk, Read, SearchAsk};
 use crate::decode::decode_heads;
 use crate::error::Error;
 use crate::jql::Jql;
 use crate::spec::{Narrowing, ProjectKey};
+use crate::tables::Table;
 use serde::Deserialize;
 
 /// What an account sees.
@@ -71,7 +72,7 @@ impl JiraClient {
         let mut projects: Vec<Project> = Vec::new();
         loop {
             let start_at = u64::try_from(projects.len()).unwrap_or(u64::MAX);
-            let read = Read::Cloud(CloudRead::Projects { start_at });
+            let read = Read::List(ListAsk { table: Table::Projects, of: None, start_at, is_cloud: true });
             let page: ProjectPage = parse(&read, &self.read(&read).await?)?;
             let is_last = page.is_last || page.values.is_empty();
             projects.extend(page.values);
@@ -90,6 +91,8 @@ fn parse<T: serde::de::DeserializeOwned>(read: &Read, json: &str) -> Result<T, E
 /// What is counted of a project, or needed to name it in a search.
 #[derive(Deserialize)]
 pub(crate) struct Project {
+    #[serde(default)]
+    pub(crate) id: String,
     #[serde(default)]
     pub(crate) key: String,
     #[serde(default)]

@@ -6,8 +6,20 @@ use tests::jira_sim::{Account, GeneratedSite, SimConfig, SiteSource};
 use tests::{lake_oracle, truth};
 
 /// The tables that follow an issue.
-pub(crate) const ISSUE_TABLES: [&str; 5] =
-    ["issues", "issue_comments", "issue_worklogs", "issue_changelog", "issue_links"];
+pub(crate) const ISSUE_TABLES: [&str; 12] = [
+    "issues",
+    "issue_comments",
+    "issue_worklogs",
+    "issue_changelog",
+    "issue_links",
+    "issue_sprints",
+    "issue_labels",
+    "issue_components",
+    "issue_versions",
+    "issue_attachments",
+    "issue_subtasks",
+    "issue_custom_values",
+];
 
 /// A generated site behind a context path, read by an account far from UTC.
 pub(crate) fn generated(issues: u32, seed: u64) -> SimConfig {

@@ -12,6 +12,7 @@ mod children;
 mod columns;
 mod custom;
 mod issue;
+mod lists;
 mod metadata;
 mod value;
 

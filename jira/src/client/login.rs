@@ -4,7 +4,6 @@
 //! for good, since each failed try counts towards Jira's CAPTCHA lock. It comes first of all so that the session it opens is the only one.
 
 use crate::client::allow::Read;
-use crate::client::allow::cloud::CloudRead;
 use crate::client::retry::Patience;
 use crate::client::{JiraClient, Page};
 use crate::dialect::{Dialect, ServerInfo};
@@ -69,8 +68,7 @@ impl Account {
 
 /// Logs in.
 pub(crate) async fn run(client: &JiraClient) -> Result<Account, Error> {
-    let read = if client.is_cloud() { Read::Cloud(CloudRead::Myself) } else { Read::Myself };
-    let page = match client.attempt(&read, Patience::Login).await {
+    let page = match client.attempt(&Read::Myself, Patience::Login).await {
         Ok(page) => page,
         Err(error) => return Err(explained(client, error).await),
     };

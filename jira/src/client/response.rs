@@ -205,7 +205,7 @@ fn not_json(answer: &Answer, expect: &Expectation<'_>) -> Error {
     if answer.is_html() && looks_like_login(&answer.text()) {
         return Error::LoginSso { site, detail: format!("an HTML page came: {detail}") };
     }
-    if matches!(expect.read, Read::ServerInfo | Read::Myself | Read::Cloud(CloudRead::Myself)) {
+    if matches!(expect.read, Read::ServerInfo | Read::Myself) {
         let kind = if answer.is_html() { "an HTML page" } else { "something else than JSON" };
         return Error::NotJira { site, detail: format!("{kind} came: {detail}") };
     }
@@ -279,18 +279,11 @@ fn not_found(answer: &Answer, expect: &Expectation<'_>) -> Error {
     let (site, detail) =
         (expect.site_text(), format!("status {}, {}", answer.status.as_u16(), answer.detail()));
     match expect.read {
-        Read::ServerInfo
-        | Read::Myself
-        | Read::Field
-        | Read::Cloud(CloudRead::Myself | CloudRead::Fields) => {
+        Read::ServerInfo | Read::Myself | Read::Field => {
             Error::WrongContextPath { site, detail, suggested: None }
         }
         Read::Project
-        | Read::Status
-        | Read::Priority
-        | Read::Resolution
-        | Read::IssueType
-        | Read::UserSearch { .. }
+        | Read::List(_)
         | Read::Search(_)
         | Read::IssueComments { .. }
         | Read::IssueWorklogs { .. }

@@ -152,7 +152,7 @@ pub(crate) fn read_page(
     let frame = read_text(WHAT, json, framed);
     let shape = |detail: &str| DecodeError::Shape { what: WHAT, detail: detail.to_owned() };
     let head = frame.and_then(|frame| match frame {
-        Some(Frame { count: Some(_), total: Some(total), start_at, max_results }) => {
+        Some(Frame { count: Some(_), total: Some(total), start_at, max_results, .. }) => {
             Ok((start_at, max_results, total))
         }
         // Jira Cloud counts nothing; there is more than it shows as long as it gives a token.
@@ -382,10 +382,10 @@ impl<'s> Work<'s> {
                 let total = total.and_then(|total| i64::try_from(total).ok());
                 buffers.issues.put(column, row, total.map_or(Cell::Null, Cell::I64));
             }
-            if let Some(framed) = &lists.frame {
-                if judge(buffers.of_mut(table), mark(&marks, table), (table, framed), frame, &mut read) {
-                    continue;
-                }
+            if let Some(framed) = &lists.frame
+                && judge(buffers.of_mut(table), mark(&marks, table), (table, framed), frame, &mut read)
+            {
+                continue;
             }
             read.notes.without_id += without_id.of(table).copied().unwrap_or_default();
         }

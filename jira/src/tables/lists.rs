@@ -27,11 +27,7 @@ pub(crate) static STATUS_CATEGORIES: TableSpec = TableSpec {
         text("name", "name"),
         text("color_name", "colorName"),
     ],
-    origin: Some(Origin {
-        path: "/rest/api/2/statuscategory",
-        refused: Refused::Fails,
-        ..Origin::LIST
-    }),
+    origin: Some(Origin { path: "/rest/api/2/statuscategory", refused: Refused::Fails, ..Origin::LIST }),
     ..TableSpec::PLAIN
 };
 

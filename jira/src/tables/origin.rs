@@ -1,5 +1,7 @@
 //! Where the rows of a table of the site's metadata come from: one resource, asked once or for each project or board, whole or in pages.
 
+use super::Table;
+
 /// A resource of Jira whose answers are lists of rows.
 #[derive(Debug)]
 pub(crate) struct Origin {
@@ -45,7 +47,28 @@ pub(crate) enum Refused {
     IsWithheld,
 }
 
+/// Resources of Jira Cloud that take the place of Server's.
+static ON_CLOUD: [(Table, Origin); 2] = [
+    (
+        Table::Projects,
+        Origin {
+            path: "/rest/api/3/project/search",
+            query: &[("expand", "description,lead"), ("status", "live"), ("status", "archived")],
+            page: Some(100),
+            refused: Refused::Fails,
+            ..Origin::LIST
+        },
+    ),
+    (Table::Users, Origin { path: "/rest/api/3/users/search", page: Some(1000), ..Origin::LIST }),
+];
+
 impl Origin {
+    /// Where a table comes from on a site of that kind; `None` for a table that is made otherwise.
+    pub(crate) fn of(table: Table, is_cloud: bool) -> Option<&'static Self> {
+        let other = ON_CLOUD.iter().find(|(replaced, _)| is_cloud && *replaced == table);
+        other.map(|(_, origin)| origin).or(table.spec().origin.as_ref())
+    }
+
     /// A resource that answers one list.
     pub(crate) const LIST: Self = Self {
         path: "",

@@ -18,8 +18,27 @@ const ISSUE_TABLES: &[&str] = &[
 ];
 
 /// Tables of the site: replaced as a whole in every run.
-const METADATA_TABLES: &[&str] =
-    &["projects", "users", "statuses", "priorities", "resolutions", "issue_types", "fields"];
+const METADATA_TABLES: &[&str] = &[
+    "projects",
+    "users",
+    "statuses",
+    "priorities",
+    "resolutions",
+    "issue_types",
+    "fields",
+    "components",
+    "versions",
+    "security_levels",
+    "link_types",
+    "status_categories",
+    "project_categories",
+    "project_roles",
+    "boards",
+    "board_columns",
+    "sprints",
+    "filters",
+    "dashboards",
+];
 
 /// Those of both that are read only when they are named.
 const OPTIONAL_TABLES: &[&str] = &[];

@@ -95,9 +95,9 @@ fn sprint(issue: &Cell, java: &str) -> Row {
     let body = java.split_once('[').map_or("", |(_, body)| body);
     let body = body.strip_suffix(']').unwrap_or(body);
     let between = |start: &str, end: &str| {
-        let from = body.find(start)? + start.len();
-        let length = body[from..].find(end).unwrap_or(body.len() - from);
-        Some(&body[from..from + length]).filter(|value| *value != "<null>")
+        let (_, after) = body.split_once(start)?;
+        let value = after.split_once(end).map_or(after, |(value, _)| value);
+        Some(value).filter(|value| *value != "<null>")
     };
     let whole =
         |value: Option<&str>| value.and_then(|value| value.parse().ok()).map_or(Cell::Null, Cell::I64);

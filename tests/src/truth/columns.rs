@@ -2,7 +2,7 @@
 
 use super::children;
 use super::issue::{self, Parts};
-use super::{IssueRows, Row, metadata};
+use super::{IssueRows, Row, lists, metadata};
 use crate::jira_sim::SimHandle;
 
 /// Type of a column.
@@ -167,6 +167,58 @@ static TABLES: &[Described] = &[
         "field_id",
         metadata::fields,
     ),
+    of_site(
+        "components",
+        "component_id:i project_id:i name:t description:t lead_id:t assignee_type:t archived:b deleted:b",
+        "component_id",
+        lists::components,
+    ),
+    of_site(
+        "versions",
+        "version_id:i project_id:i name:t description:t released:b archived:b overdue:b start_date:d release_date:d",
+        "version_id",
+        lists::versions,
+    ),
+    of_site(
+        "security_levels",
+        "level_id:i project_id:i name:t description:t",
+        "level_id project_id",
+        lists::security_levels,
+    ),
+    of_site("link_types", "link_type_id:i name:t inward:t outward:t", "link_type_id", lists::link_types),
+    of_site(
+        "status_categories",
+        "category_id:i category_key:t name:t color_name:t",
+        "category_id",
+        lists::status_categories,
+    ),
+    of_site(
+        "project_categories",
+        "category_id:i name:t description:t",
+        "category_id",
+        lists::project_categories,
+    ),
+    of_site("project_roles", "role_id:i name:t description:t", "role_id", lists::project_roles),
+    of_site("boards", "board_id:i name:t type:t project_id:i project_key:t", "board_id", lists::boards),
+    of_site(
+        "board_columns",
+        "board_id:i ordinal:i name:t min:i max:i statuses:j",
+        "board_id ordinal",
+        lists::board_columns,
+    ),
+    of_site(
+        "sprints",
+        "sprint_id:i board_id:i name:t state:t start_date:s end_date:s complete_date:s activated_date:s goal:t",
+        "sprint_id",
+        lists::sprints,
+    ),
+    of_site(
+        "filters",
+        "filter_id:i name:t description:t jql:t owner_id:t favourite:b",
+        "filter_id",
+        lists::filters,
+    ),
+    of_site("dashboards", "dashboard_id:i name:t view:t", "dashboard_id", lists::dashboards),
 ];
 
 fn described(name: &str) -> Option<&'static Described> {

@@ -1,12 +1,9 @@
-//! What is asked of Jira Cloud alone, where its REST API version 3 differs from that of Server in more than the number in the path.
+//! What is asked of Jira Cloud alone: issues and their children, which version 3 of its REST API sends with documents. Everything else is
+//! asked of version 2, which answers as Server does.
 
 use crate::jql::Jql;
 use serde::Serialize;
 
-/// Projects in one page: Jira's own cap.
-const PROJECTS_PER_PAGE: u64 = 100;
-/// Users in one page: Jira's own cap.
-const USERS_PER_PAGE: u64 = 1000;
 /// Comments in one page: Jira's own cap.
 const COMMENTS_PER_PAGE: u64 = 100;
 /// Work log entries in one page: Jira's own cap.
@@ -19,28 +16,6 @@ pub(crate) const CHANGELOG_ISSUES_MAX: usize = 1000;
 /// One read of Jira Cloud.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum CloudRead {
-    /// Who is logged in.
-    Myself,
-    /// All fields.
-    Fields,
-    /// A page of projects.
-    Projects {
-        /// Projects before it.
-        start_at: u64,
-    },
-    /// All statuses.
-    Statuses,
-    /// All priorities.
-    Priorities,
-    /// All resolutions.
-    Resolutions,
-    /// All issue types.
-    IssueTypes,
-    /// A page of users.
-    Users {
-        /// Users before it.
-        start_at: u64,
-    },
     /// A page of issues.
     Search(CloudSearch),
     /// Issues by id.
@@ -127,18 +102,6 @@ pub(super) const POSTED: [&str; 4] = [
     "/rest/api/3/changelog/bulkfetch",
 ];
 
-/// Paths without arguments, each with the parameters it may carry.
-pub(super) const FIXED: [(&str, &[&str]); 8] = [
-    ("/rest/api/3/myself", &[]),
-    ("/rest/api/3/field", &[]),
-    ("/rest/api/3/project/search", &["startAt", "maxResults", "expand", "status"]),
-    ("/rest/api/3/status", &[]),
-    ("/rest/api/3/priority", &[]),
-    ("/rest/api/3/resolution", &[]),
-    ("/rest/api/3/issuetype", &[]),
-    ("/rest/api/3/users/search", &["startAt", "maxResults"]),
-];
-
 /// Below an issue.
 pub(super) const ISSUE_PREFIX: &str = "/rest/api/3/issue/";
 /// Sub-resources of an issue, each with the parameters it may carry.
@@ -158,14 +121,6 @@ impl CloudRead {
     /// The path with the ids left out.
     pub(super) fn template(&self) -> &'static str {
         match self {
-            Self::Myself => "/rest/api/3/myself",
-            Self::Fields => "/rest/api/3/field",
-            Self::Projects { .. } => "/rest/api/3/project/search",
-            Self::Statuses => "/rest/api/3/status",
-            Self::Priorities => "/rest/api/3/priority",
-            Self::Resolutions => "/rest/api/3/resolution",
-            Self::IssueTypes => "/rest/api/3/issuetype",
-            Self::Users { .. } => "/rest/api/3/users/search",
             Self::Search(_) => "/rest/api/3/search/jql",
             Self::Issues { .. } => "/rest/api/3/issue/bulkfetch",
             Self::Count { .. } => "/rest/api/3/search/approximate-count",
@@ -181,22 +136,9 @@ impl CloudRead {
             vec![("startAt", start_at.to_string()), ("maxResults", most.to_string())]
         };
         match self {
-            Self::Projects { start_at } => {
-                let mut query = page(*start_at, PROJECTS_PER_PAGE);
-                query.push(("expand", "description,lead".to_owned()));
-                query.extend(["live", "archived"].map(|status| ("status", status.to_owned())));
-                query
-            }
-            Self::Users { start_at } => page(*start_at, USERS_PER_PAGE),
             Self::Comments { start_at, .. } => page(*start_at, COMMENTS_PER_PAGE),
             Self::Worklogs { start_at, .. } => page(*start_at, WORKLOGS_PER_PAGE),
-            Self::Myself
-            | Self::Fields
-            | Self::Statuses
-            | Self::Priorities
-            | Self::Resolutions
-            | Self::IssueTypes
-            | Self::Search(_)
+            Self::Search(_)
             | Self::Issues { .. }
             | Self::Count { .. }
             | Self::Changelogs { .. } => Vec::new(),
@@ -237,14 +179,6 @@ impl CloudRead {
     /// What it asks for, for errors and logs.
     pub(super) fn what(&self) -> String {
         match self {
-            Self::Myself => "the account that is logged in".to_owned(),
-            Self::Fields => "the fields".to_owned(),
-            Self::Projects { start_at } => format!("the projects from {start_at}"),
-            Self::Statuses => "the statuses".to_owned(),
-            Self::Priorities => "the priorities".to_owned(),
-            Self::Resolutions => "the resolutions".to_owned(),
-            Self::IssueTypes => "the issue types".to_owned(),
-            Self::Users { start_at } => format!("the users from {start_at}"),
             Self::Search(ask) => format!("the search `{}`", ask.jql),
             Self::Issues { issues, .. } => format!("{} issues by id", issues.len()),
             Self::Count { jql } => format!("the number of issues of `{jql}`"),

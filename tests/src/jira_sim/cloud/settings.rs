@@ -33,6 +33,8 @@ pub struct CloudConfig {
     pub ragged_pages: bool,
     /// Says `isLast: false` on the last page too; only the missing token ends the walk.
     pub is_last_never: bool,
+    /// Walks never end by themselves: after the last issue come empty pages, each with the token that led to it.
+    pub endless_tokens: bool,
     /// Searches do not know what was created or edited within so many milliseconds; 0 for none. Ids in
     /// `reconcileIssues` are known all the same.
     pub index_lag_ms: i64,
@@ -52,6 +54,7 @@ impl Default for CloudConfig {
             bulk_histories: 10_000,
             ragged_pages: false,
             is_last_never: false,
+            endless_tokens: false,
             index_lag_ms: 0,
             count_error: 0,
         }

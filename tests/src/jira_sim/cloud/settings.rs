@@ -6,7 +6,8 @@ pub enum CreatedUnit {
     /// Milliseconds since 1970.
     #[default]
     Milliseconds,
-    /// Seconds since 1970: the milliseconds are lost.
+    /// Seconds since 1970. The history of such a site has whole seconds everywhere, so that it is the same from
+    /// every resource.
     Seconds,
     /// Text as in the history of one issue, which Atlassian's schema says but its example does not.
     Text,

@@ -236,7 +236,7 @@ impl JiraSim {
             SiteSource::Recorded(path) => recorded::load(&base, path)?,
         };
         if config.flavour == Flavour::Cloud {
-            cloud::prepare(&mut site);
+            cloud::prepare(&mut site, &config.cloud);
         }
         let inner = Arc::new_cyclic(|me| build(config, (zones, origin, base), site, me.clone()));
         let runtime = tokio::runtime::Builder::new_multi_thread()

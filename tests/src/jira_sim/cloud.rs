@@ -46,11 +46,12 @@ struct Visit<'a> {
 }
 
 /// Makes a site one of Cloud: its own fields, and epics that hold issues.
-pub(crate) fn prepare(site: &mut Site) {
+pub(crate) fn prepare(site: &mut Site, config: &CloudConfig) {
     site.catalog.add_field(super::fields::category_changed());
     let seed = site.generator.as_ref().map(|generator| generator.site.seed);
     let epics = seed.map(|seed| epics::Epics::generated(site, seed)).unwrap_or_default();
     site.epics = Some(epics);
+    site.whole_seconds = config.bulk_created == CreatedUnit::Seconds;
 }
 
 /// The path below the gateway's prefix, if there is one with this site's id.

@@ -63,6 +63,8 @@ pub(crate) struct Site {
     pub(crate) next_child_id: u64,
     /// Of a Cloud site only: which issues lie in epics.
     pub(crate) epics: Option<Epics>,
+    /// Of a Cloud site only: the times of histories are whole seconds.
+    pub(crate) whole_seconds: bool,
     /// Instant and earlier `updated` of changed issues (`None` for created ones), for searches that lag behind.
     pub(crate) changed: HashMap<u32, (i64, Option<i64>)>,
     /// Deleted worklogs: id and instant.
@@ -112,6 +114,7 @@ impl Site {
             next_id: slims.iter().map(|slim| slim.id).max().unwrap_or(0) + 16,
             next_child_id: 4_000_000_000,
             epics: None,
+            whole_seconds: false,
             changed: HashMap::new(),
             deleted_worklogs: Vec::new(),
             catalog,

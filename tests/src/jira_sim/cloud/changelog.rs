@@ -62,6 +62,11 @@ pub(super) fn status_changed(site: &Site, slot: u32) -> Option<Value> {
 
 fn shape_entry(site: &Site, entry: &mut Value) {
     shape(entry, &site.catalog.base);
+    if let Some((second, rest)) =
+        entry["created"].as_str().filter(|_| site.whole_seconds).and_then(split_second)
+    {
+        entry["created"] = format!("{second}.000{rest}").into();
+    }
     let Some(items) = entry["items"].as_array_mut() else { return };
     for item in items {
         if item["field"] == "assignee" || item["field"] == "reporter" {
@@ -75,6 +80,12 @@ fn shape_entry(site: &Site, entry: &mut Value) {
             item["fieldId"] = id.into();
         }
     }
+}
+
+/// A platform time before and after its fraction.
+fn split_second(time: &str) -> Option<(&str, &str)> {
+    let (second, rest) = time.split_once('.')?;
+    Some((second, rest.get(3..)?))
 }
 
 /// The id of the field that a history item names; a few names are those of no field.

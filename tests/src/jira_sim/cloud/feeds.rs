@@ -90,17 +90,16 @@ fn wanted(visit: &Visit<'_>, kind: &str) -> Result<Vec<Value>, Reply> {
     }
     let site = visit.inner.site();
     let ids: HashSet<u64> = ids.into_iter().filter(|_| visit.account.is_some()).collect();
-    let (list, document): (fn(&super::super::doc::Doc) -> &[Child], fn(&mut Value)) = match kind {
-        "worklog" => (|doc| &doc.worklogs, worklog_document),
-        _ => (|doc| &doc.comments, comment_document),
-    };
+    let is_worklog = kind == "worklog";
+    let document = if is_worklog { worklog_document } else { comment_document };
     let mut found = Vec::new();
     for slot in site.living() {
         if found.len() == ids.len() {
             break;
         }
         let doc = site.doc(slot);
-        let here = list(&doc).iter().filter(|one| ids.contains(&one.id));
+        let children: &[Child] = if is_worklog { &doc.worklogs } else { &doc.comments };
+        let here = children.iter().filter(|one| ids.contains(&one.id));
         found.extend(here.map(|one| (one.id, child(&site, &doc, one, document))));
     }
     found.sort_by_key(|(id, _)| *id);

@@ -88,7 +88,7 @@ fn shape_fields(site: &Site, slot: u32, view: &CloudView, fields: &mut Map<Strin
         match id.as_str() {
             "description" | "environment" => *value = document(value),
             "comment" => embedded_comments(site, value, (view.comment_cap, site.slim(slot).id)),
-            "worklog" => each(value, "worklogs", |worklog| worklog_document(worklog)),
+            "worklog" => each(value, "worklogs", worklog_document),
             _ if !id.starts_with("customfield_") => {}
             _ => match custom_kind(site, id) {
                 Some("textarea") => *value = document(value),

@@ -30,24 +30,19 @@ pub(super) fn visitor(inner: &Inner, request: &Request, gateway: bool) -> Visito
             ))
         }
         Some(_) => Visitor::Anonymous { failed: true },
-        None => return anonymous(gateway, false),
+        None if gateway => return Visitor::Refused(problems::gateway(401, "Unauthorized")),
+        None => return Visitor::Anonymous { failed: false },
     };
     inner.counters.update(|stats| {
         stats.login_attempts += 1;
         stats.failed_logins += u64::from(!matches!(visitor, Visitor::Account(_)));
     });
     match visitor {
-        Visitor::Anonymous { failed } => anonymous(gateway, failed),
-        Visitor::Account(_) | Visitor::Refused(_) => visitor,
-    }
-}
-
-/// The gateway shows nothing to a visitor without a good login.
-fn anonymous(gateway: bool, failed: bool) -> Visitor {
-    match (gateway, failed) {
-        (true, true) => Visitor::Refused(problems::gateway(401, "Unauthorized; scope does not match")),
-        (true, false) => Visitor::Refused(problems::gateway(401, "Unauthorized")),
-        (false, _) => Visitor::Anonymous { failed },
+        // The gateway shows nothing to a visitor without a good login.
+        Visitor::Anonymous { .. } if gateway => {
+            Visitor::Refused(problems::gateway(401, "Unauthorized; scope does not match"))
+        }
+        Visitor::Anonymous { .. } | Visitor::Account(_) | Visitor::Refused(_) => visitor,
     }
 }
 

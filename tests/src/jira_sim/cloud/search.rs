@@ -112,7 +112,7 @@ fn page(visit: &Visit<'_>, search: &Search) -> Result<(Reply, PageInfo), Reply> 
     let walked = site.walk(&plan, place.as_ref().map(|place| &place.after), most, &unindexed);
     let ids: Vec<u64> = walked.slots.iter().map(|slot| site.slim(*slot).id).collect();
     let total = walked.total as u64;
-    let body = body(visit, &site, (search, &view), walked);
+    let body = body(visit, &site, (search, &view), &walked);
     Ok((Reply::json_bytes(200, body.into_bytes()), PageInfo { total, ..page(ids) }))
 }
 
@@ -172,7 +172,7 @@ fn unindexed(site: &Site, visit: &Visit<'_>, reconciled: &[u64]) -> Unindexed {
     fresh.map(|(slot, (_, updated_ms))| (*slot, *updated_ms)).collect()
 }
 
-fn body(visit: &Visit<'_>, site: &Site, asked: (&Search, &CloudView), walked: Walked) -> String {
+fn body(visit: &Visit<'_>, site: &Site, asked: (&Search, &CloudView), walked: &Walked) -> String {
     let (search, view) = asked;
     let mut out = String::from("{\"issues\":[");
     for (number, slot) in walked.slots.iter().enumerate() {
@@ -188,12 +188,19 @@ fn body(visit: &Visit<'_>, site: &Site, asked: (&Search, &CloudView), walked: Wa
             out += &format!(",\"{name}\":{map}");
         }
     }
-    let last = walked.next.is_none() && !visit.inner.config.cloud.is_last_never;
-    if let Some(after) = walked.next {
-        let place = Place { jql: search.jql.clone(), made_ms: visit.inner.clock.now_ms(), after };
-        out += &format!(",\"nextPageToken\":{}", Value::from(tokens::seal(&place)));
+    let cloud = &visit.inner.config.cloud;
+    if let Some(token) = next_token(visit, search, walked).filter(|_| walked.more || cloud.endless_tokens) {
+        out += &format!(",\"nextPageToken\":{}", Value::from(token));
     }
+    let last = !walked.more && !cloud.is_last_never && !cloud.endless_tokens;
     out + &format!(",\"isLast\":{last}}}")
+}
+
+/// The token of the place that the walk has come to; of an empty page the one that led to it.
+fn next_token(visit: &Visit<'_>, search: &Search, walked: &Walked) -> Option<String> {
+    let Some(after) = walked.place.clone() else { return search.next_page_token.clone() };
+    let place = Place { jql: search.jql.clone(), made_ms: visit.inner.clock.now_ms(), after };
+    Some(tokens::seal(&place))
 }
 
 #[derive(Debug, Deserialize)]

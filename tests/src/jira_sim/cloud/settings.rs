@@ -6,7 +6,8 @@ pub enum CreatedUnit {
     /// Milliseconds since 1970.
     #[default]
     Milliseconds,
-    /// Seconds since 1970: the milliseconds are lost.
+    /// Seconds since 1970. The history of such a site has whole seconds everywhere, so that it is the same from
+    /// every resource.
     Seconds,
     /// Text as in the history of one issue, which Atlassian's schema says but its example does not.
     Text,
@@ -33,6 +34,8 @@ pub struct CloudConfig {
     pub ragged_pages: bool,
     /// Says `isLast: false` on the last page too; only the missing token ends the walk.
     pub is_last_never: bool,
+    /// Walks never end by themselves: after the last issue come empty pages, each with the token that led to it.
+    pub endless_tokens: bool,
     /// Searches do not know what was created or edited within so many milliseconds; 0 for none. Ids in
     /// `reconcileIssues` are known all the same.
     pub index_lag_ms: i64,
@@ -52,6 +55,7 @@ impl Default for CloudConfig {
             bulk_histories: 10_000,
             ragged_pages: false,
             is_last_never: false,
+            endless_tokens: false,
             index_lag_ms: 0,
             count_error: 0,
         }

@@ -44,8 +44,10 @@ pub(crate) struct Walked {
     pub(crate) slots: Vec<u32>,
     /// Issues that the whole walk would find if it began now.
     pub(crate) total: usize,
-    /// Where to go on; `None` at the end.
-    pub(crate) next: Option<Position>,
+    /// Whether there are more.
+    pub(crate) more: bool,
+    /// Where the walk stands after this page; `None` when the page is empty.
+    pub(crate) place: Option<Position>,
 }
 
 impl Site {
@@ -66,7 +68,7 @@ impl Site {
         let more = places.len() > most;
         places.truncate(most);
         let slots = places.iter().map(|place| place.slot).collect();
-        Walked { slots, total, next: places.pop().filter(|_| more) }
+        Walked { slots, total, more, place: places.pop() }
     }
 
     /// Number of issues that a query finds.

@@ -108,6 +108,8 @@ fn bulk_times_are_numbers_in_milliseconds_or_seconds() {
         let (found, _) = histories(&client, &json!({ "issueIdsOrKeys": [key] }));
         let created = found.last().unwrap().1["created"].as_i64().unwrap();
         assert_eq!(created.to_string().len(), digits);
+        let text = client.v3(&format!("issue/{key}/changelog")).json()["values"][0]["created"].clone();
+        assert!(digits == 13 || text.as_str().unwrap().ends_with(".000+0000"), "{text}");
     }
 }
 

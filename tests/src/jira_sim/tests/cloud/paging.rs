@@ -35,6 +35,23 @@ fn pages_may_be_shorter_still_and_say_nothing_of_the_end() {
 }
 
 #[test]
+fn a_walk_that_does_not_end_repeats_its_token_on_empty_pages() {
+    let mut config = SimConfig::cloud(120, 7);
+    config.cloud.endless_tokens = true;
+    let (_sim, client) = start(config);
+    let (mut body, mut lengths, mut tokens) = (everything(&["summary"]), Vec::new(), Vec::new());
+    for _ in 0..4 {
+        let page = client.found(&body).json();
+        assert_eq!(page["isLast"], json!(false));
+        lengths.push(page["issues"].as_array().unwrap().len());
+        tokens.push(page["nextPageToken"].as_str().unwrap().to_owned());
+        body["nextPageToken"] = page["nextPageToken"].clone();
+    }
+    assert_eq!(lengths, [100, 20, 0, 0]);
+    assert!(tokens[0] != tokens[1] && tokens[1] == tokens[2] && tokens[2] == tokens[3]);
+}
+
+#[test]
 fn a_token_of_another_query_or_none_of_ours_is_refused_before_all_else() {
     let (sim, client) = small();
     let token =

@@ -99,7 +99,7 @@ fn jql_speaks_the_zone_of_the_account_and_epoch_milliseconds() {
     let key = sim.keys()[20].clone();
     let created = client.issue(&key)["fields"]["created"].as_str().unwrap().to_owned();
     assert!(created.ends_with("+0900"), "{created}");
-    let minute = created[..16].replace('T', " ");
+    let minute = created.get(..16).unwrap().replace('T', " ");
     let found = client.walk(&json!({ "jql": format!("created = \"{minute}\""), "fields": ["key"] })).0;
     assert!(found.iter().any(|issue| issue["key"] == key.as_str()));
     let ms = chrono::DateTime::parse_from_str(&created, "%Y-%m-%dT%H:%M:%S%.f%z").unwrap().timestamp_millis();

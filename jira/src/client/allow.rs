@@ -128,7 +128,8 @@ pub fn permits(method: &str, path: &str, query: Option<&str>) -> bool {
 
 /// Whether it is asked for a table of the site's metadata.
 fn is_list(path: &str, query: Option<&str>) -> bool {
-    let origins = Table::all().iter().flat_map(|table| [false, true].map(|is_cloud| Origin::of(*table, is_cloud)));
+    let origins =
+        Table::all().iter().flat_map(|table| [false, true].map(|is_cloud| Origin::of(*table, is_cloud)));
     let origins = origins.flatten();
     origins.filter(|origin| origin.has_path(path)).any(|origin| {
         let allowed: Vec<_> = origin.parameters().collect();

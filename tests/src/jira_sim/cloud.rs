@@ -144,9 +144,12 @@ fn route(visit: &Visit<'_>) -> (Reply, Option<PageInfo>) {
     }
     match rest::api_segments(path).as_deref() {
         Some(["search"]) => return (problems::gone(), None),
-        // Version 2 of the interface is there too; who does not know the site yet asks it for this.
-        Some(["serverInfo"]) => return (metadata::server_info(visit), None),
-        Some(_) | None => {}
+        // Version 2 of the interface is there too, for what is not told with documents.
+        Some(segments) => return (api(visit, segments), None),
+        None => {}
+    }
+    if let Some(path) = path.strip_prefix(rest::AGILE) {
+        return (metadata::agile(visit, path), None);
     }
     match segments(path).as_deref() {
         Some(["search", "jql"]) => search::answer(visit),

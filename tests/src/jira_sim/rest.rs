@@ -13,7 +13,8 @@ use super::search::{self, PageInfo, Search, names, usize_of};
 use super::site_lists;
 
 /// Where the resources of Jira Software are.
-const AGILE: &str = "/rest/agile/1.0/";
+/// Where the resources of Jira Software are.
+pub(crate) const AGILE: &str = "/rest/agile/1.0/";
 
 /// A request without its context path.
 #[derive(Debug)]

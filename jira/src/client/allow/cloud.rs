@@ -138,10 +138,9 @@ impl CloudRead {
         match self {
             Self::Comments { start_at, .. } => page(*start_at, COMMENTS_PER_PAGE),
             Self::Worklogs { start_at, .. } => page(*start_at, WORKLOGS_PER_PAGE),
-            Self::Search(_)
-            | Self::Issues { .. }
-            | Self::Count { .. }
-            | Self::Changelogs { .. } => Vec::new(),
+            Self::Search(_) | Self::Issues { .. } | Self::Count { .. } | Self::Changelogs { .. } => {
+                Vec::new()
+            }
         }
     }
 

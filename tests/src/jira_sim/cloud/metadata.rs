@@ -6,6 +6,7 @@ use super::super::catalog::Named;
 use super::super::doc::push_bare_time;
 use super::super::fields::FieldDef;
 use super::super::site::Site;
+use super::super::site_lists;
 use super::bean::{Bean, Window};
 use super::issue::{shape, third_version};
 use super::{Visit, problems, users};
@@ -263,6 +264,23 @@ pub(super) fn plain(visit: &Visit<'_>, segments: &[&str]) -> Reply {
             &json!({ "votingEnabled": true, "watchingEnabled": true, "unassignedIssuesAllowed": true, "subTasksEnabled": true,
                 "issueLinkingEnabled": true, "timeTrackingEnabled": true, "attachmentsEnabled": true }),
         ),
-        _ => problems::problem(visit.request, 404, "Not Found", "No message available"),
+        _ => match site_lists::platform(visit.inner, visit.request, segments) {
+            Some(reply) => on_cloud(&site, reply),
+            None => problems::problem(visit.request, 404, "Not Found", "No message available"),
+        },
     }
+}
+
+/// The resources of Jira Software, which are those of Server but for the people in them.
+pub(super) fn agile(visit: &Visit<'_>, path: &str) -> Reply {
+    let reply = site_lists::agile(visit.inner, visit.request, visit.account, path);
+    on_cloud(&visit.inner.site(), reply)
+}
+
+/// An answer of Server in the shapes of Cloud.
+fn on_cloud(site: &Site, mut reply: Reply) -> Reply {
+    if reply.is_json() {
+        reply.body = shaped(site, &String::from_utf8_lossy(&reply.body)).to_string().into_bytes();
+    }
+    reply
 }

@@ -68,7 +68,7 @@ pub(crate) fn agile(inner: &Inner, request: &Request, account: Option<usize>, pa
         }
         ["board", id, rest] => {
             let all = boards(catalog);
-            let Some(board) = all.iter().find(|board| board["id"].to_string() == **id) else {
+            let Some(board) = all.iter().find(|board| board["id"].as_u64() == id.parse().ok()) else {
                 return Reply::error(
                     404,
                     "The requested board cannot be viewed because it either does not exist or you do not have permission to view it.",
@@ -90,7 +90,7 @@ pub(crate) fn agile(inner: &Inner, request: &Request, account: Option<usize>, pa
 /// The objects of a list by its name; `of` is the project or board for those that each has. Empty for another name.
 pub(crate) fn named(catalog: &Catalog, list: &str, of: &str) -> Vec<Value> {
     let project = catalog.find_project(of).map(|at| &catalog.projects[usize::from(at)]);
-    let board = || boards(catalog).into_iter().find(|board| board["id"].to_string() == of);
+    let board = || boards(catalog).into_iter().find(|board| board["id"].as_u64() == of.parse().ok());
     match list {
         "components" => project.map(|project| components(catalog, project)).unwrap_or_default(),
         "versions" => project.map(|project| versions(catalog, project)).unwrap_or_default(),

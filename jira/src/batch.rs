@@ -14,10 +14,11 @@ use crate::decode::{
     DecodeError, ElementRules, Envelope, IssueBuffers, IssueHead, IssueNotes, Node, PageHead, RowList, Shape,
     Trees, keep_with_id, read_children, read_page, read_rows,
 };
+use crate::derive::Deriver;
 use crate::fields::IssueSchema;
 use crate::mask::Masking;
 use crate::part::{Part, PartWriter};
-use crate::tables::{REPLACED, Table, comments, metadata, worklogs};
+use crate::tables::{REPLACED, Table, comments, metadata, read_for, worklogs};
 use crate::unit::UnitId;
 use crate::warning::{Warning, Warnings};
 use arrow_array::{ArrayRef, Int64Array};
@@ -69,6 +70,8 @@ pub(crate) struct Sink {
     part_bytes: usize,
     trees: Trees,
     buffers: IssueBuffers,
+    deriver: Deriver,
+    selection: BTreeSet<Table>,
     metadata: BTreeMap<Table, Metadata>,
     writers: BTreeMap<Table, PartWriter>,
     replaced: Vec<i64>,
@@ -96,10 +99,12 @@ impl Sink {
         part_bytes: usize,
     ) -> Self {
         let buffer = |table| RowBuffer::new(layout::types(table, &schema));
-        let wanted = |table: Table| selection.contains(&table).then(|| buffer(table));
+        let read = read_for(selection);
+        let wanted = |table: Table| read.contains(&table).then(|| buffer(table));
+        let masking = Arc::<Masking>::default();
         let buffers = IssueBuffers {
             issues: buffer(Table::Issues),
-            keep_issues: selection.contains(&Table::Issues),
+            keep_issues: read.contains(&Table::Issues),
             comments: wanted(Table::IssueComments),
             worklogs: wanted(Table::IssueWorklogs),
             links: wanted(Table::IssueLinks),
@@ -107,8 +112,10 @@ impl Sink {
         };
         Self {
             trees: Trees::new(&schema),
+            deriver: Deriver::new(selection, &schema, &masking, buffer),
+            selection: selection.clone(),
             schema,
-            masking: Arc::default(),
+            masking,
             place,
             part_bytes,
             buffers,
@@ -126,6 +133,10 @@ impl Sink {
     /// The same, masking what leaves; before any page is read.
     #[must_use]
     pub(crate) fn masked(mut self, masking: Arc<Masking>) -> Self {
+        let schema = &self.schema;
+        self.deriver = Deriver::new(&self.selection, schema, &masking, |table| {
+            RowBuffer::new(layout::types(table, schema))
+        });
         self.masking = masking;
         self
     }
@@ -139,9 +150,30 @@ impl Sink {
         json: &str,
         accept: &mut dyn FnMut(&IssueHead<'_>) -> bool,
     ) -> Result<PageHead, DecodeError> {
+        let before: BTreeMap<Table, usize> =
+            Table::all().iter().filter_map(|&table| Some((table, self.buffers.of(table)?.rows()))).collect();
         let head = read_page(json, &self.trees, &mut self.buffers, &mut self.notes, accept)?;
+        let buffers = &self.buffers;
+        self.deriver.page(|table| Some((buffers.of(table)?, *before.get(&table)?)), &head.issues);
+        self.drop_unselected();
         self.settle()?;
         Ok(head)
+    }
+
+    fn derive_children(&mut self, table: Table, issue_id: i64, base: usize) {
+        if let Some(rows) = self.buffers.of(table) {
+            self.deriver.children(table, issue_id, rows, base..rows.rows());
+        }
+        self.drop_unselected();
+    }
+
+    /// Takes back rows that were read only because others are derived from them.
+    fn drop_unselected(&mut self) {
+        for table in read_for(&self.selection).difference(&self.selection) {
+            if let Some(buffer) = self.buffers.of_mut(*table) {
+                buffer.truncate(0);
+            }
+        }
     }
 
     /// Issues of a page were left out because of their project.
@@ -159,7 +191,9 @@ impl Sink {
         let shape = Shape::Flat(&self.trees.comment);
         let buffer = self.buffers.comments.as_mut();
         let what = ("a page of comments", "comments", comments::ISSUE_ID);
+        let base = buffer.as_ref().map_or(0, |buffer| buffer.rows());
         let envelope = children_page(what, json, (shape, buffer), issue_id, &mut self.notes)?;
+        self.derive_children(Table::IssueComments, issue_id, base);
         self.settle()?;
         Ok(envelope)
     }
@@ -172,7 +206,9 @@ impl Sink {
         let shape = Shape::Flat(&self.trees.worklog);
         let buffer = self.buffers.worklogs.as_mut();
         let what = ("a page of work logs", "worklogs", worklogs::ISSUE_ID);
+        let base = buffer.as_ref().map_or(0, |buffer| buffer.rows());
         let envelope = children_page(what, json, (shape, buffer), issue_id, &mut self.notes)?;
+        self.derive_children(Table::IssueWorklogs, issue_id, base);
         self.settle()?;
         Ok(envelope)
     }
@@ -298,20 +334,13 @@ impl Sink {
     }
 
     fn buffer_mut(&mut self, table: Table) -> Option<&mut RowBuffer> {
-        match table {
-            Table::Issues => Some(&mut self.buffers.issues),
-            Table::IssueComments => self.buffers.comments.as_mut(),
-            Table::IssueWorklogs => self.buffers.worklogs.as_mut(),
-            Table::IssueLinks => self.buffers.links.as_mut(),
-            Table::IssueChangelog => self.buffers.changelog.as_mut(),
-            Table::Projects
-            | Table::Users
-            | Table::Statuses
-            | Table::Priorities
-            | Table::Resolutions
-            | Table::IssueTypes
-            | Table::Fields => self.metadata.get_mut(&table).map(|metadata| &mut metadata.buffer),
+        if table.is_derived() {
+            return self.deriver.buffer_mut(table);
         }
+        if table.is_issue_table() {
+            return self.buffers.of_mut(table);
+        }
+        self.metadata.get_mut(&table).map(|metadata| &mut metadata.buffer)
     }
 
     /// Encodes the rows of one table as a row group.

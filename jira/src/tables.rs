@@ -3,10 +3,13 @@
 //! The decoder and the documentation are both built from it, so that they cannot disagree.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fmt;
 
 pub(crate) mod changelog;
 pub(crate) mod comments;
+pub(crate) mod event_log;
+pub(crate) mod field_history;
 pub(crate) mod issues;
 pub(crate) mod links;
 pub(crate) mod metadata;
@@ -31,6 +34,10 @@ pub enum Table {
     IssueChangelog,
     /// One row per link and end of it.
     IssueLinks,
+    /// One row an event of an issue's life, for process mining.
+    EventLog,
+    /// One row per value of a field and the time in which it held.
+    FieldHistory,
     /// One row a project.
     Projects,
     /// One row a user.
@@ -56,6 +63,8 @@ impl Table {
             Self::IssueWorklogs,
             Self::IssueChangelog,
             Self::IssueLinks,
+            Self::EventLog,
+            Self::FieldHistory,
             Self::Projects,
             Self::Users,
             Self::Statuses,
@@ -85,7 +94,28 @@ impl Table {
                 | Self::IssueWorklogs
                 | Self::IssueChangelog
                 | Self::IssueLinks
+                | Self::EventLog
+                | Self::FieldHistory
         )
+    }
+
+    /// The tables whose rows it is derived from; none for a table that an answer of Jira fills.
+    pub(crate) fn derived_from(self) -> &'static [Self] {
+        const OF_EVENTS: &[Table] =
+            &[Table::Issues, Table::IssueChangelog, Table::IssueComments, Table::IssueWorklogs];
+        const OF_FIELDS: &[Table] = &[Table::Issues, Table::IssueChangelog];
+        if self == Self::EventLog {
+            OF_EVENTS
+        } else if self == Self::FieldHistory {
+            OF_FIELDS
+        } else {
+            &[]
+        }
+    }
+
+    /// Whether it is derived from the rows of other tables.
+    pub(crate) fn is_derived(self) -> bool {
+        !self.derived_from().is_empty()
     }
 
     /// The columns whose values together occur once in the table; they are never null.
@@ -100,6 +130,8 @@ impl Table {
             Self::IssueWorklogs => &worklogs::SPEC,
             Self::IssueChangelog => &changelog::SPEC,
             Self::IssueLinks => &links::SPEC,
+            Self::EventLog => &event_log::SPEC,
+            Self::FieldHistory => &field_history::SPEC,
             Self::Projects => &metadata::PROJECTS,
             Self::Users => &metadata::USERS,
             Self::Statuses => &metadata::STATUSES,
@@ -109,6 +141,12 @@ impl Table {
             Self::Fields => &metadata::FIELDS,
         }
     }
+}
+
+/// What must be read for a selection: itself, and what its derived tables are made of.
+pub(crate) fn read_for(selection: &BTreeSet<Table>) -> BTreeSet<Table> {
+    let sources = selection.iter().flat_map(|table| table.derived_from());
+    selection.iter().chain(sources).copied().collect()
 }
 
 impl fmt::Display for Table {

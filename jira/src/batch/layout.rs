@@ -12,6 +12,8 @@ const VARIED: &[(Table, &[&str])] = &[
     (Table::IssueWorklogs, &["worklog_id", "comment"]),
     (Table::IssueChangelog, &["history_id", "from_text", "to_text"]),
     (Table::IssueLinks, &["link_id", "other_issue_id", "other_issue_key"]),
+    (Table::EventLog, &["event_id", "case_id", "history_id"]),
+    (Table::FieldHistory, &["history_id"]),
     (Table::Projects, &["description"]),
     (Table::Users, &["user_id", "user_name", "display_name", "email"]),
 ];

@@ -34,6 +34,31 @@ struct Marks {
 }
 
 impl IssueBuffers {
+    /// The rows of a table; `None` if it is not read or not made from issues.
+    pub(crate) fn of(&self, table: crate::tables::Table) -> Option<&RowBuffer> {
+        use crate::tables::Table;
+        match table {
+            Table::Issues => Some(&self.issues),
+            Table::IssueComments => self.comments.as_ref(),
+            Table::IssueWorklogs => self.worklogs.as_ref(),
+            Table::IssueLinks => self.links.as_ref(),
+            Table::IssueChangelog => self.changelog.as_ref(),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn of_mut(&mut self, table: crate::tables::Table) -> Option<&mut RowBuffer> {
+        use crate::tables::Table;
+        match table {
+            Table::Issues => Some(&mut self.issues),
+            Table::IssueComments => self.comments.as_mut(),
+            Table::IssueWorklogs => self.worklogs.as_mut(),
+            Table::IssueLinks => self.links.as_mut(),
+            Table::IssueChangelog => self.changelog.as_mut(),
+            _ => None,
+        }
+    }
+
     fn marks(&self) -> Marks {
         let rows = |buffer: &Option<RowBuffer>| buffer.as_ref().map_or(0, RowBuffer::rows);
         Marks {

@@ -25,7 +25,9 @@ fn read_of(table: Table) -> Option<Read> {
         | Table::IssueComments
         | Table::IssueWorklogs
         | Table::IssueChangelog
-        | Table::IssueLinks => None,
+        | Table::IssueLinks
+        | Table::EventLog
+        | Table::FieldHistory => None,
     }
 }
 

@@ -105,7 +105,7 @@ impl<'a> Rows<'a> {
     }
 
     fn held_back(&self, page: &PageHead) -> Vec<ChildAsk> {
-        let tables = &self.run.spec.tables;
+        let tables = &crate::tables::read_for(&self.run.spec.tables);
         let (comments, worklogs) =
             (tables.contains(&Table::IssueComments), tables.contains(&Table::IssueWorklogs));
         let of_issue = |issue: &IssueSeen| {

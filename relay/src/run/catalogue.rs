@@ -2,8 +2,15 @@
 //! the door, from a user and from an agent alike.
 
 /// Tables made from issues: replaced by issue in a delta load, and with a watermark.
-pub(crate) const ISSUE_TABLES: [&str; 5] =
-    ["issues", "issue_comments", "issue_worklogs", "issue_changelog", "issue_links"];
+pub(crate) const ISSUE_TABLES: [&str; 7] = [
+    "issues",
+    "issue_comments",
+    "issue_worklogs",
+    "issue_changelog",
+    "issue_links",
+    "event_log",
+    "field_history",
+];
 
 /// Tables of the site: replaced as a whole in every run.
 pub(crate) const METADATA_TABLES: [&str; 7] =
@@ -52,7 +59,7 @@ mod tests {
 
     #[test]
     fn no_selection_means_every_table() {
-        assert_eq!(selected(&[]).len(), 12);
+        assert_eq!(selected(&[]).len(), 14);
         assert_eq!(selected(&["issues".to_owned()]), ["issues"]);
     }
 

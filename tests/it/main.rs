@@ -23,6 +23,7 @@ mod packages;
 mod password;
 mod pause;
 mod policy;
+mod process_mining;
 mod read_only;
 mod resumable;
 mod site;

@@ -254,7 +254,7 @@ pub(crate) fn engine_spec(wire: &ExtractionSpec) -> Result<Spec, Refusal> {
 
 fn tables(names: &[String]) -> Result<BTreeSet<Table>, Refusal> {
     if names.is_empty() {
-        return Ok(Table::all().iter().copied().collect());
+        return Ok(Table::defaults().collect());
     }
     names.iter().map(|name| Table::parse(name).ok_or_else(|| Refusal::Table(shortened(name)))).collect()
 }

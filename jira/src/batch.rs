@@ -11,14 +11,14 @@ pub(crate) use column::Cell;
 pub(crate) use rows::RowBuffer;
 
 use crate::decode::{
-    DecodeError, ElementRules, Envelope, IssueBuffers, IssueHead, IssueNotes, Node, PageHead, RowList, Shape,
+    DecodeError, ElementRules, Envelope, IssueBuffers, IssueHead, IssueNotes, PageHead, RowList, Shape,
     Trees, keep_with_id, read_children, read_page, read_rows,
 };
 use crate::derive::Deriver;
 use crate::fields::IssueSchema;
 use crate::mask::Masking;
 use crate::part::{Part, PartWriter};
-use crate::tables::{REPLACED, Table, comments, metadata, read_for, worklogs};
+use crate::tables::{ChildLists, REPLACED, Table, metadata, read_for};
 use crate::unit::UnitId;
 use crate::warning::{Warning, Warnings};
 use arrow_array::{ArrayRef, Int64Array};
@@ -84,7 +84,7 @@ pub(crate) struct Sink {
 
 /// Rows of one table of the site's metadata.
 struct Metadata {
-    node: Node,
+    shape: Shape,
     buffer: RowBuffer,
     /// Hashes of the keys so far: people change while their pages are read, and then one comes twice.
     seen: HashSet<u64>,
@@ -100,16 +100,8 @@ impl Sink {
     ) -> Self {
         let buffer = |table| RowBuffer::new(layout::types(table, &schema));
         let read = read_for(selection);
-        let wanted = |table: Table| read.contains(&table).then(|| buffer(table));
         let masking = Arc::<Masking>::default();
-        let buffers = IssueBuffers {
-            issues: buffer(Table::Issues),
-            keep_issues: read.contains(&Table::Issues),
-            comments: wanted(Table::IssueComments),
-            worklogs: wanted(Table::IssueWorklogs),
-            links: wanted(Table::IssueLinks),
-            changelog: wanted(Table::IssueChangelog),
-        };
+        let buffers = IssueBuffers::new(|table| read.contains(&table) && !table.is_derived(), buffer);
         Self {
             trees: Trees::new(&schema),
             deriver: Deriver::new(selection, &schema, &masking, buffer),
@@ -150,21 +142,13 @@ impl Sink {
         json: &str,
         accept: &mut dyn FnMut(&IssueHead<'_>) -> bool,
     ) -> Result<PageHead, DecodeError> {
-        let before: BTreeMap<Table, usize> =
-            Table::all().iter().filter_map(|&table| Some((table, self.buffers.of(table)?.rows()))).collect();
+        let before = self.buffers.marks();
         let head = read_page(json, &self.trees, &mut self.buffers, &mut self.notes, accept)?;
         let buffers = &self.buffers;
-        self.deriver.page(|table| Some((buffers.of(table)?, *before.get(&table)?)), &head.issues);
+        self.deriver.page(|table| Some((buffers.of(table)?, *before.of(table)?)), &head.issues);
         self.drop_unselected();
         self.settle()?;
         Ok(head)
-    }
-
-    fn derive_children(&mut self, table: Table, issue_id: i64, base: usize) {
-        if let Some(rows) = self.buffers.of(table) {
-            self.deriver.children(table, issue_id, rows, base..rows.rows());
-        }
-        self.drop_unselected();
     }
 
     /// Takes back rows that were read only because others are derived from them.
@@ -183,32 +167,35 @@ impl Sink {
         }
     }
 
-    /// Reads a page of an issue's comments; nothing is kept when their table is not selected.
+    /// Reads a page of one issue's children from their own resource; nothing is kept when their table is not selected.
     ///
     /// # Errors
-    /// When the answer is cut, no JSON, or has no list.
-    pub(crate) fn comments_page(&mut self, issue_id: i64, json: &str) -> Result<Envelope, DecodeError> {
-        let shape = Shape::Flat(&self.trees.comment);
-        let buffer = self.buffers.comments.as_mut();
-        let what = ("a page of comments", "comments", comments::ISSUE_ID);
-        let base = buffer.as_ref().map_or(0, |buffer| buffer.rows());
-        let envelope = children_page(what, json, (shape, buffer), issue_id, &mut self.notes)?;
-        self.derive_children(Table::IssueComments, issue_id, base);
-        self.settle()?;
-        Ok(envelope)
-    }
-
-    /// Reads the work logs of an issue; nothing is kept when their table is not selected.
-    ///
-    /// # Errors
-    /// When the answer is cut, no JSON, or has no list.
-    pub(crate) fn worklogs_page(&mut self, issue_id: i64, json: &str) -> Result<Envelope, DecodeError> {
-        let shape = Shape::Flat(&self.trees.worklog);
-        let buffer = self.buffers.worklogs.as_mut();
-        let what = ("a page of work logs", "worklogs", worklogs::ISSUE_ID);
-        let base = buffer.as_ref().map_or(0, |buffer| buffer.rows());
-        let envelope = children_page(what, json, (shape, buffer), issue_id, &mut self.notes)?;
-        self.derive_children(Table::IssueWorklogs, issue_id, base);
+    /// When the answer is cut, no JSON, or has no list, or the table has no such resource.
+    pub(crate) fn children_page(
+        &mut self,
+        table: Table,
+        issue_id: i64,
+        json: &str,
+    ) -> Result<Envelope, DecodeError> {
+        const WHAT: &str = "a page of an issue's children";
+        let spec = table.spec();
+        let (Some(ChildLists { frame: Some(frame), key_column, .. }), Some(shape)) =
+            (&spec.children, self.trees.shape(table))
+        else {
+            let detail = format!("{table} has no resource of its own");
+            return Err(DecodeError::Shape { what: WHAT, detail });
+        };
+        let mut nowhere = RowBuffer::new(std::iter::empty());
+        let buffer = self.buffers.of_mut(table).unwrap_or(&mut nowhere);
+        let base = buffer.rows();
+        let mut without_id = 0;
+        let keep: ElementRules<'_> =
+            &mut |buffer, row| keep_with_id(buffer, *key_column, row, &mut without_id);
+        let envelope = read_children(WHAT, json, frame.list, RowList { shape, buffer, base, keep })?;
+        buffer.fill(spec.issue_column, base, issue_id);
+        self.notes.without_id += without_id;
+        self.deriver.children(table, issue_id, buffer, base..buffer.rows());
+        self.drop_unselected();
         self.settle()?;
         Ok(envelope)
     }
@@ -225,8 +212,8 @@ impl Sink {
         }
         let names = if table == Table::Fields { self.schema.names_by_field() } else { HashMap::new() };
         let types = layout::types(table, &self.schema);
-        let Metadata { node, buffer, seen } = self.metadata.entry(table).or_insert_with(|| Metadata {
-            node: Trees::of_metadata(table),
+        let Metadata { shape, buffer, seen } = self.metadata.entry(table).or_insert_with(|| Metadata {
+            shape: Trees::of_metadata(table),
             buffer: RowBuffer::new(types),
             seen: HashSet::new(),
         });
@@ -245,7 +232,7 @@ impl Sink {
             }
         };
         let base = buffer.rows();
-        let count = read_rows(WHAT, json, RowList { shape: Shape::Flat(node), buffer, base, keep })?;
+        let count = read_rows(WHAT, json, RowList { shape, buffer, base, keep })?;
         seen.extend(fresh);
         self.notes.without_id += without_id;
         if withheld > 0 {
@@ -411,27 +398,6 @@ struct Size {
     bytes: usize,
 }
 
-/// Reads a page of one issue's children: (what it is, its list, the column of the issue's id).
-fn children_page(
-    what: (&'static str, &'static str, usize),
-    json: &str,
-    rows: (Shape<'_>, Option<&mut RowBuffer>),
-    issue_id: i64,
-    notes: &mut IssueNotes,
-) -> Result<Envelope, DecodeError> {
-    let (what, list_name, issue_column) = what;
-    let mut nowhere = RowBuffer::new(std::iter::empty());
-    let (shape, buffer) = rows;
-    let buffer = buffer.unwrap_or(&mut nowhere);
-    let base = buffer.rows();
-    let mut without_id = 0;
-    let keep: ElementRules<'_> = &mut |buffer, row| keep_with_id(buffer, 0, row, &mut without_id);
-    let envelope = read_children(what, json, list_name, RowList { shape, buffer, base, keep })?;
-    buffer.fill(issue_column, base, issue_id);
-    notes.without_id += without_id;
-    Ok(envelope)
-}
-
 /// Cells of a metadata row that need more than one member.
 fn complete_metadata(table: Table, buffer: &mut RowBuffer, row: usize, names: &HashMap<String, String>) {
     match table {
@@ -461,9 +427,15 @@ fn count_notes(notes: &IssueNotes, warnings: &mut Warnings) {
             "Jira sent issues without their {children} although asked: the feature may be off, or hidden from the account"
         )
     };
-    warnings.add("comments_unsent", unsent("comments"), notes.comments_unsent);
-    warnings.add("worklogs_unsent", unsent("work logs"), notes.worklogs_unsent);
-    warnings.add("changelog_unsent", unsent("history"), notes.changelog_unsent);
+    for (table, lists) in Table::children() {
+        if let Some(frame) = &lists.frame {
+            warnings.add(
+                frame.unsent,
+                unsent(frame.what),
+                notes.unsent.of(table).copied().unwrap_or_default(),
+            );
+        }
+    }
     let cut = "Jira counted history entries that it did not send; the table lacks them";
     warnings.add("changelog_cut", cut, notes.histories_cut);
     let no_id = "Jira sent entries without the id that would be their key; they are left out";

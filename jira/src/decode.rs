@@ -14,10 +14,11 @@ mod tree;
 
 pub(crate) use issue::{IssueBuffers, IssueNotes, keep_with_id, read_page};
 pub(crate) use list::{ElementRules, RowList, Shape, read_children, read_rows};
-pub(crate) use tree::{Node, Trees};
+pub(crate) use tree::Trees;
 
 use crate::batch::{Place, Sink};
 use crate::fields::IssueSchema;
+use crate::tables::Table;
 use crate::unit::UnitId;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -90,10 +91,8 @@ pub(crate) struct IssueSeen {
     /// Epoch milliseconds.
     pub(crate) updated_ms: i64,
     pub(crate) accepted: bool,
-    /// The embedded comments were cut and none was kept: read them from the comment resource.
-    pub(crate) comments_incomplete: bool,
-    /// The embedded work logs were cut and none was kept: read them from the work log resource.
-    pub(crate) worklogs_incomplete: bool,
+    /// Tables whose embedded list was cut and of which none was kept: read them from the list's own resource.
+    pub(crate) incomplete: Vec<Table>,
     /// Issues at the other end of its links, if it was ever moved (or its history is not read): their links hold its key.
     pub(crate) linked_if_moved: Vec<i64>,
 }

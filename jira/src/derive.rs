@@ -86,7 +86,7 @@ impl Deriver {
                 history.iter().for_each(|(rows, range)| events.changed(&case, rows, range.clone()));
                 comments.iter().for_each(|(rows, range)| events.commented(&case, rows, range.clone()));
                 worklogs.iter().for_each(|(rows, range)| events.worked(&case, rows, range.clone()));
-                if seen.comments_incomplete || seen.worklogs_incomplete {
+                if !seen.incomplete.is_empty() {
                     self.waiting.insert(seen.id, case);
                 }
             }

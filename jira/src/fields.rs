@@ -143,13 +143,11 @@ impl IssueSchema {
             fields.extend(members.map(str::to_owned));
             fields.extend(self.custom.iter().map(CustomColumn::field_id));
         }
-        for (table, field, counted) in [
-            (Table::IssueComments, "comment", true),
-            (Table::IssueWorklogs, "worklog", true),
-            (Table::IssueLinks, "issuelinks", false),
-        ] {
-            if selection.contains(&table) || (counted && issues_wanted) {
-                fields.insert(field.to_owned());
+        for (table, lists) in Table::children() {
+            let counted = issues_wanted && lists.frame.is_some();
+            if selection.contains(&table) || counted {
+                let members = lists.members.iter().filter_map(|member| member.strip_prefix("fields."));
+                fields.extend(members.map(str::to_owned));
             }
         }
         fields.into_iter().collect()

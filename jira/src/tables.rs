@@ -20,59 +20,82 @@ pub(crate) const REPLACED: &str = "_replaced";
 /// The only column of [`REPLACED`].
 pub(crate) const REPLACED_COLUMN: &str = "issue_id";
 
-/// A table that an extraction can fill.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Table {
-    /// One row an issue, with one column per custom field of the site.
-    Issues,
-    /// One row a comment.
-    IssueComments,
-    /// One row a work log entry.
-    IssueWorklogs,
-    /// One row per changed field of a history entry.
-    IssueChangelog,
-    /// One row per link and end of it.
-    IssueLinks,
-    /// One row an event of an issue's life, for process mining.
-    EventLog,
-    /// One row per value of a field and the time in which it held.
-    FieldHistory,
-    /// One row a project.
-    Projects,
-    /// One row a user.
-    Users,
-    /// One row a status.
-    Statuses,
-    /// One row a priority.
-    Priorities,
-    /// One row a resolution.
-    Resolutions,
-    /// One row an issue type.
-    IssueTypes,
-    /// One row a field, system or custom.
-    Fields,
+macro_rules! tables {
+    (
+        issues { $($(#[doc = $issue_doc:literal])+ $issue:ident => $issue_spec:path,)+ }
+        metadata { $($(#[doc = $site_doc:literal])+ $site:ident => $site_spec:path,)+ }
+    ) => {
+        /// A table that an extraction can fill.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Table {
+            $($(#[doc = $issue_doc])+ $issue,)+
+            $($(#[doc = $site_doc])+ $site,)+
+        }
+
+        /// Tables whose rows belong to an issue; they come first in the enum.
+        const ISSUE_TABLES: &[Table] = &[$(Table::$issue),+];
+
+        impl Table {
+            /// Every table, issue tables first.
+            pub fn all() -> &'static [Self] {
+                &[$(Self::$issue,)+ $(Self::$site,)+]
+            }
+
+            pub(crate) fn spec(self) -> &'static TableSpec {
+                match self {
+                    $(Self::$issue => &$issue_spec,)+
+                    $(Self::$site => &$site_spec,)+
+                }
+            }
+        }
+    };
+}
+
+tables! {
+    issues {
+        /// One row an issue, with one column per custom field of the site.
+        Issues => issues::SPEC,
+        /// One row a comment.
+        IssueComments => comments::SPEC,
+        /// One row a work log entry.
+        IssueWorklogs => worklogs::SPEC,
+        /// One row per changed field of a history entry.
+        IssueChangelog => changelog::SPEC,
+        /// One row per link and end of it.
+        IssueLinks => links::SPEC,
+        /// One row an event of an issue's life, for process mining.
+        EventLog => event_log::SPEC,
+        /// One row per value of a field and the time in which it held.
+        FieldHistory => field_history::SPEC,
+    }
+    metadata {
+        /// One row a project.
+        Projects => metadata::PROJECTS,
+        /// One row a user.
+        Users => metadata::USERS,
+        /// One row a status.
+        Statuses => metadata::STATUSES,
+        /// One row a priority.
+        Priorities => metadata::PRIORITIES,
+        /// One row a resolution.
+        Resolutions => metadata::RESOLUTIONS,
+        /// One row an issue type.
+        IssueTypes => metadata::ISSUE_TYPES,
+        /// One row a field, system or custom.
+        Fields => metadata::FIELDS,
+    }
 }
 
 impl Table {
-    /// Every table, issue tables first.
-    pub fn all() -> &'static [Self] {
-        &[
-            Self::Issues,
-            Self::IssueComments,
-            Self::IssueWorklogs,
-            Self::IssueChangelog,
-            Self::IssueLinks,
-            Self::EventLog,
-            Self::FieldHistory,
-            Self::Projects,
-            Self::Users,
-            Self::Statuses,
-            Self::Priorities,
-            Self::Resolutions,
-            Self::IssueTypes,
-            Self::Fields,
-        ]
+    /// The tables that an extraction reads which names none.
+    pub fn defaults() -> impl Iterator<Item = Self> {
+        Self::all().iter().copied().filter(|table| table.is_default())
+    }
+
+    /// Whether an extraction that names no table reads it. Others cost a request per issue, or ask for rights that few accounts have.
+    pub fn is_default(self) -> bool {
+        self.spec().is_default
     }
 
     /// The table's name in the lake.
@@ -87,35 +110,7 @@ impl Table {
 
     /// Whether its rows belong to an issue: a delta load replaces them issue by issue. The others are replaced whole.
     pub fn is_issue_table(self) -> bool {
-        matches!(
-            self,
-            Self::Issues
-                | Self::IssueComments
-                | Self::IssueWorklogs
-                | Self::IssueChangelog
-                | Self::IssueLinks
-                | Self::EventLog
-                | Self::FieldHistory
-        )
-    }
-
-    /// The tables whose rows it is derived from; none for a table that an answer of Jira fills.
-    pub(crate) fn derived_from(self) -> &'static [Self] {
-        const OF_EVENTS: &[Table] =
-            &[Table::Issues, Table::IssueChangelog, Table::IssueComments, Table::IssueWorklogs];
-        const OF_FIELDS: &[Table] = &[Table::Issues, Table::IssueChangelog];
-        if self == Self::EventLog {
-            OF_EVENTS
-        } else if self == Self::FieldHistory {
-            OF_FIELDS
-        } else {
-            &[]
-        }
-    }
-
-    /// Whether it is derived from the rows of other tables.
-    pub(crate) fn is_derived(self) -> bool {
-        !self.derived_from().is_empty()
+        self.place() < ISSUE_TABLES.len()
     }
 
     /// The columns whose values together occur once in the table; they are never null.
@@ -123,29 +118,57 @@ impl Table {
         self.spec().key
     }
 
-    pub(crate) fn spec(self) -> &'static TableSpec {
-        match self {
-            Self::Issues => &issues::SPEC,
-            Self::IssueComments => &comments::SPEC,
-            Self::IssueWorklogs => &worklogs::SPEC,
-            Self::IssueChangelog => &changelog::SPEC,
-            Self::IssueLinks => &links::SPEC,
-            Self::EventLog => &event_log::SPEC,
-            Self::FieldHistory => &field_history::SPEC,
-            Self::Projects => &metadata::PROJECTS,
-            Self::Users => &metadata::USERS,
-            Self::Statuses => &metadata::STATUSES,
-            Self::Priorities => &metadata::PRIORITIES,
-            Self::Resolutions => &metadata::RESOLUTIONS,
-            Self::IssueTypes => &metadata::ISSUE_TYPES,
-            Self::Fields => &metadata::FIELDS,
-        }
+    /// Its place among all tables; those of issues come first.
+    fn place(self) -> usize {
+        self as usize
+    }
+
+    /// The tables whose rows belong to an issue, without `issues` itself.
+    pub(crate) fn of_issues() -> impl Iterator<Item = Self> {
+        ISSUE_TABLES.iter().copied().filter(|table| *table != Self::Issues)
+    }
+
+    /// Whether its rows are derived from those of other tables: no answer of Jira holds them.
+    pub(crate) fn is_derived(self) -> bool {
+        !self.spec().derived_from.is_empty()
+    }
+
+    /// The tables whose rows are lists of each issue.
+    pub(crate) fn children() -> impl Iterator<Item = (Self, &'static ChildLists)> {
+        ISSUE_TABLES.iter().filter_map(|&table| Some((table, table.spec().children.as_ref()?)))
+    }
+}
+
+/// A value for each table of issues, found by the table's place.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ByIssueTable<T>([T; ISSUE_TABLES.len()]);
+
+impl<T> ByIssueTable<T> {
+    pub(crate) fn from_fn(mut value: impl FnMut(Table) -> T) -> Self {
+        Self(std::array::from_fn(|place| value(ISSUE_TABLES[place])))
+    }
+
+    /// The value of a table; `None` for a table of the site's metadata.
+    pub(crate) fn of(&self, table: Table) -> Option<&T> {
+        self.0.get(table.place())
+    }
+
+    pub(crate) fn of_mut(&mut self, table: Table) -> Option<&mut T> {
+        self.0.get_mut(table.place())
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Table, &T)> {
+        ISSUE_TABLES.iter().copied().zip(&self.0)
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (Table, &mut T)> {
+        ISSUE_TABLES.iter().copied().zip(&mut self.0)
     }
 }
 
 /// What must be read for a selection: itself, and what its derived tables are made of.
 pub(crate) fn read_for(selection: &BTreeSet<Table>) -> BTreeSet<Table> {
-    let sources = selection.iter().flat_map(|table| table.derived_from());
+    let sources = selection.iter().flat_map(|table| table.spec().derived_from);
     selection.iter().chain(sources).copied().collect()
 }
 
@@ -198,6 +221,8 @@ pub struct TableInfo {
     pub key: &'static [&'static str],
     /// The answer of Jira that the rows come from, and the place in it.
     pub source: &'static str,
+    /// Whether it is read when an extraction names no table.
+    pub is_default: bool,
     /// Its fixed columns in order; `issues` has one more per custom field.
     pub columns: Vec<ColumnInfo>,
 }
@@ -220,7 +245,7 @@ pub fn catalogue() -> Vec<TableInfo> {
         .map(|&table| {
             let spec = table.spec();
             let columns = spec.columns.iter().map(ColumnSpec::describe).collect();
-            TableInfo { table, key: spec.key, source: spec.source, columns }
+            TableInfo { table, key: spec.key, source: spec.source, is_default: spec.is_default, columns }
         })
         .collect()
 }
@@ -234,6 +259,71 @@ pub(crate) struct TableSpec {
     pub(crate) columns: &'static [ColumnSpec],
     /// Cells that a row needs while it is read and that no part holds.
     pub(crate) helpers: &'static [ColumnSpec],
+    /// Columns whose values seldom repeat from row to row: a dictionary of them would be as large as they are.
+    pub(crate) varied: &'static [&'static str],
+    /// See [`Table::is_default`].
+    pub(crate) is_default: bool,
+    /// For a table of issues: the column of the issue's id.
+    pub(crate) issue_column: usize,
+    /// For a table whose rows are lists of each issue: where they are.
+    pub(crate) children: Option<ChildLists>,
+    /// For a derived table: those that must be read for it.
+    pub(crate) derived_from: &'static [Table],
+}
+
+impl TableSpec {
+    /// What most tables have in common.
+    pub(crate) const PLAIN: Self = Self {
+        name: "",
+        key: &[],
+        source: "",
+        columns: &[],
+        helpers: &[],
+        varied: &[],
+        is_default: true,
+        issue_column: 0,
+        children: None,
+        derived_from: &[],
+    };
+}
+
+/// Where the rows of an issue's children are, and what a list of them is like.
+#[derive(Debug)]
+pub(crate) struct ChildLists {
+    /// The members that hold the lists, from the issue on; those of `fields` are asked for by name.
+    pub(crate) members: &'static [&'static str],
+    /// What an element of a list is.
+    pub(crate) element: Element,
+    /// The frame around the list, where Jira sends one.
+    pub(crate) frame: Option<ListFrame>,
+    /// The column without which an element is no row.
+    pub(crate) key_column: usize,
+}
+
+/// What an element of a list of children is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Element {
+    /// One object, one row.
+    Object,
+    /// A link of an issue.
+    Link,
+    /// A history entry: one row an item.
+    History,
+}
+
+/// A list within a frame that counts it.
+#[derive(Debug)]
+pub(crate) struct ListFrame {
+    /// The member of the frame that is the list.
+    pub(crate) list: &'static str,
+    /// The column of `issues` that gets the count.
+    pub(crate) count_column: usize,
+    /// What the list is called in warnings.
+    pub(crate) what: &'static str,
+    /// The warning's code when an issue comes without the list.
+    pub(crate) unsent: &'static str,
+    /// Whether the list has a resource of its own, from which it is read where a page holds only some of it.
+    pub(crate) has_resource: bool,
 }
 
 /// How a value becomes a cell.

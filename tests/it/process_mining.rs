@@ -43,7 +43,8 @@ fn people(sim: &SimHandle) -> usize {
         people.extend(of_people.filter_map(|(id, _)| id.filter(|id| !id.is_empty())));
     }
     // Somebody who is the present assignee only by a history that the issue has overtaken.
-    let told = column(sim, "field_history", "field").into_iter().zip(column(sim, "field_history", "valid_to"));
+    let told =
+        column(sim, "field_history", "field").into_iter().zip(column(sim, "field_history", "valid_to"));
     let ids = told.zip(column(sim, "field_history", "value_id"));
     people.extend(ids.filter_map(|((field, end), id)| {
         id.filter(|_| end.is_none() && field.is_some_and(|field| field == "assignee" || field == "reporter"))
@@ -79,7 +80,8 @@ async fn pm4py_opens_validates_and_mines_the_event_log_and_the_ocel_file() {
     let said = exported(&cluster, file.to_str().unwrap()).await;
 
     let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("it/process_mining.py");
-    let printed = Command::new(&python).arg(script).arg(cluster.table_dir("event_log")).arg(&file).output().unwrap();
+    let printed =
+        Command::new(&python).arg(script).arg(cluster.table_dir("event_log")).arg(&file).output().unwrap();
     assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
     let judged: Value = serde_json::from_slice(&printed.stdout).unwrap();
 
@@ -90,7 +92,9 @@ async fn pm4py_opens_validates_and_mines_the_event_log_and_the_ocel_file() {
     assert_eq!((log["events"].as_u64(), log["cases"].as_u64()), (Some(events), Some(issues)));
     assert_eq!(log["activities"], json!(activities));
     assert_eq!(log["start_activities"], json!({"Created": issues}), "every case starts with its creation");
-    assert!(log["is_workflow_net"] == true && log["transitions"].as_array().unwrap().contains(&json!("Created")));
+    assert!(
+        log["is_workflow_net"] == true && log["transitions"].as_array().unwrap().contains(&json!("Created"))
+    );
 
     let ocel = &judged["ocel"];
     assert_eq!((&ocel["unsatisfied"], ocel["satisfied"].as_u64()), (&json!([]), Some(24)));

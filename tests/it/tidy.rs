@@ -114,7 +114,10 @@ fn assert_current(name: &str, wanted: &str) {
 #[test]
 fn the_relay_knows_every_table_of_the_engine() {
     let listed = std::fs::read_to_string(root().join("relay/src/run/catalogue.rs")).unwrap();
+    let optional = listed.split("OPTIONAL_TABLES: &[&str]").nth(1).unwrap().split(';').next().unwrap();
     for table in jira::Table::all() {
+        let is_optional = optional.contains(&format!("\"{}\"", table.name()));
+        assert_eq!(is_optional, !table.is_default(), "{} is optional in one of the two only", table.name());
         assert!(
             listed.contains(&format!("\"{}\"", table.name())),
             "{} is missing in the relay's catalogue",

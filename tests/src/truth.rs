@@ -9,11 +9,13 @@ use crate::jira_sim::SimHandle;
 
 mod columns;
 mod custom;
+mod events;
+mod history;
 mod issue;
 mod metadata;
 mod value;
 
-pub use columns::{ColumnType, TABLES};
+pub use columns::{ColumnType, names};
 pub use value::Cell;
 
 /// A row, one cell a column.
@@ -30,33 +32,15 @@ pub struct TruthTable {
     pub rows: Vec<Row>,
 }
 
-/// The rows that one issue gives.
+/// The rows that one issue gives, by table.
 #[derive(Debug, Clone, PartialEq)]
-pub struct IssueRows {
-    /// Row of `issues`.
-    pub issue: Row,
-    /// Rows of `issue_comments`.
-    pub comments: Vec<Row>,
-    /// Rows of `issue_worklogs`.
-    pub worklogs: Vec<Row>,
-    /// Rows of `issue_changelog`.
-    pub changelog: Vec<Row>,
-    /// Rows of `issue_links`.
-    pub links: Vec<Row>,
-}
+pub struct IssueRows(BTreeMap<&'static str, Vec<Row>>);
 
 impl IssueRows {
     /// The rows of one of the issue tables; empty for another name.
     #[must_use]
-    pub fn into_table(self, table: &str) -> Vec<Row> {
-        match table {
-            "issues" => vec![self.issue],
-            "issue_comments" => self.comments,
-            "issue_worklogs" => self.worklogs,
-            "issue_changelog" => self.changelog,
-            "issue_links" => self.links,
-            _ => Vec::new(),
-        }
+    pub fn into_table(mut self, table: &str) -> Vec<Row> {
+        self.0.remove(table).unwrap_or_default()
     }
 }
 
@@ -64,16 +48,16 @@ impl IssueRows {
 #[must_use]
 pub fn tables(sim: &SimHandle) -> BTreeMap<String, TruthTable> {
     let mut tables: BTreeMap<String, TruthTable> =
-        TABLES.iter().filter_map(|name| Some(((*name).to_owned(), empty(sim, name)?))).collect();
-    for rows in issues(sim) {
-        for name in ["issues", "issue_comments", "issue_worklogs", "issue_changelog", "issue_links"] {
+        names().filter_map(|name| Some((name.to_owned(), empty(sim, name)?))).collect();
+    for IssueRows(children) in issues(sim) {
+        for (name, rows) in children {
             if let Some(table) = tables.get_mut(name) {
-                table.rows.extend(rows.clone().into_table(name));
+                table.rows.extend(rows);
             }
         }
     }
     for (name, table) in &mut tables {
-        table.rows.extend(metadata::rows(sim, name));
+        table.rows.extend(columns::metadata_rows(sim, name));
     }
     tables
 }
@@ -90,17 +74,10 @@ pub fn table(sim: &SimHandle, name: &str) -> Option<TruthTable> {
 #[must_use]
 pub fn counts(sim: &SimHandle) -> BTreeMap<String, usize> {
     let mut counts: BTreeMap<String, usize> =
-        TABLES.iter().map(|name| ((*name).to_owned(), metadata::rows(sim, name).len())).collect();
-    for rows in issues(sim) {
-        let children = [
-            ("issues", 1),
-            ("issue_comments", rows.comments.len()),
-            ("issue_worklogs", rows.worklogs.len()),
-            ("issue_changelog", rows.changelog.len()),
-            ("issue_links", rows.links.len()),
-        ];
+        names().map(|name| (name.to_owned(), columns::metadata_rows(sim, name).len())).collect();
+    for IssueRows(children) in issues(sim) {
         for (table, rows) in children {
-            *counts.entry(table.to_owned()).or_default() += rows;
+            *counts.entry(table.to_owned()).or_default() += rows.len();
         }
     }
     counts
@@ -121,10 +98,10 @@ pub fn empty(sim: &SimHandle, name: &str) -> Option<TruthTable> {
 #[must_use]
 pub fn rows<'a>(sim: &'a SimHandle, name: &'a str) -> Option<Box<dyn Iterator<Item = Row> + 'a>> {
     columns::of(name)?;
-    if name == "issues" || name.starts_with("issue_") && name != "issue_types" {
+    if columns::is_issue_table(name) {
         return Some(Box::new(issues(sim).flat_map(move |rows| rows.into_table(name))));
     }
-    Some(Box::new(metadata::rows(sim, name).into_iter()))
+    Some(Box::new(columns::metadata_rows(sim, name).into_iter()))
 }
 
 /// The rows of every issue, one issue at a time, in the order of [`SimHandle::ids`].

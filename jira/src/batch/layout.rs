@@ -5,19 +5,6 @@ use crate::mask::{ColumnMask, Masking};
 use crate::part::PartColumn;
 use crate::tables::{ColumnType, REPLACED_COLUMN, Table};
 
-/// Columns whose values seldom repeat from row to row: a dictionary of them would be as large as they are.
-const VARIED: &[(Table, &[&str])] = &[
-    (Table::Issues, &["issue_id", "issue_key", "summary", "description", "environment"]),
-    (Table::IssueComments, &["comment_id", "body"]),
-    (Table::IssueWorklogs, &["worklog_id", "comment"]),
-    (Table::IssueChangelog, &["history_id", "from_text", "to_text"]),
-    (Table::IssueLinks, &["link_id", "other_issue_id", "other_issue_key"]),
-    (Table::EventLog, &["event_id", "case_id", "history_id"]),
-    (Table::FieldHistory, &["history_id"]),
-    (Table::Projects, &["description"]),
-    (Table::Users, &["user_id", "user_name", "display_name", "email"]),
-];
-
 /// The cells of a row while it is read: every column of the part, then the helpers.
 pub(super) fn types(table: Table, schema: &IssueSchema) -> impl Iterator<Item = ColumnType> {
     let spec = table.spec();
@@ -40,14 +27,13 @@ pub(super) fn columns(table: Table, schema: &IssueSchema, masking: &Masking) -> 
 
 fn clear_columns(table: Table, schema: &IssueSchema) -> Vec<PartColumn> {
     let spec = table.spec();
-    let varied = VARIED.iter().find(|(of, _)| *of == table).map_or(&[][..], |(_, names)| names);
     let fixed = spec.columns.iter().map(|column| PartColumn {
         name: column.name.to_owned(),
         column_type: column.column_type,
         field_id: None,
         mask: None,
         is_key: spec.key.contains(&column.name),
-        is_varied: column.column_type == ColumnType::Timestamp || varied.contains(&column.name),
+        is_varied: column.column_type == ColumnType::Timestamp || spec.varied.contains(&column.name),
     });
     let custom = if table == Table::Issues { schema.custom() } else { &[] };
     let custom = custom.iter().map(|column| PartColumn {

@@ -2,11 +2,11 @@
 
 use crate::batch::{Cell, RowBuffer};
 use crate::decode::lenient::{Read, Reader};
-use crate::decode::list::{Frame, Framed, RowList, Shape, read_text};
+use crate::decode::list::{Frame, Framed, RowList, read_text};
 use crate::decode::object::Into;
 use crate::decode::tree::{Member, Node, Section, Target, Trees};
 use crate::decode::{DecodeError, IssueHead, IssueSeen, PageHead};
-use crate::tables::{changelog, comments, issues, links, worklogs};
+use crate::tables::{ByIssueTable, ListFrame, Table, changelog, issues, links};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess};
 
 /// The history's name for the issue key, which changes when an issue moves to another project.
@@ -15,108 +15,84 @@ const KEY_FIELD: &str = "Key";
 /// Rows of the issue tables. `issues` is always filled while an issue is read, and cut back if the table is not wanted.
 #[derive(Debug)]
 pub(crate) struct IssueBuffers {
-    pub(crate) issues: RowBuffer,
-    pub(crate) keep_issues: bool,
-    pub(crate) comments: Option<RowBuffer>,
-    pub(crate) worklogs: Option<RowBuffer>,
-    pub(crate) links: Option<RowBuffer>,
-    pub(crate) changelog: Option<RowBuffer>,
+    issues: RowBuffer,
+    keep_issues: bool,
+    children: ByIssueTable<Option<RowBuffer>>,
 }
 
 /// How many rows each buffer of [`IssueBuffers`] has.
-#[derive(Clone, Copy, Debug)]
-struct Marks {
-    issues: usize,
-    comments: usize,
-    worklogs: usize,
-    links: usize,
-    changelog: usize,
-}
+pub(crate) type Marks = ByIssueTable<usize>;
 
 impl IssueBuffers {
-    /// The rows of a table; `None` if it is not read or not made from issues.
-    pub(crate) fn of(&self, table: crate::tables::Table) -> Option<&RowBuffer> {
-        use crate::tables::Table;
-        match table {
-            Table::Issues => Some(&self.issues),
-            Table::IssueComments => self.comments.as_ref(),
-            Table::IssueWorklogs => self.worklogs.as_ref(),
-            Table::IssueLinks => self.links.as_ref(),
-            Table::IssueChangelog => self.changelog.as_ref(),
-            _ => None,
+    /// Buffers for the wanted tables.
+    pub(crate) fn new(wanted: impl Fn(Table) -> bool, buffer: impl Fn(Table) -> RowBuffer) -> Self {
+        let child = |table: Table| (table != Table::Issues && wanted(table)).then(|| buffer(table));
+        Self {
+            issues: buffer(Table::Issues),
+            keep_issues: wanted(Table::Issues),
+            children: ByIssueTable::from_fn(child),
         }
     }
 
-    pub(crate) fn of_mut(&mut self, table: crate::tables::Table) -> Option<&mut RowBuffer> {
-        use crate::tables::Table;
-        match table {
-            Table::Issues => Some(&mut self.issues),
-            Table::IssueComments => self.comments.as_mut(),
-            Table::IssueWorklogs => self.worklogs.as_mut(),
-            Table::IssueLinks => self.links.as_mut(),
-            Table::IssueChangelog => self.changelog.as_mut(),
-            _ => None,
-        }
+    /// The rows of a table; `None` if it is not wanted or not made from issues.
+    pub(crate) fn of_mut(&mut self, table: Table) -> Option<&mut RowBuffer> {
+        if table == Table::Issues { Some(&mut self.issues) } else { self.children.of_mut(table)?.as_mut() }
     }
 
-    fn marks(&self) -> Marks {
-        let rows = |buffer: &Option<RowBuffer>| buffer.as_ref().map_or(0, RowBuffer::rows);
-        Marks {
-            issues: self.issues.rows(),
-            comments: rows(&self.comments),
-            worklogs: rows(&self.worklogs),
-            links: rows(&self.links),
-            changelog: rows(&self.changelog),
-        }
+    /// As [`Self::of_mut`].
+    pub(crate) fn of(&self, table: Table) -> Option<&RowBuffer> {
+        if table == Table::Issues { Some(&self.issues) } else { self.child(table) }
     }
 
-    fn truncate(&mut self, marks: Marks) {
-        self.issues.truncate(marks.issues);
-        for (buffer, rows) in [
-            (&mut self.comments, marks.comments),
-            (&mut self.worklogs, marks.worklogs),
-            (&mut self.links, marks.links),
-            (&mut self.changelog, marks.changelog),
-        ] {
-            if let Some(buffer) = buffer {
+    fn child(&self, table: Table) -> Option<&RowBuffer> {
+        self.children.of(table)?.as_ref()
+    }
+
+    /// How many rows each has.
+    pub(crate) fn marks(&self) -> Marks {
+        let rows = |table| self.child(table).map_or(0, RowBuffer::rows);
+        Marks::from_fn(|table| if table == Table::Issues { self.issues.rows() } else { rows(table) })
+    }
+
+    fn truncate(&mut self, marks: &Marks) {
+        for (table, &rows) in marks.iter() {
+            if let Some(buffer) = self.of_mut(table) {
                 buffer.truncate(rows);
             }
         }
     }
 
     /// The other ends of the issue's links, if its history tells of another key or is not read.
-    fn linked_if_moved(&self, marks: Marks) -> Vec<i64> {
-        let Some(ends) = &self.links else { return Vec::new() };
-        let moved = self.changelog.as_ref().is_none_or(|histories| {
-            let mut rows = marks.changelog..histories.rows();
+    fn linked_if_moved(&self, marks: &Marks) -> Vec<i64> {
+        let Some(ends) = self.child(Table::IssueLinks) else { return Vec::new() };
+        let moved = self.child(Table::IssueChangelog).is_none_or(|histories| {
+            let mut rows = mark(marks, Table::IssueChangelog)..histories.rows();
             rows.any(|row| histories.text_at(changelog::FIRST_OF_ITEM, row) == Some(KEY_FIELD))
         });
-        let others = (marks.links..ends.rows()).filter_map(|row| ends.i64_at(links::OTHER_ID, row));
+        let others =
+            (mark(marks, Table::IssueLinks)..ends.rows()).filter_map(|row| ends.i64_at(links::OTHER_ID, row));
         if moved { others.collect() } else { Vec::new() }
     }
 
     /// Writes the issue's id into the rows of its children.
-    fn own_children(&mut self, marks: Marks, issue_id: i64) {
-        for (buffer, column, row) in [
-            (&mut self.comments, comments::ISSUE_ID, marks.comments),
-            (&mut self.worklogs, worklogs::ISSUE_ID, marks.worklogs),
-            (&mut self.links, links::ISSUE_ID, marks.links),
-            (&mut self.changelog, changelog::ISSUE_ID, marks.changelog),
-        ] {
-            if let Some(buffer) = buffer {
-                buffer.fill(column, row, issue_id);
+    fn own_children(&mut self, marks: &Marks, issue_id: i64) {
+        for table in Table::of_issues() {
+            if let Some(buffer) = self.of_mut(table) {
+                buffer.fill(table.spec().issue_column, mark(marks, table), issue_id);
             }
         }
     }
 }
 
+fn mark(marks: &Marks, table: Table) -> usize {
+    marks.of(table).copied().unwrap_or_default()
+}
+
 /// What was odd about accepted issues; counted for the run's warnings.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct IssueNotes {
-    /// Issues that came without the list of children that was asked for.
-    pub(crate) comments_unsent: u64,
-    pub(crate) worklogs_unsent: u64,
-    pub(crate) changelog_unsent: u64,
+    /// Issues that came without the list of children that was asked for, by the list's table.
+    pub(crate) unsent: ByIssueTable<u64>,
     /// History entries that Jira counted and did not send.
     pub(crate) histories_cut: u64,
     /// Entries without the id that is the row's key.
@@ -124,10 +100,10 @@ pub(crate) struct IssueNotes {
 }
 
 impl IssueNotes {
-    fn add(&mut self, other: Self) {
-        self.comments_unsent += other.comments_unsent;
-        self.worklogs_unsent += other.worklogs_unsent;
-        self.changelog_unsent += other.changelog_unsent;
+    fn add(&mut self, other: &Self) {
+        for ((_, sum), (_, more)) in self.unsent.iter_mut().zip(other.unsent.iter()) {
+            *sum += more;
+        }
         self.histories_cut += other.histories_cut;
         self.without_id += other.without_id;
     }
@@ -157,8 +133,8 @@ pub(crate) fn read_page(
         Some(_) | None => Err(shape("there is no list of issues")),
     });
     let Page { seen, notes: page_notes, .. } = page;
-    let (start_at, max_results, total) = head.inspect_err(|_| buffers.truncate(start))?;
-    notes.add(page_notes);
+    let (start_at, max_results, total) = head.inspect_err(|_| buffers.truncate(&start))?;
+    notes.add(&page_notes);
     let max_results = max_results.unwrap_or(u64::try_from(seen.len()).unwrap_or(u64::MAX));
     Ok(PageHead { start_at: start_at.unwrap_or_default(), max_results, total, issues: seen })
 }
@@ -181,7 +157,7 @@ impl<'de> Reader<'de> for &mut Page<'_> {
     }
 
     fn list<A: SeqAccess<'de>>(self, mut list: A) -> Result<Option<u64>, A::Error> {
-        self.buffers.truncate(self.start);
+        self.buffers.truncate(&self.start);
         self.notes = IssueNotes::default();
         self.seen.clear();
         loop {
@@ -192,11 +168,11 @@ impl<'de> Reader<'de> for &mut Page<'_> {
                 return Ok(u64::try_from(self.seen.len()).ok());
             }
             let read = work.settle();
-            let mut seen = self.head(marks).map_err(|missing| {
+            let mut seen = self.head(&marks).map_err(|missing| {
                 let place = self.seen.len();
                 A::Error::custom(format!("issue {place} of the page has no {missing}"))
             })?;
-            self.decide(&mut seen, &read, marks);
+            self.decide(&mut seen, read, &marks);
             self.seen.push(seen);
         }
     }
@@ -204,8 +180,8 @@ impl<'de> Reader<'de> for &mut Page<'_> {
 
 impl Page<'_> {
     /// The issue that was just read, or the name of the member that it lacks.
-    fn head(&self, marks: Marks) -> Result<IssueSeen, &'static str> {
-        let (rows, row) = (&self.buffers.issues, marks.issues);
+    fn head(&self, marks: &Marks) -> Result<IssueSeen, &'static str> {
+        let (rows, row) = (&self.buffers.issues, mark(marks, Table::Issues));
         let millis = |column| rows.i64_at(column, row).map(|micros| micros.div_euclid(1000));
         let created_ms = millis(issues::CREATED).ok_or("created")?;
         Ok(IssueSeen {
@@ -215,14 +191,13 @@ impl Page<'_> {
             created_ms,
             updated_ms: millis(issues::UPDATED).unwrap_or(created_ms),
             accepted: false,
-            comments_incomplete: false,
-            worklogs_incomplete: false,
+            incomplete: Vec::new(),
             linked_if_moved: Vec::new(),
         })
     }
 
     /// Keeps or drops the rows of the issue that was just read.
-    fn decide(&mut self, seen: &mut IssueSeen, read: &ReadIssue, marks: Marks) {
+    fn decide(&mut self, seen: &mut IssueSeen, read: ReadIssue, marks: &Marks) {
         let head = IssueHead {
             id: seen.id,
             project_key: seen.project_key.as_deref(),
@@ -234,20 +209,19 @@ impl Page<'_> {
         if !seen.accepted {
             return self.buffers.truncate(marks);
         }
-        seen.comments_incomplete = read.comments_incomplete;
-        seen.worklogs_incomplete = read.worklogs_incomplete;
+        seen.incomplete = read.incomplete;
         self.buffers.own_children(marks, seen.id);
         seen.linked_if_moved = self.buffers.linked_if_moved(marks);
-        let issue_rows = if self.buffers.keep_issues { marks.issues + 1 } else { marks.issues };
+        let issue_rows = mark(marks, Table::Issues) + usize::from(self.buffers.keep_issues);
         self.buffers.issues.truncate(issue_rows);
-        self.notes.add(read.notes);
+        self.notes.add(&read.notes);
     }
 }
 
 /// An issue whose cells are filled and whose rows are not yet accepted.
 struct ReadIssue {
-    comments_incomplete: bool,
-    worklogs_incomplete: bool,
+    /// Tables of whose lists nothing was kept, because the page held only some of it.
+    incomplete: Vec<Table>,
     notes: IssueNotes,
 }
 
@@ -256,144 +230,94 @@ struct Work<'s> {
     trees: &'s Trees,
     buffers: &'s mut IssueBuffers,
     marks: Marks,
-    comments: Option<Frame>,
-    worklogs: Option<Frame>,
-    changelog: Option<Frame>,
-    without_id: WithoutId,
-}
-
-/// Children without an id, per list, because a list may be sent twice.
-#[derive(Default)]
-struct WithoutId {
-    comments: u64,
-    worklogs: u64,
-    links: u64,
-    histories: u64,
+    frames: ByIssueTable<Option<Frame>>,
+    /// Children without an id, per list, because a list may be sent twice.
+    without_id: ByIssueTable<u64>,
 }
 
 impl<'s> Work<'s> {
     fn new(trees: &'s Trees, buffers: &'s mut IssueBuffers, marks: Marks) -> Self {
-        let without_id = WithoutId::default();
-        Self { trees, buffers, marks, comments: None, worklogs: None, changelog: None, without_id }
+        let (frames, without_id) = (ByIssueTable::default(), ByIssueTable::default());
+        Self { trees, buffers, marks, frames, without_id }
     }
 
-    fn comments(&mut self) -> Children<'_> {
-        Children {
-            shape: Shape::Flat(&self.trees.comment),
-            key: 0,
-            buffer: self.buffers.comments.as_mut(),
-            base: self.marks.comments,
-            without_id: &mut self.without_id.comments,
+    /// Reads a list of children into its table; nowhere when that is not wanted.
+    fn list<'de, D: Deserializer<'de>>(&mut self, table: Table, deserializer: D) -> Result<(), D::Error> {
+        let ignored = |deserializer: D| deserializer.deserialize_ignored_any(IgnoredAny).map(drop);
+        let (Some(lists), Some(shape)) = (&table.spec().children, self.trees.shape(table)) else {
+            return ignored(deserializer);
+        };
+        let base = mark(&self.marks, table);
+        let mut without_id = 0;
+        let keep =
+            &mut |buffer: &mut RowBuffer, row| keep_with_id(buffer, lists.key_column, row, &mut without_id);
+        let mut rows = self.buffers.of_mut(table).map(|buffer| RowList { shape, buffer, base, keep });
+        match &lists.frame {
+            Some(ListFrame { list: list_name, .. }) => {
+                let frame = Read(Framed { list_name, list: rows.as_mut() }).deserialize(deserializer)?;
+                if let Some(kept) = self.frames.of_mut(table) {
+                    *kept = frame;
+                }
+            }
+            None => match &mut rows {
+                Some(rows) => drop(Read(rows).deserialize(deserializer)?),
+                None => ignored(deserializer)?,
+            },
         }
-    }
-
-    fn worklogs(&mut self) -> Children<'_> {
-        Children {
-            shape: Shape::Flat(&self.trees.worklog),
-            key: 0,
-            buffer: self.buffers.worklogs.as_mut(),
-            base: self.marks.worklogs,
-            without_id: &mut self.without_id.worklogs,
+        if let Some(count) = self.without_id.of_mut(table) {
+            *count = without_id;
         }
-    }
-
-    fn links(&mut self) -> Children<'_> {
-        Children {
-            shape: Shape::Link(&self.trees.link),
-            key: links::LINK_ID,
-            buffer: self.buffers.links.as_mut(),
-            base: self.marks.links,
-            without_id: &mut self.without_id.links,
-        }
-    }
-
-    fn histories(&mut self) -> Children<'_> {
-        Children {
-            shape: Shape::History { head: &self.trees.history, item: &self.trees.item },
-            key: changelog::HISTORY_ID,
-            buffer: self.buffers.changelog.as_mut(),
-            base: self.marks.changelog,
-            without_id: &mut self.without_id.histories,
-        }
+        Ok(())
     }
 
     /// Completes the issue's row and judges its lists of children.
     fn settle(self) -> ReadIssue {
-        let Self { buffers, marks, comments, worklogs, changelog, without_id, .. } = self;
-        for (column, frame) in [
-            (issues::COMMENT_COUNT, comments),
-            (issues::WORKLOG_COUNT, worklogs),
-            (issues::CHANGELOG_COUNT, changelog),
-        ] {
-            let total = frame.and_then(|frame| frame.total).and_then(|total| i64::try_from(total).ok());
-            buffers.issues.put(column, marks.issues, total.map_or(Cell::Null, Cell::I64));
-        }
-        buffers.issues.commit(marks.issues + 1);
-        let comments_incomplete = cut_incomplete(&mut buffers.comments, marks.comments, comments);
-        let worklogs_incomplete = cut_incomplete(&mut buffers.worklogs, marks.worklogs, worklogs);
-        let unsent =
-            |buffer: &Option<RowBuffer>, frame: Option<Frame>| u64::from(buffer.is_some() && frame.is_none());
-        let histories_cut = match changelog {
-            Some(Frame { total: Some(total), count, .. }) if buffers.changelog.is_some() => {
-                total.saturating_sub(count.unwrap_or_default())
+        let Self { buffers, marks, frames, without_id, .. } = self;
+        let row = mark(&marks, Table::Issues);
+        let mut read = ReadIssue { incomplete: Vec::new(), notes: IssueNotes::default() };
+        for (table, lists) in Table::children() {
+            let frame = frames.of(table).copied().flatten();
+            if let Some(framed) = &lists.frame {
+                let total = frame.and_then(|frame| frame.total).and_then(|total| i64::try_from(total).ok());
+                buffers.issues.put(framed.count_column, row, total.map_or(Cell::Null, Cell::I64));
+                if judge(buffers.of_mut(table), mark(&marks, table), (table, framed), frame, &mut read) {
+                    continue;
+                }
             }
-            _ => 0,
-        };
-        let comments_without_id = if comments_incomplete { 0 } else { without_id.comments };
-        let worklogs_without_id = if worklogs_incomplete { 0 } else { without_id.worklogs };
-        let notes = IssueNotes {
-            comments_unsent: unsent(&buffers.comments, comments),
-            worklogs_unsent: unsent(&buffers.worklogs, worklogs),
-            changelog_unsent: unsent(&buffers.changelog, changelog),
-            histories_cut,
-            without_id: comments_without_id + worklogs_without_id + without_id.links + without_id.histories,
-        };
-        ReadIssue { comments_incomplete, worklogs_incomplete, notes }
+            read.notes.without_id += without_id.of(table).copied().unwrap_or_default();
+        }
+        buffers.issues.commit(row + 1);
+        read
     }
 }
 
-/// Whether a wanted list was cut; then none of its rows is kept, because all are read again from the list's own resource.
-fn cut_incomplete(buffer: &mut Option<RowBuffer>, base: usize, frame: Option<Frame>) -> bool {
-    let (Some(buffer), Some(frame)) = (buffer, frame) else { return false };
-    let incomplete = !frame.is_complete();
-    if incomplete {
-        buffer.truncate(base);
-    }
-    incomplete
-}
-
-/// One list of an issue's children and where its rows go; nowhere when its table is not wanted.
-struct Children<'s> {
-    shape: Shape<'s>,
-    /// The column without which an entry is no row.
-    key: usize,
-    buffer: Option<&'s mut RowBuffer>,
+/// Judges a framed list of a wanted table. True if it was cut and none of its rows is kept, because all are read again from the list's own
+/// resource.
+fn judge(
+    buffer: Option<&mut RowBuffer>,
     base: usize,
-    without_id: &'s mut u64,
-}
-
-impl Children<'_> {
-    /// Reads the list within its frame.
-    fn framed<'de, D: Deserializer<'de>>(
-        self,
-        list_name: &'static str,
-        deserializer: D,
-    ) -> Result<Option<Frame>, D::Error> {
-        let Self { shape, key, buffer, base, without_id } = self;
-        *without_id = 0;
-        let keep = &mut |buffer: &mut RowBuffer, row| keep_with_id(buffer, key, row, without_id);
-        let mut list = buffer.map(|buffer| RowList { shape, buffer, base, keep });
-        Read(Framed { list_name, list: list.as_mut() }).deserialize(deserializer)
+    (table, framed): (Table, &ListFrame),
+    frame: Option<Frame>,
+    read: &mut ReadIssue,
+) -> bool {
+    let Some(buffer) = buffer else { return false };
+    let Some(frame) = frame else {
+        if let Some(unsent) = read.notes.unsent.of_mut(table) {
+            *unsent = 1;
+        }
+        return false;
+    };
+    if framed.has_resource {
+        let incomplete = !frame.is_complete();
+        if incomplete {
+            buffer.truncate(base);
+            read.incomplete.push(table);
+        }
+        return incomplete;
     }
-
-    /// Reads the bare list.
-    fn bare<'de, D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        let Self { shape, key, buffer, base, without_id } = self;
-        *without_id = 0;
-        let Some(buffer) = buffer else { return deserializer.deserialize_ignored_any(IgnoredAny).map(drop) };
-        let keep = &mut |buffer: &mut RowBuffer, row| keep_with_id(buffer, key, row, without_id);
-        Read(&mut RowList { shape, buffer, base, keep }).deserialize(deserializer).map(drop)
-    }
+    let total = frame.total.unwrap_or_default();
+    read.notes.histories_cut += total.saturating_sub(frame.count.unwrap_or_default());
+    false
 }
 
 /// An entry without its key is no row, which is counted.
@@ -416,7 +340,7 @@ impl<'de> Reader<'de> for Members<'_, '_> {
 
     fn object<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
         let Self { node, work } = self;
-        let row = work.marks.issues;
+        let row = mark(&work.marks, Table::Issues);
         while let Some(target) = object.next_key_seed(Member(node))? {
             match target {
                 Some(Target::Section(section)) => {
@@ -448,10 +372,7 @@ impl<'de> DeserializeSeed<'de> for SectionOf<'_, '_> {
                 let node = &work.trees.fields;
                 Read(Members { node, work }).deserialize(deserializer)?;
             }
-            Section::Comments => work.comments = work.comments().framed("comments", deserializer)?,
-            Section::Worklogs => work.worklogs = work.worklogs().framed("worklogs", deserializer)?,
-            Section::Changelog => work.changelog = work.histories().framed("histories", deserializer)?,
-            Section::Links => work.links().bare(deserializer)?,
+            Section::List(table, _) => work.list(table, deserializer)?,
             Section::Items | Section::Inward | Section::Outward => {
                 deserializer.deserialize_ignored_any(IgnoredAny)?;
             }

@@ -9,14 +9,14 @@ use crate::decode::{DecodeError, Envelope};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess};
 
 /// What an element of a list looks like.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Shape<'s> {
+#[derive(Debug)]
+pub(crate) enum Shape {
     /// One object, one row.
-    Flat(&'s Node),
+    Flat(Node),
     /// A link of an issue.
-    Link(&'s Node),
+    Link(Node),
     /// A history entry: one row an item.
-    History { head: &'s Node, item: &'s Node },
+    History { head: Node, item: Node },
 }
 
 /// What is done with the row of an element once it is read: false drops it.
@@ -24,7 +24,7 @@ pub(crate) type ElementRules<'s> = &'s mut dyn FnMut(&mut RowBuffer, usize) -> b
 
 /// A list whose elements are rows of one table.
 pub(crate) struct RowList<'s> {
-    pub(crate) shape: Shape<'s>,
+    pub(crate) shape: &'s Shape,
     pub(crate) buffer: &'s mut RowBuffer,
     /// Rows that were there before; a list that is sent twice starts here again.
     pub(crate) base: usize,
@@ -58,7 +58,7 @@ impl<'de> Reader<'de> for &mut RowList<'_> {
 
 /// Reads one element; says how many rows it is.
 struct Element<'s> {
-    shape: Shape<'s>,
+    shape: &'s Shape,
     buffer: &'s mut RowBuffer,
     row: usize,
 }

@@ -2,8 +2,9 @@
 
 use crate::batch::Cell;
 use crate::decode::lenient::Reader;
+use crate::decode::list::Shape;
 use crate::fields::{CustomType, IssueSchema};
-use crate::tables::{ColumnSpec, ColumnType, Table, Take, changelog};
+use crate::tables::{ByIssueTable, ColumnSpec, ColumnType, Element, Table, Take, changelog};
 use serde::de::{DeserializeSeed, Deserializer};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -12,10 +13,8 @@ use std::hash::{BuildHasherDefault, Hasher};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Section {
     Fields,
-    Comments,
-    Worklogs,
-    Links,
-    Changelog,
+    /// A list of the issue's children: the table, and the place of the member among those of its lists.
+    List(Table, usize),
     /// The changed fields of a history entry.
     Items,
     /// The issue at the other end of a link, by direction.
@@ -145,11 +144,7 @@ impl<'n> Reader<'_> for Member<'n> {
 pub(crate) struct Trees {
     pub(crate) issue: Node,
     pub(crate) fields: Node,
-    pub(crate) comment: Node,
-    pub(crate) worklog: Node,
-    pub(crate) link: Node,
-    pub(crate) history: Node,
-    pub(crate) item: Node,
+    children: ByIssueTable<Option<Shape>>,
 }
 
 impl Trees {
@@ -157,38 +152,52 @@ impl Trees {
         let columns = Table::Issues.spec().columns;
         let mut issue = Node::of_columns(columns.iter(), "", "fields.");
         issue.push("fields", Target::Section(Section::Fields));
-        issue.push("changelog", Target::Section(Section::Changelog));
 
         let mut fields = Node::of_columns(columns.iter(), "fields.", "");
-        fields.push("comment", Target::Section(Section::Comments));
-        fields.push("worklog", Target::Section(Section::Worklogs));
-        fields.push("issuelinks", Target::Section(Section::Links));
+        for (table, lists) in Table::children() {
+            for (place, member) in lists.members.iter().enumerate() {
+                let target = Target::Section(Section::List(table, place));
+                match member.strip_prefix("fields.") {
+                    Some(field) => fields.push(field, target),
+                    None => issue.push(member, target),
+                }
+            }
+        }
         for (place, custom) in (columns.len()..).zip(schema.custom()) {
             fields.push(&custom.field_id(), Target::Custom(place, custom.custom_type));
         }
-
-        let history_columns = Table::IssueChangelog.spec().columns;
-        let mut history = Node::of_columns(history_columns.iter(), "", changelog::ITEM_PATH);
-        history.push("items", Target::Section(Section::Items));
-
-        let mut link = Node::of_table(Table::IssueLinks);
-        link.push("inwardIssue", Target::Section(Section::Inward));
-        link.push("outwardIssue", Target::Section(Section::Outward));
-
-        Self {
-            issue,
-            fields: fields.indexed(),
-            comment: Node::of_table(Table::IssueComments),
-            worklog: Node::of_table(Table::IssueWorklogs),
-            link,
-            history,
-            item: Node::of_columns(history_columns.iter(), changelog::ITEM_PATH, ""),
-        }
+        let children = ByIssueTable::from_fn(|table| {
+            table.spec().children.as_ref().map(|lists| shape_of(table, lists.element))
+        });
+        Self { issue, fields: fields.indexed(), children }
     }
 
-    /// The node of a metadata table's rows.
-    pub(crate) fn of_metadata(table: Table) -> Node {
-        Node::of_table(table)
+    /// What an element of a table's lists looks like.
+    pub(crate) fn shape(&self, table: Table) -> Option<&Shape> {
+        self.children.of(table)?.as_ref()
+    }
+
+    /// The shape of a metadata table's rows.
+    pub(crate) fn of_metadata(table: Table) -> Shape {
+        Shape::Flat(Node::of_table(table))
+    }
+}
+
+fn shape_of(table: Table, element: Element) -> Shape {
+    match element {
+        Element::Object => Shape::Flat(Node::of_table(table)),
+        Element::Link => {
+            let mut link = Node::of_table(table);
+            link.push("inwardIssue", Target::Section(Section::Inward));
+            link.push("outwardIssue", Target::Section(Section::Outward));
+            Shape::Link(link)
+        }
+        Element::History => {
+            let columns = table.spec().columns;
+            let mut head = Node::of_columns(columns.iter(), "", changelog::ITEM_PATH);
+            head.push("items", Target::Section(Section::Items));
+            Shape::History { head, item: Node::of_columns(columns.iter(), changelog::ITEM_PATH, "") }
+        }
     }
 }
 

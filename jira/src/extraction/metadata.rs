@@ -19,15 +19,7 @@ fn read_of(table: Table) -> Option<Read> {
         Table::Priorities => Some(Read::Priority),
         Table::Resolutions => Some(Read::Resolution),
         Table::IssueTypes => Some(Read::IssueType),
-        Table::Users
-        | Table::Fields
-        | Table::Issues
-        | Table::IssueComments
-        | Table::IssueWorklogs
-        | Table::IssueChangelog
-        | Table::IssueLinks
-        | Table::EventLog
-        | Table::FieldHistory => None,
+        _ => None,
     }
 }
 

@@ -105,23 +105,12 @@ impl<'a> Rows<'a> {
     }
 
     fn held_back(&self, page: &PageHead) -> Vec<ChildAsk> {
-        let tables = &crate::tables::read_for(&self.run.spec.tables);
-        let (comments, worklogs) =
-            (tables.contains(&Table::IssueComments), tables.contains(&Table::IssueWorklogs));
-        let of_issue = |issue: &IssueSeen| {
-            let comments = (comments && issue.comments_incomplete).then_some(ChildAsk {
-                id: issue.id,
-                kind: Child::Comments,
-                seen: 0,
-            });
-            let worklogs = (worklogs && issue.worklogs_incomplete).then_some(ChildAsk {
-                id: issue.id,
-                kind: Child::Worklogs,
-                seen: 0,
-            });
-            comments.into_iter().chain(worklogs)
+        let ask = |issue: &IssueSeen| {
+            let id = issue.id;
+            let of_table = move |&table| Some(ChildAsk { id, kind: Child::of(table)?, seen: 0 });
+            issue.incomplete.iter().filter_map(of_table).collect::<Vec<_>>()
         };
-        page.issues.iter().filter(|issue| issue.accepted).flat_map(of_issue).collect()
+        page.issues.iter().filter(|issue| issue.accepted).flat_map(ask).collect()
     }
 
     /// Asks for children, as many at once as there are lanes, page after page.
@@ -148,10 +137,7 @@ impl<'a> Rows<'a> {
     async fn take_children(&mut self, ask: ChildAsk, json: &str) -> Result<Option<ChildAsk>, Error> {
         self.writer.count_bytes(ask.kind.table(), json.len());
         let sink = &mut self.writer.sink;
-        let taken = match ask.kind {
-            Child::Comments => sink.comments_page(ask.id, json),
-            Child::Worklogs => sink.worklogs_page(ask.id, json),
-        };
+        let taken = sink.children_page(ask.kind.table(), ask.id, json);
         let envelope = taken.map_err(|error| Error::undecodable(ask.read().what(), &error))?;
         let (next, withheld) = ask.after(&envelope);
         if withheld > 0 {
@@ -213,6 +199,10 @@ enum Child {
 }
 
 impl Child {
+    fn of(table: Table) -> Option<Self> {
+        [Self::Comments, Self::Worklogs].into_iter().find(|kind| kind.table() == table)
+    }
+
     fn table(self) -> Table {
         match self {
             Self::Comments => Table::IssueComments,

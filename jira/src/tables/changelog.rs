@@ -1,6 +1,7 @@
 //! `issue_changelog`: one row per changed field of a history entry.
 
-use super::{ColumnSpec, ColumnType, TableSpec, int, made, text, time, user};
+use super::{ChildLists, ColumnSpec, ColumnType, Element, ListFrame, TableSpec, int, made, text, time, user};
+use crate::tables::issues;
 
 pub(crate) const ISSUE_ID: usize = 0;
 pub(crate) const HISTORY_ID: usize = 1;
@@ -20,7 +21,21 @@ pub(crate) static SPEC: TableSpec = TableSpec {
     key: &["issue_id", "history_id", "item_index"],
     source: "issues[].changelog.histories[] (expand=changelog)",
     columns: COLUMNS,
-    helpers: &[],
+    varied: &["history_id", "from_text", "to_text"],
+    issue_column: ISSUE_ID,
+    children: Some(ChildLists {
+        members: &["changelog"],
+        element: Element::History,
+        frame: Some(ListFrame {
+            list: "histories",
+            count_column: issues::CHANGELOG_COUNT,
+            what: "history",
+            unsent: "changelog_unsent",
+            has_resource: false,
+        }),
+        key_column: HISTORY_ID,
+    }),
+    ..TableSpec::PLAIN
 };
 
 static COLUMNS: &[ColumnSpec] = &[

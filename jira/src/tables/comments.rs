@@ -1,6 +1,7 @@
 //! `issue_comments`: one row a comment.
 
-use super::{ColumnSpec, ColumnType, TableSpec, int, made, text, time, user};
+use super::{ChildLists, ColumnSpec, ColumnType, Element, ListFrame, TableSpec, int, made, text, time, user};
+use crate::tables::issues;
 
 pub(crate) const ISSUE_ID: usize = 1;
 
@@ -9,7 +10,21 @@ pub(crate) static SPEC: TableSpec = TableSpec {
     key: &["comment_id"],
     source: "issues[].fields.comment.comments[], or GET /rest/api/2/issue/{id}/comment where that list is cut",
     columns: COLUMNS,
-    helpers: &[],
+    varied: &["comment_id", "body"],
+    issue_column: ISSUE_ID,
+    children: Some(ChildLists {
+        members: &["fields.comment"],
+        element: Element::Object,
+        frame: Some(ListFrame {
+            list: "comments",
+            count_column: issues::COMMENT_COUNT,
+            what: "comments",
+            unsent: "comments_unsent",
+            has_resource: true,
+        }),
+        key_column: 0,
+    }),
+    ..TableSpec::PLAIN
 };
 
 static COLUMNS: &[ColumnSpec] = &[

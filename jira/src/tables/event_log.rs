@@ -1,7 +1,6 @@
 //! `event_log`: one row an event of an issue's life, ready for process mining; derived from the issue's other rows.
 
-use super::{ColumnType, TableSpec, made, user};
-use crate::tables::ColumnSpec;
+use super::{ColumnSpec, ColumnType, Table, TableSpec, made, user};
 
 pub(crate) const ISSUE_ID: usize = 0;
 pub(crate) const EVENT_ID: usize = 1;
@@ -26,7 +25,10 @@ pub(crate) static SPEC: TableSpec = TableSpec {
     key: &["issue_id", "event_id"],
     source: "derived from issues, issue_changelog, issue_comments and issue_worklogs",
     columns: COLUMNS,
-    helpers: &[],
+    varied: &["event_id", "case_id", "history_id"],
+    issue_column: ISSUE_ID,
+    derived_from: &[Table::Issues, Table::IssueChangelog, Table::IssueComments, Table::IssueWorklogs],
+    ..TableSpec::PLAIN
 };
 
 static COLUMNS: &[ColumnSpec] = &[

@@ -1,6 +1,6 @@
 //! `field_history`: one row per value of a field and the time in which it held, without gaps; derived from the issue's other rows.
 
-use super::{ColumnSpec, ColumnType, TableSpec, made, user};
+use super::{ColumnSpec, ColumnType, Table, TableSpec, made, user};
 
 pub(crate) const ISSUE_ID: usize = 0;
 pub(crate) const FIELD_TYPE: usize = 1;
@@ -19,7 +19,10 @@ pub(crate) static SPEC: TableSpec = TableSpec {
     key: &["issue_id", "field_type", "field", "ordinal"],
     source: "derived from issues and issue_changelog",
     columns: COLUMNS,
-    helpers: &[],
+    varied: &["history_id"],
+    issue_column: ISSUE_ID,
+    derived_from: &[Table::Issues, Table::IssueChangelog],
+    ..TableSpec::PLAIN
 };
 
 static COLUMNS: &[ColumnSpec] = &[

@@ -16,7 +16,8 @@ pub(crate) static SPEC: TableSpec = TableSpec {
     key: &["issue_id"],
     source: "POST /rest/api/2/search: issues[]",
     columns: COLUMNS,
-    helpers: &[],
+    varied: &["issue_id", "issue_key", "summary", "description", "environment"],
+    ..TableSpec::PLAIN
 };
 
 static COLUMNS: &[ColumnSpec] = &[

@@ -1,6 +1,6 @@
 //! `issue_links`: one row per link of an issue; the issue at the other end has a row of its own.
 
-use super::{ColumnSpec, ColumnType, TableSpec, int, made, text};
+use super::{ChildLists, ColumnSpec, ColumnType, Element, TableSpec, int, made, text};
 
 pub(crate) const ISSUE_ID: usize = 0;
 pub(crate) const LINK_ID: usize = 1;
@@ -17,6 +17,15 @@ pub(crate) static SPEC: TableSpec = TableSpec {
     source: "issues[].fields.issuelinks[]",
     columns: COLUMNS,
     helpers: HELPERS,
+    varied: &["link_id", "other_issue_id", "other_issue_key"],
+    issue_column: ISSUE_ID,
+    children: Some(ChildLists {
+        members: &["fields.issuelinks"],
+        element: Element::Link,
+        frame: None,
+        key_column: LINK_ID,
+    }),
+    ..TableSpec::PLAIN
 };
 
 static COLUMNS: &[ColumnSpec] = &[

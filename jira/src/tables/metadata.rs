@@ -27,7 +27,8 @@ pub(crate) static PROJECTS: TableSpec = TableSpec {
         text("project_type", "projectTypeKey"),
         flag("archived", "archived"),
     ],
-    helpers: &[],
+    varied: &["description"],
+    ..TableSpec::PLAIN
 };
 
 pub(crate) static USERS: TableSpec = TableSpec {
@@ -44,6 +45,8 @@ pub(crate) static USERS: TableSpec = TableSpec {
         text("time_zone", "timeZone"),
     ],
     helpers: USER_HELPERS,
+    varied: &["user_id", "user_name", "display_name", "email"],
+    ..TableSpec::PLAIN
 };
 
 static USER_HELPERS: &[ColumnSpec] = &[text("key", "key"), text("account_id", "accountId")];
@@ -60,7 +63,7 @@ pub(crate) static STATUSES: TableSpec = TableSpec {
         text("category_key", "statusCategory.key"),
         text("category_name", "statusCategory.name"),
     ],
-    helpers: &[],
+    ..TableSpec::PLAIN
 };
 
 pub(crate) static PRIORITIES: TableSpec = TableSpec {
@@ -73,7 +76,7 @@ pub(crate) static PRIORITIES: TableSpec = TableSpec {
         text("description", "description"),
         text("status_color", "statusColor"),
     ],
-    helpers: &[],
+    ..TableSpec::PLAIN
 };
 
 pub(crate) static RESOLUTIONS: TableSpec = TableSpec {
@@ -81,7 +84,7 @@ pub(crate) static RESOLUTIONS: TableSpec = TableSpec {
     key: &["resolution_id"],
     source: "GET /rest/api/2/resolution",
     columns: &[int("resolution_id", "id"), text("name", "name"), text("description", "description")],
-    helpers: &[],
+    ..TableSpec::PLAIN
 };
 
 pub(crate) static ISSUE_TYPES: TableSpec = TableSpec {
@@ -94,7 +97,7 @@ pub(crate) static ISSUE_TYPES: TableSpec = TableSpec {
         text("description", "description"),
         flag("is_subtask", "subtask"),
     ],
-    helpers: &[],
+    ..TableSpec::PLAIN
 };
 
 pub(crate) static FIELDS: TableSpec = TableSpec {
@@ -110,5 +113,5 @@ pub(crate) static FIELDS: TableSpec = TableSpec {
         text("schema_custom", "schema.custom"),
         made("column_name", ColumnType::Text, "the column of issues that the custom field fills"),
     ],
-    helpers: &[],
+    ..TableSpec::PLAIN
 };

@@ -1,6 +1,7 @@
 //! `issue_worklogs`: one row a work log entry.
 
-use super::{ColumnSpec, ColumnType, TableSpec, int, made, text, time, user};
+use super::{ChildLists, ColumnSpec, ColumnType, Element, ListFrame, TableSpec, int, made, text, time, user};
+use crate::tables::issues;
 
 pub(crate) const ISSUE_ID: usize = 1;
 
@@ -9,7 +10,21 @@ pub(crate) static SPEC: TableSpec = TableSpec {
     key: &["worklog_id"],
     source: "issues[].fields.worklog.worklogs[], or GET /rest/api/2/issue/{id}/worklog where that list is cut",
     columns: COLUMNS,
-    helpers: &[],
+    varied: &["worklog_id", "comment"],
+    issue_column: ISSUE_ID,
+    children: Some(ChildLists {
+        members: &["fields.worklog"],
+        element: Element::Object,
+        frame: Some(ListFrame {
+            list: "worklogs",
+            count_column: issues::WORKLOG_COUNT,
+            what: "work logs",
+            unsent: "worklogs_unsent",
+            has_resource: true,
+        }),
+        key_column: 0,
+    }),
+    ..TableSpec::PLAIN
 };
 
 static COLUMNS: &[ColumnSpec] = &[

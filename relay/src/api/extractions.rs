@@ -92,7 +92,7 @@ fn check_table(table: &str) -> Result<(), Problem> {
     }
     let hint = match catalogue::nearest(table) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("the tables are {}", catalogue::selected(&[]).join(", ")),
+        None => format!("the tables are {}", catalogue::all().collect::<Vec<_>>().join(", ")),
     };
     Err(Problem::input("unknown_table", format!("there is no table `{}`", table.escape_debug()), hint))
 }

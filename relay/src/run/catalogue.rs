@@ -2,7 +2,7 @@
 //! the door, from a user and from an agent alike.
 
 /// Tables made from issues: replaced by issue in a delta load, and with a watermark.
-pub(crate) const ISSUE_TABLES: [&str; 7] = [
+const ISSUE_TABLES: &[&str] = &[
     "issues",
     "issue_comments",
     "issue_worklogs",
@@ -13,8 +13,11 @@ pub(crate) const ISSUE_TABLES: [&str; 7] = [
 ];
 
 /// Tables of the site: replaced as a whole in every run.
-pub(crate) const METADATA_TABLES: [&str; 7] =
-    ["projects", "users", "statuses", "priorities", "resolutions", "issue_types", "fields"];
+const METADATA_TABLES: &[&str] =
+    &["projects", "users", "statuses", "priorities", "resolutions", "issue_types", "fields"];
+
+/// Those of both that are read only when they are named.
+const OPTIONAL_TABLES: &[&str] = &[];
 
 /// The pseudo table of issue ids that a later generation has read again.
 pub(crate) const REPLACED: &str = "_replaced";
@@ -34,19 +37,22 @@ pub(crate) fn is_table(name: &str) -> bool {
     is_issue_table(name) || METADATA_TABLES.contains(&name)
 }
 
-/// The tables of a selection in which nothing means everything.
+/// Every table that a user can ask for.
+pub(crate) fn all() -> impl Iterator<Item = &'static str> {
+    ISSUE_TABLES.iter().chain(METADATA_TABLES).copied()
+}
+
+/// The tables of a selection in which nothing means every table that is not optional.
 pub(crate) fn selected(tables: &[String]) -> Vec<String> {
     if tables.is_empty() {
-        return ISSUE_TABLES.iter().chain(&METADATA_TABLES).map(|name| (*name).to_owned()).collect();
+        return all().filter(|name| !OPTIONAL_TABLES.contains(name)).map(str::to_owned).collect();
     }
     tables.to_vec()
 }
 
 /// The table that was probably meant.
 pub(crate) fn nearest(name: &str) -> Option<&'static str> {
-    ISSUE_TABLES
-        .into_iter()
-        .chain(METADATA_TABLES)
+    all()
         .map(|known| (strsim::damerau_levenshtein(known, name), known))
         .filter(|(distance, _)| *distance <= 3)
         .min()
@@ -58,8 +64,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_selection_means_every_table() {
-        assert_eq!(selected(&[]).len(), 14);
+    fn no_selection_means_every_table_that_is_not_optional() {
+        assert_eq!(selected(&[]).len() + OPTIONAL_TABLES.len(), all().count());
+        assert!(
+            OPTIONAL_TABLES.iter().all(|name| is_table(name) && !selected(&[]).contains(&(*name).to_owned()))
+        );
         assert_eq!(selected(&["issues".to_owned()]), ["issues"]);
     }
 

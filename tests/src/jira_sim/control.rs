@@ -163,7 +163,9 @@ pub(crate) async fn answer(inner: &Arc<Inner>, request: &Request) -> Response<Bo
     let sim = SimHandle::from_inner(Arc::clone(inner));
     let path = request.path.strip_prefix("/__sim/").unwrap_or("");
     let reply = match path.strip_prefix("truth/") {
-        Some(table) if crate::truth::TABLES.contains(&table) => return stream_truth(sim, table.to_owned()),
+        Some(table) if crate::truth::names().any(|name| name == table) => {
+            return stream_truth(sim, table.to_owned());
+        }
         _ if request.method == Method::GET => {
             let path = path.to_owned();
             let looked = tokio::task::spawn_blocking(move || look(&sim, &path)).await;

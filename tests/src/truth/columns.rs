@@ -1,4 +1,8 @@
-//! Names, types and keys of the tables.
+//! Names, types and keys of the tables, and where the rows of each come from.
+
+use super::issue::{self, Parts};
+use super::{IssueRows, Row, events, history, metadata};
+use crate::jira_sim::SimHandle;
 
 /// Type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,22 +23,6 @@ pub enum ColumnType {
     Ts,
 }
 
-/// Every table that an extraction lands.
-pub const TABLES: [&str; 12] = [
-    "issues",
-    "issue_comments",
-    "issue_worklogs",
-    "issue_changelog",
-    "issue_links",
-    "projects",
-    "users",
-    "statuses",
-    "priorities",
-    "resolutions",
-    "issue_types",
-    "fields",
-];
-
 const ISSUES: &str = "issue_id:i issue_key:t project_id:i project_key:t type_id:i type_name:t is_subtask:b status_id:i \
     status_name:t status_category:t priority_id:i priority_name:t resolution_id:i resolution_name:t summary:t description:t \
     environment:t creator_id:t reporter_id:t assignee_id:t created:s updated:s resolved_at:s due_date:d parent_id:i parent_key:t \
@@ -42,43 +30,148 @@ const ISSUES: &str = "issue_id:i issue_key:t project_id:i project_key:t type_id:
     aggregate_remaining_estimate_seconds:i aggregate_time_spent_seconds:i work_ratio:i votes:i watches:i security_level_id:i \
     security_level_name:t labels:j components:j fix_versions:j affects_versions:j comment_count:i worklog_count:i changelog_count:i";
 
-/// Columns (`i` whole number, `t` text, `j` JSON, `b` bool, `d` day, `s` instant) and key of a table.
-fn described(name: &str) -> Option<(&'static str, &'static str)> {
-    Some(match name {
-        "issues" => (ISSUES, "issue_id"),
-        "issue_comments" => (
-            "comment_id:i issue_id:i author_id:t update_author_id:t body:t created:s updated:s visibility_type:t visibility_value:t",
-            "comment_id",
-        ),
-        "issue_worklogs" => (
-            "worklog_id:i issue_id:i author_id:t update_author_id:t comment:t started:s created:s updated:s time_spent_seconds:i visibility_type:t visibility_value:t",
-            "worklog_id",
-        ),
-        "issue_changelog" => (
-            "issue_id:i history_id:i item_index:i author_id:t created:s field:t field_type:t from_id:t from_text:t to_id:t to_text:t",
-            "issue_id history_id item_index",
-        ),
-        "issue_links" => (
-            "issue_id:i link_id:i direction:t type_id:i type_name:t phrase:t other_issue_id:i other_issue_key:t",
-            "issue_id link_id direction",
-        ),
-        "projects" => (
-            "project_id:i project_key:t name:t description:t lead_id:t category_id:i category_name:t project_type:t archived:b",
-            "project_id",
-        ),
-        "users" => ("user_id:t user_name:t display_name:t email:t active:b deleted:b time_zone:t", "user_id"),
-        "statuses" => {
-            ("status_id:i name:t description:t category_id:i category_key:t category_name:t", "status_id")
-        }
-        "priorities" => ("priority_id:i name:t description:t status_color:t", "priority_id"),
-        "resolutions" => ("resolution_id:i name:t description:t", "resolution_id"),
-        "issue_types" => ("issue_type_id:i name:t description:t is_subtask:b", "issue_type_id"),
-        "fields" => (
-            "field_id:t name:t is_custom:b schema_type:t schema_items:t schema_custom:t column_name:t",
-            "field_id",
-        ),
-        _ => return None,
-    })
+/// A table that an extraction lands.
+struct Described {
+    name: &'static str,
+    /// `i` whole number, `f` number, `t` text, `j` JSON, `b` bool, `d` day, `s` instant.
+    columns: &'static str,
+    key: &'static str,
+    rows: Rows,
+}
+
+/// Where the rows of a table come from.
+#[derive(Clone, Copy)]
+enum Rows {
+    Issue(fn(&Parts<'_>) -> Vec<Row>),
+    Site(fn(&SimHandle) -> Vec<Row>),
+}
+
+const fn of_issue(
+    name: &'static str,
+    columns: &'static str,
+    key: &'static str,
+    rows: fn(&Parts<'_>) -> Vec<Row>,
+) -> Described {
+    Described { name, columns, key, rows: Rows::Issue(rows) }
+}
+
+const fn of_site(
+    name: &'static str,
+    columns: &'static str,
+    key: &'static str,
+    rows: fn(&SimHandle) -> Vec<Row>,
+) -> Described {
+    Described { name, columns, key, rows: Rows::Site(rows) }
+}
+
+static TABLES: &[Described] = &[
+    of_issue("issues", ISSUES, "issue_id", issue::issues),
+    of_issue(
+        "issue_comments",
+        "comment_id:i issue_id:i author_id:t update_author_id:t body:t created:s updated:s visibility_type:t visibility_value:t",
+        "comment_id",
+        issue::comments,
+    ),
+    of_issue(
+        "issue_worklogs",
+        "worklog_id:i issue_id:i author_id:t update_author_id:t comment:t started:s created:s updated:s time_spent_seconds:i \
+        visibility_type:t visibility_value:t",
+        "worklog_id",
+        issue::worklogs,
+    ),
+    of_issue(
+        "issue_changelog",
+        "issue_id:i history_id:i item_index:i author_id:t created:s field:t field_type:t from_id:t from_text:t to_id:t to_text:t",
+        "issue_id history_id item_index",
+        issue::changelog,
+    ),
+    of_issue(
+        "issue_links",
+        "issue_id:i link_id:i direction:t type_id:i type_name:t phrase:t other_issue_id:i other_issue_key:t",
+        "issue_id link_id direction",
+        issue::links,
+    ),
+    of_issue(
+        "event_log",
+        "issue_id:i event_id:t case_id:t activity:t timestamp:s resource:t source:t field:t field_type:t old_id:t old_value:t new_id:t \
+        new_value:t history_id:i item_index:i project_key:t issue_type_name:t",
+        "issue_id event_id",
+        events::event_log,
+    ),
+    of_issue(
+        "field_history",
+        "issue_id:i field_type:t field:t ordinal:i valid_from:s valid_to:s value_id:t value_text:t author_id:t is_initial:b history_id:i",
+        "issue_id field_type field ordinal",
+        history::field_history,
+    ),
+    of_site(
+        "projects",
+        "project_id:i project_key:t name:t description:t lead_id:t category_id:i category_name:t project_type:t archived:b",
+        "project_id",
+        metadata::projects,
+    ),
+    of_site(
+        "users",
+        "user_id:t user_name:t display_name:t email:t active:b deleted:b time_zone:t",
+        "user_id",
+        metadata::users,
+    ),
+    of_site(
+        "statuses",
+        "status_id:i name:t description:t category_id:i category_key:t category_name:t",
+        "status_id",
+        metadata::statuses,
+    ),
+    of_site(
+        "priorities",
+        "priority_id:i name:t description:t status_color:t",
+        "priority_id",
+        metadata::priorities,
+    ),
+    of_site("resolutions", "resolution_id:i name:t description:t", "resolution_id", metadata::resolutions),
+    of_site(
+        "issue_types",
+        "issue_type_id:i name:t description:t is_subtask:b",
+        "issue_type_id",
+        metadata::issue_types,
+    ),
+    of_site(
+        "fields",
+        "field_id:t name:t is_custom:b schema_type:t schema_items:t schema_custom:t column_name:t",
+        "field_id",
+        metadata::fields,
+    ),
+];
+
+fn described(name: &str) -> Option<&'static Described> {
+    TABLES.iter().find(|table| table.name == name)
+}
+
+/// The names of all tables that an extraction lands.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    TABLES.iter().map(|table| table.name)
+}
+
+/// Whether the rows of the table come from issues.
+pub(super) fn is_issue_table(name: &str) -> bool {
+    described(name).is_some_and(|table| matches!(table.rows, Rows::Issue(_)))
+}
+
+/// The rows of one issue by table.
+pub(super) fn issue_rows(parts: &Parts<'_>) -> IssueRows {
+    let rows = |table: &Described| match table.rows {
+        Rows::Issue(rows) => Some((table.name, rows(parts))),
+        Rows::Site(_) => None,
+    };
+    IssueRows(TABLES.iter().filter_map(rows).collect())
+}
+
+/// The rows of a table that does not come from issues; none for another name.
+pub(super) fn metadata_rows(sim: &SimHandle, name: &str) -> Vec<Row> {
+    match described(name).map(|table| table.rows) {
+        Some(Rows::Site(rows)) => rows(sim),
+        Some(Rows::Issue(_)) | None => Vec::new(),
+    }
 }
 
 /// Names and types in order.
@@ -86,7 +179,7 @@ type Columns = Vec<(String, ColumnType)>;
 
 /// The fixed columns and the key of a table.
 pub(super) fn of(name: &str) -> Option<(Columns, Vec<String>)> {
-    let (columns, key) = described(name)?;
+    let Described { columns, key, .. } = described(name)?;
     let columns = columns.split_whitespace().filter_map(|column| column.split_once(':'));
     let columns = columns.map(|(name, kind)| (name.to_owned(), kind_of(kind))).collect();
     Some((columns, key.split(' ').map(str::to_owned).collect()))
@@ -95,6 +188,7 @@ pub(super) fn of(name: &str) -> Option<(Columns, Vec<String>)> {
 fn kind_of(letter: &str) -> ColumnType {
     match letter {
         "i" => ColumnType::I64,
+        "f" => ColumnType::F64,
         "b" => ColumnType::Bool,
         "d" => ColumnType::Date,
         "s" => ColumnType::Ts,

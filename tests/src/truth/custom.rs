@@ -14,7 +14,7 @@ pub(super) struct CustomColumn {
     pub(super) field_id: String,
     pub(super) name: String,
     pub(super) kind: ColumnType,
-    schema_type: String,
+    pub(super) schema_type: String,
 }
 
 /// The custom columns for the list of `/field`, lowest field number first.
@@ -46,7 +46,8 @@ pub(super) fn columns(fields: &[Value]) -> Vec<CustomColumn> {
     found
 }
 
-fn column_name(field_name: &str) -> String {
+/// The column name that a field's name asks for.
+pub(super) fn column_name(field_name: &str) -> String {
     let mut name = String::new();
     for char in field_name.chars().flat_map(char::to_lowercase) {
         let kept = char.is_ascii_lowercase()

@@ -6,25 +6,52 @@ use super::custom::{self, CustomColumn};
 use super::value::{
     Cell, Members, boolean, date, elements, get, json, members, number, string, text, time, user,
 };
-use super::{IssueRows, Row};
+use super::{IssueRows, Row, columns};
+
+/// What the rows of an issue are made from.
+pub(super) struct Parts<'a> {
+    pub(super) whole: Members<'a>,
+    pub(super) fields: Members<'a>,
+    pub(super) id: Cell,
+    pub(super) custom: &'a [CustomColumn],
+}
 
 /// Reads an issue; `None` when it is no JSON object.
 pub(super) fn rows(issue: &str, custom: &[CustomColumn]) -> Option<IssueRows> {
     let whole: Members = serde_json::from_str(issue).ok()?;
-    let id = number(get(&whole, "id"));
-    let fields = members(get(&whole, "fields"));
-    let list = |envelope, name: &str| elements(get(&members(envelope), name));
-    let comments = list(get(&fields, "comment"), "comments");
-    let worklogs = list(get(&fields, "worklog"), "worklogs");
-    let histories = list(get(&whole, "changelog"), "histories");
-    let links = elements(get(&fields, "issuelinks"));
-    Some(IssueRows {
-        issue: issue_row(&whole, &fields, custom),
-        comments: comments.iter().map(|raw| comment(&id, &members(Some(raw)))).collect(),
-        worklogs: worklogs.iter().map(|raw| worklog(&id, &members(Some(raw)))).collect(),
-        changelog: histories.iter().flat_map(|raw| history(&id, &members(Some(raw)))).collect(),
-        links: links.iter().map(|raw| link(&id, &members(Some(raw)))).collect(),
-    })
+    let (id, fields) = (number(get(&whole, "id")), members(get(&whole, "fields")));
+    Some(columns::issue_rows(&Parts { whole, fields, id, custom }))
+}
+
+pub(super) fn issues(parts: &Parts<'_>) -> Vec<Row> {
+    vec![issue_row(&parts.whole, &parts.fields, parts.custom)]
+}
+
+pub(super) fn comments(parts: &Parts<'_>) -> Vec<Row> {
+    rows_of(parts, framed(&parts.fields, "comment", "comments"), comment)
+}
+
+pub(super) fn worklogs(parts: &Parts<'_>) -> Vec<Row> {
+    rows_of(parts, framed(&parts.fields, "worklog", "worklogs"), worklog)
+}
+
+pub(super) fn changelog(parts: &Parts<'_>) -> Vec<Row> {
+    let histories = framed(&parts.whole, "changelog", "histories");
+    histories.iter().flat_map(|raw| history(&parts.id, &members(Some(raw)))).collect()
+}
+
+pub(super) fn links(parts: &Parts<'_>) -> Vec<Row> {
+    rows_of(parts, elements(get(&parts.fields, "issuelinks")), link)
+}
+
+/// The elements of a list within a frame.
+pub(super) fn framed<'a>(of: &Members<'a>, frame: &str, list: &str) -> Vec<&'a RawValue> {
+    elements(get(&members(get(of, frame)), list))
+}
+
+/// A row for each element.
+fn rows_of(parts: &Parts<'_>, elements: Vec<&RawValue>, row: fn(&Cell, &Members<'_>) -> Row) -> Vec<Row> {
+    elements.into_iter().map(|raw| row(&parts.id, &members(Some(raw)))).collect()
 }
 
 /// The value of a member of a member.

@@ -6,25 +6,33 @@ use super::value::Cell;
 use super::{Row, custom};
 use crate::jira_sim::SimHandle;
 
-/// The rows of a metadata table; none for another name.
-pub(super) fn rows(sim: &SimHandle, table: &str) -> Vec<Row> {
-    let objects = |list: Vec<Value>, row: fn(&Value) -> Row| list.iter().map(row).collect();
-    match table {
-        "projects" => objects(sim.project_list(), project),
-        "users" => objects(sim.user_list(), user),
-        "statuses" => objects(sim.named_list("status"), status),
-        "priorities" => objects(sim.named_list("priority"), |object| {
-            [id(object), texts(object, &["name", "description", "statusColor"])].concat()
-        }),
-        "resolutions" => objects(sim.named_list("resolution"), |object| {
-            [id(object), texts(object, &["name", "description"])].concat()
-        }),
-        "issue_types" => objects(sim.named_list("issuetype"), |object| {
-            [id(object), texts(object, &["name", "description"]), vec![flag(&object["subtask"])]].concat()
-        }),
-        "fields" => fields(&sim.field_list()),
-        _ => Vec::new(),
-    }
+pub(super) fn projects(sim: &SimHandle) -> Vec<Row> {
+    sim.project_list().iter().map(project).collect()
+}
+
+pub(super) fn users(sim: &SimHandle) -> Vec<Row> {
+    sim.user_list().iter().map(user).collect()
+}
+
+pub(super) fn statuses(sim: &SimHandle) -> Vec<Row> {
+    sim.named_list("status").iter().map(status).collect()
+}
+
+pub(super) fn priorities(sim: &SimHandle) -> Vec<Row> {
+    let row = |object: &Value| [id(object), texts(object, &["name", "description", "statusColor"])].concat();
+    sim.named_list("priority").iter().map(row).collect()
+}
+
+pub(super) fn resolutions(sim: &SimHandle) -> Vec<Row> {
+    let row = |object: &Value| [id(object), texts(object, &["name", "description"])].concat();
+    sim.named_list("resolution").iter().map(row).collect()
+}
+
+pub(super) fn issue_types(sim: &SimHandle) -> Vec<Row> {
+    let row = |object: &Value| {
+        [id(object), texts(object, &["name", "description"]), vec![flag(&object["subtask"])]].concat()
+    };
+    sim.named_list("issuetype").iter().map(row).collect()
 }
 
 fn text(value: &Value) -> Cell {
@@ -78,8 +86,9 @@ fn status(object: &Value) -> Row {
     row
 }
 
-fn fields(list: &[Value]) -> Vec<Row> {
-    let columns = custom::columns(list);
+pub(super) fn fields(sim: &SimHandle) -> Vec<Row> {
+    let list = sim.field_list();
+    let columns = custom::columns(&list);
     let row = |field: &Value| {
         let schema = &field["schema"];
         let column = columns.iter().find(|column| field["id"] == column.field_id.as_str());

@@ -33,15 +33,15 @@ fn a_cut_list_is_not_kept_and_is_said_to_be_incomplete() {
     let mut sink = sink();
     let page = page(&[issue(7, json!({"comment": cut("comments"), "worklog": cut("worklogs")}))]);
     let seen = read(&mut sink, &page).issues;
-    assert!(seen[0].comments_incomplete && seen[0].worklogs_incomplete);
+    assert_eq!(seen[0].incomplete, [Table::IssueComments, Table::IssueWorklogs]);
 
     let comments = json!({"startAt": 0, "maxResults": 2, "total": 3, "comments": [{"id": "1"}, {"id": "2"}]});
-    let envelope = sink.comments_page(7, &comments.to_string()).unwrap();
+    let envelope = sink.children_page(Table::IssueComments, 7, &comments.to_string()).unwrap();
     assert_eq!(envelope, Envelope { start_at: 0, max_results: 2, total: 3, count: 2 });
     let rest = json!({"startAt": 2, "maxResults": 2, "total": 3, "comments": [{"id": "3"}]});
-    sink.comments_page(7, &rest.to_string()).unwrap();
+    sink.children_page(Table::IssueComments, 7, &rest.to_string()).unwrap();
     let worklogs = json!({"worklogs": [{"id": "8", "timeSpentSeconds": 60}, {"id": "9"}]});
-    let envelope = sink.worklogs_page(7, &worklogs.to_string()).unwrap();
+    let envelope = sink.children_page(Table::IssueWorklogs, 7, &worklogs.to_string()).unwrap();
     assert_eq!(envelope, Envelope { start_at: 0, max_results: 2, total: 2, count: 2 });
 
     let finished = sink.finish().unwrap();
@@ -60,17 +60,17 @@ fn a_list_without_a_total_is_not_taken_for_complete() {
     let mut sink = sink();
     let head =
         read(&mut sink, &page(&[issue(7, json!({"comment": {"comments": [{"id": "1"}]}, "worklog": {}}))]));
-    assert!(head.issues[0].comments_incomplete && head.issues[0].worklogs_incomplete);
+    assert_eq!(head.issues[0].incomplete, [Table::IssueComments, Table::IssueWorklogs]);
 }
 
 #[test]
 fn a_children_page_that_cannot_be_read_leaves_the_sink_as_it_was() {
     let mut sink = sink();
-    sink.comments_page(1, r#"{"comments":[{"id":"1"}]}"#).unwrap();
+    sink.children_page(Table::IssueComments, 1, r#"{"comments":[{"id":"1"}]}"#).unwrap();
     for bad in
         [r#"{"comments":[{"id":"2"},{"id""#, r#"{"errorMessages":[]}"#, "[]", r#"{"comments":7}"#, "<p>"]
     {
-        sink.comments_page(1, bad).unwrap_err();
+        sink.children_page(Table::IssueComments, 1, bad).unwrap_err();
     }
     assert_eq!(only_row(&sink.finish().unwrap(), "issue_comments")["comment_id"], 1);
 }

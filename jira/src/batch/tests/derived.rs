@@ -111,11 +111,19 @@ fn children_that_come_later_have_their_events_with_the_issues_key() {
         let issues =
             [issue(7, json!({"comment": cut("comments"), "worklog": cut("worklogs")})), issue(8, json!({}))];
         read(&mut sink, &page(&issues));
-        sink.comments_page(7, &json!({"total": 3, "comments": [{"id": "1"}, {"id": "2"}]}).to_string())
-            .unwrap();
-        sink.comments_page(7, &json!({"total": 3, "startAt": 2, "comments": [{"id": "3"}]}).to_string())
-            .unwrap();
-        sink.worklogs_page(7, &json!({"worklogs": [{"id": "8"}]}).to_string()).unwrap();
+        sink.children_page(
+            Table::IssueComments,
+            7,
+            &json!({"total": 3, "comments": [{"id": "1"}, {"id": "2"}]}).to_string(),
+        )
+        .unwrap();
+        sink.children_page(
+            Table::IssueComments,
+            7,
+            &json!({"total": 3, "startAt": 2, "comments": [{"id": "3"}]}).to_string(),
+        )
+        .unwrap();
+        sink.children_page(Table::IssueWorklogs, 7, &json!({"worklogs": [{"id": "8"}]}).to_string()).unwrap();
         let finished = sink.finish().unwrap();
         let rows = table_rows(&finished, "event_log");
         let ids: Vec<_> = rows

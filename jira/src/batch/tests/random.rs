@@ -45,7 +45,7 @@ proptest! {
         all["changelog"] = framed("histories");
         let mut sink = sink();
         let head = read(&mut sink, &page(&[all]));
-        prop_assert!(!head.issues[0].comments_incomplete);
+        prop_assert!(head.issues[0].incomplete.is_empty());
         let finished = sink.finish().unwrap();
         for table in ["issue_comments", "issue_worklogs", "issue_changelog", "issue_links"] {
             let rows = table_rows(&finished, table);

@@ -254,7 +254,7 @@ pub(crate) struct Extract {
     /// How much to read.
     #[command(flatten)]
     pub(crate) load: LoadFlags,
-    /// Only these tables [default: all]
+    /// Only these tables [default: all but the optional ones]
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub(crate) tables: Vec<String>,
     /// Only issues of the projects with these keys

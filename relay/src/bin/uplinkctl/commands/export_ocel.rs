@@ -86,7 +86,10 @@ fn say(counts: Counts, out: &Path, output: Output) -> Result<(), Error> {
     });
     output.answer(&document, || {
         let left_out = if counts.without_time > 0 {
-            format!("; {} events have no time, because their column is masked, and are left out", number(counts.without_time))
+            format!(
+                "; {} events have no time, because their column is masked, and are left out",
+                number(counts.without_time)
+            )
         } else {
             String::new()
         };

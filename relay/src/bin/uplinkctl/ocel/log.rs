@@ -129,9 +129,21 @@ const ATTRIBUTES: &[(&str, &str, &str, &str)] = &[
 /// Objects without history: type, attributes, and where their values are.
 const PLAIN: &[(&str, &[&str], &str)] = &[
     ("user", &["name"], "select 'user:' || user_id as id, display_name as name from stage.users"),
-    ("project", &["key", "name"], "select 'project:' || project_id as id, project_key as key, name from stage.projects"),
-    ("sprint", &["name"], "select ocel_type || ':' || id as id, max(name) as name from stage.told where ocel_type = 'sprint' group by 1"),
-    ("version", &["name"], "select ocel_type || ':' || id as id, max(name) as name from stage.told where ocel_type = 'version' group by 1"),
+    (
+        "project",
+        &["key", "name"],
+        "select 'project:' || project_id as id, project_key as key, name from stage.projects",
+    ),
+    (
+        "sprint",
+        &["name"],
+        "select ocel_type || ':' || id as id, max(name) as name from stage.told where ocel_type = 'sprint' group by 1",
+    ),
+    (
+        "version",
+        &["name"],
+        "select ocel_type || ':' || id as id, max(name) as name from stage.told where ocel_type = 'version' group by 1",
+    ),
     (
         "component",
         &["name"],
@@ -228,7 +240,9 @@ fn issue_table(kind: &str) -> String {
     let firsts: String = ATTRIBUTES
         .iter()
         .map(|(field_type, field, _, value)| {
-            format!(", max(case when h.field_type = '{field_type}' and h.field = '{field}' then h.{value} end)")
+            format!(
+                ", max(case when h.field_type = '{field_type}' and h.field = '{field}' then h.{value} end)"
+            )
         })
         .collect();
     let mut text = format!(

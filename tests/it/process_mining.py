@@ -28,7 +28,8 @@ def read_delta(folder):
 
 def event_log():
     frame = read_delta(table_dir)
-    frame = frame.sort_values(["timestamp", "history_id", "item_index", "event_id"], na_position="first")
+    frame["is_later"] = frame["source"] != "create"
+    frame = frame.sort_values(["timestamp", "is_later", "history_id", "item_index"])
     log = pm4py.format_dataframe(frame, case_id="case_id", activity_key="activity", timestamp_key="timestamp")
     net, initial, final = pm4py.discover_petri_net_inductive(log, noise_threshold=0.2)
     return {

@@ -5,25 +5,26 @@
 
 mod column;
 mod layout;
+mod metadata;
 mod rows;
 
 pub(crate) use column::Cell;
 pub(crate) use rows::RowBuffer;
 
 use crate::decode::{
-    DecodeError, ElementRules, Envelope, IssueBuffers, IssueHead, IssueNotes, PageHead, RowList, Shape,
-    Trees, keep_with_id, read_children, read_page, read_rows,
+    DecodeError, ElementRules, Envelope, IssueBuffers, IssueHead, IssueNotes, PageHead, RowList, Trees,
+    keep_with_id, read_children, read_page,
 };
 use crate::derive::Deriver;
 use crate::fields::IssueSchema;
 use crate::mask::Masking;
 use crate::part::{Part, PartWriter};
-use crate::tables::{ChildLists, REPLACED, Table, metadata, read_for};
+use crate::tables::{ChildLists, REPLACED, Table, read_for};
 use crate::unit::UnitId;
 use crate::warning::{Warning, Warnings};
 use arrow_array::{ArrayRef, Int64Array};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use metadata::Metadata;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Values of one table that make a row group: a reader holds one at a time.
@@ -82,14 +83,6 @@ pub(crate) struct Sink {
     warnings: Warnings,
 }
 
-/// Rows of one table of the site's metadata.
-struct Metadata {
-    shape: Shape,
-    buffer: RowBuffer,
-    /// Hashes of the keys so far: people change while their pages are read, and then one comes twice.
-    seen: HashSet<u64>,
-}
-
 impl Sink {
     /// A sink for the selected issue tables; metadata tables are taken as they come.
     pub(crate) fn new(
@@ -103,7 +96,7 @@ impl Sink {
         let masking = Arc::<Masking>::default();
         let buffers = IssueBuffers::new(|table| read.contains(&table) && !table.is_derived(), buffer);
         Self {
-            trees: Trees::new(&schema),
+            trees: Trees::new(&schema, |table| read.contains(&table)),
             deriver: Deriver::new(selection, &schema, &masking, buffer),
             selection: selection.clone(),
             schema,
@@ -198,49 +191,6 @@ impl Sink {
         self.drop_unselected();
         self.settle()?;
         Ok(envelope)
-    }
-
-    /// Reads a list of the site's metadata, bare or in a frame as `values`. Gives the number of its elements; one whose key came
-    /// before is no second row. The table gets a part even if it stays without rows.
-    ///
-    /// # Errors
-    /// When the answer is cut, no JSON, or no list, or the table is no metadata table.
-    pub(crate) fn metadata(&mut self, table: Table, json: &str) -> Result<u64, DecodeError> {
-        const WHAT: &str = "a list of metadata";
-        if table.is_issue_table() {
-            return Err(DecodeError::Shape { what: WHAT, detail: format!("{table} is read from searches") });
-        }
-        let names = if table == Table::Fields { self.schema.names_by_field() } else { HashMap::new() };
-        let types = layout::types(table, &self.schema);
-        let Metadata { shape, buffer, seen } = self.metadata.entry(table).or_insert_with(|| Metadata {
-            shape: Trees::of_metadata(table),
-            buffer: RowBuffer::new(types),
-            seen: HashSet::new(),
-        });
-        let (mut without_id, mut withheld) = (0, 0);
-        let mut fresh = HashSet::new();
-        let masking = &self.masking;
-        let keep = &mut |buffer: &mut RowBuffer, row: usize| {
-            if !masking.permits_metadata(table, buffer, row) {
-                withheld += 1;
-                return false;
-            }
-            complete_metadata(table, buffer, row, &names);
-            keep_with_id(buffer, 0, row, &mut without_id) && {
-                let key = key_hash(buffer, row);
-                !seen.contains(&key) && fresh.insert(key)
-            }
-        };
-        let base = buffer.rows();
-        let count = read_rows(WHAT, json, RowList { shape, buffer, base, keep })?;
-        seen.extend(fresh);
-        self.notes.without_id += without_id;
-        if withheld > 0 {
-            self.warnings.add(WITHHELD_PROJECTS.0, WITHHELD_PROJECTS.1, withheld);
-        }
-        self.even_empty.insert(table);
-        self.settle()?;
-        Ok(count)
     }
 
     /// Notes the ids of issues that this pass has read again or found deleted.
@@ -396,29 +346,6 @@ struct Size {
     table: Table,
     rows: usize,
     bytes: usize,
-}
-
-/// Cells of a metadata row that need more than one member.
-fn complete_metadata(table: Table, buffer: &mut RowBuffer, row: usize, names: &HashMap<String, String>) {
-    match table {
-        Table::Users => {
-            let sources = [metadata::USER_KEY, metadata::USER_NAME, metadata::USER_ACCOUNT_ID];
-            if let Some(source) = sources.into_iter().find(|&column| buffer.text_at(column, row).is_some()) {
-                buffer.copy_text(source, metadata::USER_ID, row);
-            }
-        }
-        Table::Fields => {
-            let name = buffer.text_at(metadata::FIELD_ID, row).and_then(|id| names.get(id));
-            buffer.put(metadata::FIELD_COLUMN_NAME, row, name.map_or(Cell::Null, |name| Cell::Text(name)));
-        }
-        _ => {}
-    }
-}
-
-fn key_hash(buffer: &RowBuffer, row: usize) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (buffer.i64_at(0, row), buffer.text_at(0, row)).hash(&mut hasher);
-    hasher.finish()
 }
 
 fn count_notes(notes: &IssueNotes, warnings: &mut Warnings) {

@@ -10,7 +10,9 @@ mod issue;
 mod lenient;
 mod list;
 mod object;
+mod sprint;
 mod tree;
+mod values;
 
 pub(crate) use issue::{IssueBuffers, IssueNotes, keep_with_id, read_page};
 pub(crate) use list::{ElementRules, RowList, Shape, read_children, read_rows};
@@ -95,6 +97,19 @@ pub(crate) struct IssueSeen {
     pub(crate) incomplete: Vec<Table>,
     /// Issues at the other end of its links, if it was ever moved (or its history is not read): their links hold its key.
     pub(crate) linked_if_moved: Vec<i64>,
+}
+
+/// What a page of the site's metadata says of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct MetadataPage {
+    /// Elements of the list, rows or not.
+    pub(crate) count: u64,
+    /// Rows that were not there before.
+    pub(crate) fresh: u64,
+    /// As Jira says.
+    pub(crate) is_last: Option<bool>,
+    /// As Jira says.
+    pub(crate) total: Option<u64>,
 }
 
 /// The frame of a list of children.

@@ -25,6 +25,9 @@ use std::sync::Arc;
 /// Rows of a page that others are derived from: the buffer of their table, and the first of them.
 pub(crate) type Source<'a> = (&'a RowBuffer, usize);
 
+/// The rows of one issue's children.
+type List<'a> = (&'a RowBuffer, Range<usize>);
+
 /// Where a column stands, by its name; beyond every row when the table has no such column.
 fn place(table: Table, name: &str) -> usize {
     table.spec().columns.iter().position(|column| column.name == name).unwrap_or(usize::MAX)
@@ -75,11 +78,11 @@ impl Deriver {
     pub(crate) fn page<'a>(&mut self, sources: impl Fn(Table) -> Option<Source<'a>>, seen: &[IssueSeen]) {
         self.waiting.clear();
         let Some((buffer, first)) = sources(Table::Issues).filter(|_| self.is_wanted()) else { return };
-        let mut lists = [Table::IssueChangelog, Table::IssueComments, Table::IssueWorklogs]
-            .map(|table| sources(table).map(|source| Cursor::new(table, source)));
+        let tables = [Table::IssueChangelog, Table::IssueComments, Table::IssueWorklogs, Table::IssueSprints];
+        let mut lists = tables.map(|table| sources(table).map(|source| Cursor::new(table, source)));
         for (row, seen) in (first..).zip(seen.iter().filter(|issue| issue.accepted)) {
             let issue = IssueRow { buffer, row };
-            let [history, comments, worklogs] =
+            let [history, comments, worklogs, sprints] =
                 lists.each_mut().map(|list| list.as_mut().map(|list| (list.buffer, list.rows_of(seen.id))));
             if let (Some(events), Some(case)) = (&mut self.events, issue.case()) {
                 events.created(&case, issue);
@@ -91,7 +94,7 @@ impl Deriver {
                 }
             }
             if let Some(fields) = &mut self.fields {
-                fields.tell(issue, history);
+                fields.tell(issue, history, sprints);
             }
         }
     }

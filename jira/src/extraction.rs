@@ -36,6 +36,7 @@ pub(crate) mod refresh;
 pub(crate) mod rows;
 pub(crate) mod run;
 pub(crate) mod scope;
+pub(crate) mod subjects;
 pub(crate) mod walk;
 pub(crate) mod writer;
 

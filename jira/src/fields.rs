@@ -2,7 +2,7 @@
 //! the same schema whichever agent writes it.
 
 use crate::decode::DecodeError;
-use crate::tables::{ColumnType, Table, Take, issues, read_for};
+use crate::tables::{ColumnType, Table, Take, issue_sprints, issues, read_for};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -29,12 +29,28 @@ pub(crate) enum CustomType {
     /// A list of people, kept as JSON.
     #[serde(rename = "p")]
     Users,
+    /// A list of anything else, kept as JSON.
+    #[serde(rename = "l")]
+    List,
+    /// A choice with a second one below it, kept as JSON.
+    #[serde(rename = "c")]
+    Cascade,
+    /// The sprints of an issue, kept as JSON.
+    #[serde(rename = "i")]
+    Sprints,
+    /// The key of the epic, kept as JSON.
+    #[serde(rename = "e")]
+    EpicLink,
 }
 
 impl CustomType {
-    fn of_schema(schema_type: &str, items: Option<&str>) -> Self {
+    fn of_schema(schema_type: &str, items: Option<&str>, custom: Option<&str>) -> Self {
         match schema_type {
+            _ if custom == Some(issue_sprints::FIELD) => Self::Sprints,
+            "any" if custom == Some(issues::EPIC_FIELD) => Self::EpicLink,
             "array" if items == Some("user") => Self::Users,
+            "array" => Self::List,
+            "option-with-child" => Self::Cascade,
             "number" => Self::Number,
             "date" => Self::Date,
             "datetime" => Self::Timestamp,
@@ -52,8 +68,15 @@ impl CustomType {
             Self::Date => ColumnType::Date,
             Self::Timestamp => ColumnType::Timestamp,
             Self::Text | Self::Option | Self::User | Self::Group => ColumnType::Text,
-            Self::Json | Self::Users => ColumnType::Json,
+            Self::Json | Self::Users | Self::List | Self::Cascade | Self::Sprints | Self::EpicLink => {
+                ColumnType::Json
+            }
         }
+    }
+
+    /// Whether each of its values is a row of `issue_custom_values`.
+    pub(crate) fn holds_several(self) -> bool {
+        matches!(self, Self::Users | Self::List | Self::Cascade)
     }
 }
 
@@ -120,6 +143,11 @@ impl IssueSchema {
         &self.custom
     }
 
+    /// The custom field of a type of which only the first counts.
+    pub(crate) fn only(&self, custom_type: CustomType) -> Option<&CustomColumn> {
+        self.custom.iter().find(|column| column.custom_type == custom_type)
+    }
+
     /// Column by field id, for the `fields` table.
     pub(crate) fn names_by_field(&self) -> HashMap<String, String> {
         self.custom.iter().map(|column| (column.field_id(), column.name.clone())).collect()
@@ -144,12 +172,18 @@ impl IssueSchema {
             fields.extend(self.custom.iter().map(CustomColumn::field_id));
         }
         for (table, lists) in Table::children() {
-            let counted = issues_wanted && lists.frame.is_some();
+            let counted = issues_wanted && lists.count_column.is_some();
             if selection.contains(&table) || counted {
                 let members = lists.members.iter().filter_map(|member| member.strip_prefix("fields."));
                 fields.extend(members.map(str::to_owned));
             }
         }
+        fields.extend(selection.iter().flat_map(|table| table.spec().asks).map(|field| (*field).to_owned()));
+        let asked = |column: &&CustomColumn| match column.custom_type {
+            CustomType::Sprints => selection.contains(&Table::IssueSprints),
+            several => several.holds_several() && selection.contains(&Table::IssueCustomValues),
+        };
+        fields.extend(self.custom.iter().filter(asked).map(CustomColumn::field_id));
         fields.into_iter().collect()
     }
 }
@@ -166,7 +200,7 @@ fn custom_field(field: &Value) -> Option<(u64, &str, CustomType)> {
     }
     let name = field.get("name").and_then(Value::as_str).unwrap_or_default();
     let said = |what: &str| field.get("schema").and_then(|schema| schema.get(what)).and_then(Value::as_str);
-    Some((number, name, CustomType::of_schema(said("type").unwrap_or("any"), said("items"))))
+    Some((number, name, CustomType::of_schema(said("type").unwrap_or("any"), said("items"), said("custom"))))
 }
 
 /// The name of a column before fields of one name were told apart by their numbers.

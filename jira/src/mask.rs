@@ -6,6 +6,7 @@
 //!
 //! The history of an issue tells old and new values of its fields: a change of a masked field is masked like the field, see [`changes`].
 
+mod again;
 mod changes;
 mod hash;
 mod json;
@@ -17,11 +18,12 @@ pub use rule::{ColumnSelector, Mask, MaskError, MaskRule, Masks};
 use crate::batch::RowBuffer;
 use crate::fields::{CustomType, IssueSchema};
 use crate::spec::Narrowing;
-use crate::tables::{ColumnType, Table, links, metadata};
+use crate::tables::{ColumnType, Table, agile, links, metadata};
 use crate::warning::Warning;
+use again::Values;
 use arrow_array::ArrayRef;
 use arrow_schema::ArrowError;
-use changes::Changes;
+use changes::{Changes, stricter};
 use json::Form;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,6 +46,7 @@ pub(crate) enum ColumnMask {
 pub(crate) struct Masking {
     tables: BTreeMap<Table, Vec<ColumnMask>>,
     changes: Option<Changes>,
+    values: Values,
     unmatched: Vec<String>,
     narrowing: Narrowing,
 }
@@ -58,13 +61,22 @@ impl Masking {
         let tables: BTreeMap<_, _> =
             Table::all().iter().map(|&table| (table, columns_of(masks, table, schema))).collect();
         let changes = Changes::settle(masks, schema, &tables);
+        let values = Values::settle(schema, tables.get(&Table::Issues).map_or(&[], Vec::as_slice));
         let unmatched = masks.unmatched(schema);
-        Self { tables, changes, unmatched, narrowing }
+        Self { tables, changes, values, unmatched, narrowing }
     }
 
     /// Whether a row of a site's metadata may leave.
     pub(crate) fn permits_metadata(&self, table: Table, buffer: &RowBuffer, row: usize) -> bool {
-        table != Table::Projects || self.narrowing.permits_row_of(buffer.text_at(metadata::PROJECT_KEY, row))
+        match table {
+            Table::Projects => self.narrowing.permits_row_of(buffer.text_at(metadata::PROJECT_KEY, row)),
+            // On Server a board does not say its project; there only those of the permitted ones are asked for.
+            Table::Boards => {
+                let key = buffer.text_at(agile::BOARD_PROJECT_KEY, row);
+                key.is_none_or(|key| self.narrowing.permits_project(key))
+            }
+            _ => true,
+        }
     }
 
     /// Takes issues of projects that may not leave out of the rows of links. Gives how many.
@@ -153,6 +165,9 @@ impl Masking {
         {
             changes.apply(buffer);
         }
+        if table == Table::IssueCustomValues {
+            self.values.apply(buffer);
+        }
         for place in 0..visible {
             match self.column(table, place) {
                 ColumnMask::Keep | ColumnMask::Drop => {}
@@ -196,23 +211,23 @@ impl ColumnMask {
 fn columns_of(masks: &Masks, table: Table, schema: &IssueSchema) -> Vec<ColumnMask> {
     let fixed = table.spec().columns.iter().map(|column| {
         let form = if column.column_type == ColumnType::Json { Form::Json } else { Form::Plain };
-        match masks.of_fixed(table, column) {
+        match again::of_column(masks, table, column, schema) {
             None => ColumnMask::Keep,
             Some(Mask::Drop) => ColumnMask::Drop,
-            Some(Mask::Hash(hasher)) => ColumnMask::Hash(hasher.clone(), form),
+            Some(Mask::Hash(hasher)) => ColumnMask::Hash(hasher, form),
         }
     });
     let custom = if table == Table::Issues { schema.custom() } else { &[] };
     let custom = custom.iter().map(|column| {
         let form = match column.custom_type {
             CustomType::Users => Form::Users,
-            CustomType::Json => Form::Json,
+            json if json.column_type() == ColumnType::Json => Form::Json,
             _ => Form::Plain,
         };
         match masks.of_custom(column) {
             Some(Mask::Drop) => ColumnMask::Drop,
             Some(Mask::Hash(hasher)) => ColumnMask::Hash(hasher.clone(), form),
-            None if column.custom_type == CustomType::Json => match masks.of_people() {
+            None if column.custom_type.column_type() == ColumnType::Json => match masks.of_people() {
                 Some(Mask::Drop) => ColumnMask::Drop,
                 Some(Mask::Hash(hasher)) => ColumnMask::HashPeople(hasher.clone()),
                 None => ColumnMask::Keep,

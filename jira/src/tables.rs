@@ -2,17 +2,29 @@
 //!
 //! The decoder and the documentation are both built from it, so that they cannot disagree.
 
+use origin::Origin;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
 
+pub(crate) mod agile;
 pub(crate) mod changelog;
 pub(crate) mod comments;
 pub(crate) mod event_log;
 pub(crate) mod field_history;
+pub(crate) mod issue_attachments;
+pub(crate) mod issue_components;
+pub(crate) mod issue_custom_values;
+pub(crate) mod issue_labels;
+pub(crate) mod issue_sprints;
+pub(crate) mod issue_subtasks;
+pub(crate) mod issue_versions;
 pub(crate) mod issues;
 pub(crate) mod links;
+pub(crate) mod lists;
 pub(crate) mod metadata;
+pub(crate) mod origin;
+pub(crate) mod projects;
 pub(crate) mod worklogs;
 
 /// The pseudo table of the issue ids that a pass has read again or found deleted.
@@ -68,6 +80,20 @@ tables! {
         EventLog => event_log::SPEC,
         /// One row per value of a field and the time in which it held.
         FieldHistory => field_history::SPEC,
+        /// One row a sprint that an issue is or was in.
+        IssueSprints => issue_sprints::SPEC,
+        /// One row a label of an issue.
+        IssueLabels => issue_labels::SPEC,
+        /// One row a component of an issue.
+        IssueComponents => issue_components::SPEC,
+        /// One row a version of an issue and what it is to it.
+        IssueVersions => issue_versions::SPEC,
+        /// One row an attachment, without its content.
+        IssueAttachments => issue_attachments::SPEC,
+        /// One row a sub-task.
+        IssueSubtasks => issue_subtasks::SPEC,
+        /// One row a value of a custom field that holds several.
+        IssueCustomValues => issue_custom_values::SPEC,
     }
     metadata {
         /// One row a project.
@@ -84,6 +110,30 @@ tables! {
         IssueTypes => metadata::ISSUE_TYPES,
         /// One row a field, system or custom.
         Fields => metadata::FIELDS,
+        /// One row a component of a project.
+        Components => projects::COMPONENTS,
+        /// One row a version of a project.
+        Versions => projects::VERSIONS,
+        /// One row a security level that a project offers.
+        SecurityLevels => projects::SECURITY_LEVELS,
+        /// One row a type of links.
+        LinkTypes => lists::LINK_TYPES,
+        /// One row a category of statuses.
+        StatusCategories => lists::STATUS_CATEGORIES,
+        /// One row a category of projects.
+        ProjectCategories => lists::PROJECT_CATEGORIES,
+        /// One row a role that people have in projects.
+        ProjectRoles => lists::PROJECT_ROLES,
+        /// One row a board of Jira Software.
+        Boards => agile::BOARDS,
+        /// One row a column of a board.
+        BoardColumns => agile::BOARD_COLUMNS,
+        /// One row a sprint.
+        Sprints => agile::SPRINTS,
+        /// One row a favourite filter of the account that reads.
+        Filters => lists::FILTERS,
+        /// One row a dashboard that the account sees.
+        Dashboards => lists::DASHBOARDS,
     }
 }
 
@@ -265,6 +315,10 @@ pub(crate) struct TableSpec {
     pub(crate) is_default: bool,
     /// For a table of issues: the column of the issue's id.
     pub(crate) issue_column: usize,
+    /// Fields that a search must ask for besides those that hold its lists.
+    pub(crate) asks: &'static [&'static str],
+    /// For a table of the site's metadata: where its rows come from. The fields are read by the run itself.
+    pub(crate) origin: Option<Origin>,
     /// For a table whose rows are lists of each issue: where they are.
     pub(crate) children: Option<ChildLists>,
     /// For a derived table: those that must be read for it.
@@ -282,6 +336,8 @@ impl TableSpec {
         varied: &[],
         is_default: true,
         issue_column: 0,
+        asks: &[],
+        origin: None,
         children: None,
         derived_from: &[],
     };
@@ -296,8 +352,37 @@ pub(crate) struct ChildLists {
     pub(crate) element: Element,
     /// The frame around the list, where Jira sends one.
     pub(crate) frame: Option<ListFrame>,
+    /// The column of `issues` that gets the number of elements: what the frame says, or else what the list holds.
+    pub(crate) count_column: Option<usize>,
     /// The column without which an element is no row.
     pub(crate) key_column: usize,
+    /// The column that gets the row's place in the list.
+    pub(crate) ordinal_column: Option<usize>,
+    /// What the rows of each member's list are to the issue; without it, one member fills the table.
+    pub(crate) roles: Option<Roles>,
+    /// Whether an element whose key came before in the list is no second row.
+    pub(crate) is_distinct: bool,
+}
+
+impl ChildLists {
+    /// What most lists have in common.
+    pub(crate) const PLAIN: Self = Self {
+        members: &[],
+        element: Element::Object,
+        frame: None,
+        count_column: None,
+        key_column: 0,
+        ordinal_column: None,
+        roles: None,
+        is_distinct: false,
+    };
+}
+
+/// The roles of the lists of several members, in the order of the members.
+#[derive(Debug)]
+pub(crate) struct Roles {
+    pub(crate) column: usize,
+    pub(crate) names: &'static [&'static str],
 }
 
 /// What an element of a list of children is.
@@ -309,6 +394,10 @@ pub(crate) enum Element {
     Link,
     /// A history entry: one row an item.
     History,
+    /// A sprint: an object, or the text of one.
+    Sprint,
+    /// A scalar, which is the cell of that column.
+    Text(usize),
 }
 
 /// A list within a frame that counts it.
@@ -316,8 +405,6 @@ pub(crate) enum Element {
 pub(crate) struct ListFrame {
     /// The member of the frame that is the list.
     pub(crate) list: &'static str,
-    /// The column of `issues` that gets the count.
-    pub(crate) count_column: usize,
     /// What the list is called in warnings.
     pub(crate) what: &'static str,
     /// The warning's code when an issue comes without the list.

@@ -131,15 +131,18 @@ fn tables_document() -> String {
         "# Tables\n\nGenerated from the code. Times are UTC with microseconds; ids that Jira makes numeric are 64-bit integers; users are named by \
          their key. A column of type `json` is text that holds compact JSON.\n\nThe issue tables are replaced issue by issue in a delta load; the others \
          are replaced whole in every load. `issues` has one more column per custom field, named after the field, with the field's id in the column's metadata \
-         (`jira.field_id`); two fields of one name never share a column.\n",
+         (`jira.field_id`); two fields of one name never share a column.\n\nAn extraction that names no table reads all that are not optional. What a table of a delta load \
+         holds of things that change without their issue (the name of a component, the state of a sprint) is as old as the last change of the issue; the tables of \
+         these things have them as they are.\n",
     );
     for table in jira::catalogue() {
         write!(
             text,
-            "\n## {}\n\nKey: {}. Source: {}.\n\n| column | type | from |\n|---|---|---|\n",
+            "\n## {}\n\nKey: {}. Source: {}.{}\n\n| column | type | from |\n|---|---|---|\n",
             table.table.name(),
             table.key.join(", "),
-            table.source
+            table.source,
+            if table.is_default { "" } else { " Optional: read only when it is named." }
         )
         .unwrap();
         for column in table.columns {

@@ -38,6 +38,7 @@ mod script;
 mod search;
 mod server;
 mod site;
+mod site_lists;
 mod stats;
 mod words;
 

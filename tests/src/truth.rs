@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 
 use crate::jira_sim::SimHandle;
 
+mod children;
 mod columns;
 mod custom;
 mod events;
 mod history;
 mod issue;
+mod lists;
 mod metadata;
 mod value;
 

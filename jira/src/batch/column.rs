@@ -221,6 +221,11 @@ impl Column {
         }
     }
 
+    /// Whether a row holds true.
+    pub(crate) fn is_true(&self, row: usize) -> bool {
+        matches!(self, Self::Bool(bools) if bools.at(row) == Some(true))
+    }
+
     /// Text of a row.
     pub(crate) fn text_at(&self, row: usize) -> Option<&str> {
         match self {

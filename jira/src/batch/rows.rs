@@ -84,6 +84,17 @@ impl RowBuffer {
         self.i64_at(column, row).is_some() || self.text_at(column, row).is_some()
     }
 
+    /// Whether two cells of a column hold the same integer or text.
+    pub(crate) fn is_equal(&self, column: usize, row: usize, other: usize) -> bool {
+        self.i64_at(column, row) == self.i64_at(column, other)
+            && self.text_at(column, row) == self.text_at(column, other)
+    }
+
+    /// Whether a cell holds true.
+    pub(crate) fn is_true(&self, column: usize, row: usize) -> bool {
+        self.columns.get(column).is_some_and(|column| column.is_true(row))
+    }
+
     /// Integer or instant in a cell.
     pub(crate) fn i64_at(&self, column: usize, row: usize) -> Option<i64> {
         self.columns.get(column)?.i64_at(row)

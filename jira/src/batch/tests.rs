@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 mod children;
 mod derived;
 mod issues;
+mod lists;
 mod metadata_tables;
 mod parts;
 mod random;

@@ -4,10 +4,10 @@
 //! write, another path, or a POST other than the search. [`permits`] states the same list for auditors, as method, path and query.
 
 use crate::jql::Jql;
+use crate::tables::Table;
+use crate::tables::origin::{Each, Origin};
 use serde::Serialize;
 
-/// Users asked for in one page: Jira's own cap.
-pub(crate) const USERS_PER_PAGE: u64 = 1000;
 /// Comments asked for in one page; Jira answers fewer and says so.
 const COMMENTS_PER_PAGE: u64 = 1000;
 
@@ -22,19 +22,8 @@ pub(crate) enum Read {
     Field,
     /// All visible projects.
     Project,
-    /// All statuses.
-    Status,
-    /// All priorities.
-    Priority,
-    /// All resolutions.
-    Resolution,
-    /// All issue types.
-    IssueType,
-    /// A page of users.
-    UserSearch {
-        /// Users before it.
-        start_at: u64,
-    },
+    /// A page of a table of the site's metadata.
+    List(ListAsk),
     /// A page of issues.
     Search(SearchAsk),
     /// A page of an issue's comments.
@@ -49,6 +38,35 @@ pub(crate) enum Read {
         /// The issue.
         id: i64,
     },
+}
+
+/// A page of a table of the site's metadata.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ListAsk {
+    pub(crate) table: Table,
+    /// The id of the project or board that it is asked for.
+    pub(crate) of: Option<i64>,
+    /// Rows before it.
+    pub(crate) start_at: u64,
+}
+
+impl ListAsk {
+    fn origin(&self) -> &'static Origin {
+        self.table.spec().origin.as_ref().unwrap_or(&Origin::LIST)
+    }
+
+    fn query(&self) -> Vec<(&'static str, String)> {
+        let origin = self.origin();
+        let mut query: Vec<_> =
+            origin.query.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        if let (Each::SiteOrProject(parameter), Some(of)) = (origin.each, self.of) {
+            query.push((parameter, of.to_string()));
+        }
+        if let Some(page) = origin.page {
+            query.extend([("startAt", self.start_at.to_string()), ("maxResults", page.to_string())]);
+        }
+        query
+    }
 }
 
 /// A page of a search.
@@ -78,16 +96,11 @@ struct SearchBody<'a> {
 const SEARCH_PATH: &str = "/rest/api/2/search";
 
 /// Paths without arguments, each with the parameters it may carry.
-const FIXED: [(&str, &[&str]); 9] = [
+const FIXED: [(&str, &[&str]); 4] = [
     ("/rest/api/2/serverInfo", &[]),
     ("/rest/api/2/myself", &[]),
     ("/rest/api/2/field", &[]),
     ("/rest/api/2/project", &["expand", "includeArchived"]),
-    ("/rest/api/2/status", &[]),
-    ("/rest/api/2/priority", &[]),
-    ("/rest/api/2/resolution", &[]),
-    ("/rest/api/2/issuetype", &[]),
-    ("/rest/api/2/user/search", &["username", "startAt", "maxResults", "includeInactive"]),
 ];
 
 /// Sub-resources of an issue, each with the parameters it may carry.
@@ -101,7 +114,17 @@ pub fn permits(method: &str, path: &str, query: Option<&str>) -> bool {
         return path == SEARCH_PATH && query.unwrap_or_default().is_empty();
     }
     method == "GET"
-        && parameters_of(path).is_some_and(|allowed| names(query).all(|name| allowed.contains(&name)))
+        && (parameters_of(path).is_some_and(|allowed| names(query).all(|name| allowed.contains(&name)))
+            || is_list(path, query))
+}
+
+/// Whether it is asked for a table of the site's metadata.
+fn is_list(path: &str, query: Option<&str>) -> bool {
+    let origins = Table::all().iter().filter_map(|table| table.spec().origin.as_ref());
+    origins.filter(|origin| origin.has_path(path)).any(|origin| {
+        let allowed: Vec<_> = origin.parameters().collect();
+        names(query).all(|name| allowed.contains(&name))
+    })
 }
 
 fn parameters_of(path: &str) -> Option<&'static [&'static str]> {
@@ -124,6 +147,7 @@ impl Read {
         match self {
             Self::IssueComments { id, .. } => format!("/rest/api/2/issue/{id}/comment"),
             Self::IssueWorklogs { id } => format!("/rest/api/2/issue/{id}/worklog"),
+            Self::List(ListAsk { of: Some(of), .. }) => self.template().replace("{id}", &of.to_string()),
             fixed => fixed.template().to_owned(),
         }
     }
@@ -135,11 +159,7 @@ impl Read {
             Self::Myself => "/rest/api/2/myself",
             Self::Field => "/rest/api/2/field",
             Self::Project => "/rest/api/2/project",
-            Self::Status => "/rest/api/2/status",
-            Self::Priority => "/rest/api/2/priority",
-            Self::Resolution => "/rest/api/2/resolution",
-            Self::IssueType => "/rest/api/2/issuetype",
-            Self::UserSearch { .. } => "/rest/api/2/user/search",
+            Self::List(ask) => ask.origin().path,
             Self::Search(_) => SEARCH_PATH,
             Self::IssueComments { .. } => "/rest/api/2/issue/{id}/comment",
             Self::IssueWorklogs { .. } => "/rest/api/2/issue/{id}/worklog",
@@ -157,24 +177,13 @@ impl Read {
             Self::Project => {
                 vec![("expand", "description,lead".to_owned()), ("includeArchived", "true".to_owned())]
             }
-            Self::UserSearch { start_at } => vec![
-                ("username", ".".to_owned()),
-                ("startAt", start_at.to_string()),
-                ("maxResults", USERS_PER_PAGE.to_string()),
-                ("includeInactive", "true".to_owned()),
-            ],
+            Self::List(ask) => ask.query(),
             Self::IssueComments { start_at, .. } => {
                 vec![("startAt", start_at.to_string()), ("maxResults", COMMENTS_PER_PAGE.to_string())]
             }
-            Self::ServerInfo
-            | Self::Myself
-            | Self::Field
-            | Self::Status
-            | Self::Priority
-            | Self::Resolution
-            | Self::IssueType
-            | Self::Search(_)
-            | Self::IssueWorklogs { .. } => Vec::new(),
+            Self::ServerInfo | Self::Myself | Self::Field | Self::Search(_) | Self::IssueWorklogs { .. } => {
+                Vec::new()
+            }
         }
     }
 
@@ -201,17 +210,16 @@ impl Read {
     pub(crate) fn what(&self) -> String {
         match self {
             Self::Search(ask) => format!("the search `{}` from {}", ask.jql, ask.start_at),
-            Self::UserSearch { start_at } => format!("the users from {start_at}"),
+            Self::List(ListAsk { table, of: Some(of), start_at }) => {
+                format!("the {table} of {of} from {start_at}")
+            }
+            Self::List(ListAsk { table, of: None, start_at }) => format!("the {table} from {start_at}"),
             Self::IssueComments { id, .. } => format!("the comments of issue {id}"),
             Self::IssueWorklogs { id } => format!("the worklogs of issue {id}"),
             Self::ServerInfo => "the server information".to_owned(),
             Self::Myself => "the account that is logged in".to_owned(),
             Self::Field => "the fields".to_owned(),
             Self::Project => "the projects".to_owned(),
-            Self::Status => "the statuses".to_owned(),
-            Self::Priority => "the priorities".to_owned(),
-            Self::Resolution => "the resolutions".to_owned(),
-            Self::IssueType => "the issue types".to_owned(),
         }
     }
 }
@@ -228,20 +236,21 @@ mod tests {
             max_results: 100,
             start_at: 0,
         };
-        vec![
+        let lists = Table::all().iter().filter(|table| table.spec().origin.is_some()).flat_map(|&table| {
+            let of_each = table.spec().origin.as_ref().is_some_and(|origin| origin.path.contains("{id}"));
+            let ids = if of_each { vec![Some(7)] } else { vec![None, Some(7)] };
+            ids.into_iter().map(move |of| Read::List(ListAsk { table, of, start_at: 50 }))
+        });
+        let others = vec![
             Read::ServerInfo,
             Read::Myself,
             Read::Field,
             Read::Project,
-            Read::Status,
-            Read::Priority,
-            Read::Resolution,
-            Read::IssueType,
-            Read::UserSearch { start_at: 1000 },
             Read::Search(search),
             Read::IssueComments { id: 10001, start_at: 50 },
             Read::IssueWorklogs { id: 10001 },
-        ]
+        ];
+        lists.chain(others).collect()
     }
 
     #[test]
@@ -274,6 +283,12 @@ mod tests {
             ("GET", "/rest/api/2/field/", None),
             ("get", "/rest/api/2/field", None),
             ("GET", "/rest/auth/1/session", None),
+            ("GET", "/rest/api/2/project/WEB/components", None),
+            ("GET", "/rest/api/2/project//components", None),
+            ("GET", "/rest/api/2/project/1/../components", None),
+            ("GET", "/rest/api/2/project/1/components", Some("startAt=0")),
+            ("GET", "/rest/agile/1.0/board/1/issue", None),
+            ("POST", "/rest/agile/1.0/board", None),
         ] {
             assert!(!permits(method, path, query), "{method} {path} was permitted");
         }

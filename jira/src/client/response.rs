@@ -282,11 +282,7 @@ fn not_found(answer: &Answer, expect: &Expectation<'_>) -> Error {
             Error::WrongContextPath { site, detail, suggested: None }
         }
         Read::Project
-        | Read::Status
-        | Read::Priority
-        | Read::Resolution
-        | Read::IssueType
-        | Read::UserSearch { .. }
+        | Read::List(_)
         | Read::Search(_)
         | Read::IssueComments { .. }
         | Read::IssueWorklogs { .. } => Error::NotFound { what: expect.read.what(), detail },

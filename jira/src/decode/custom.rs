@@ -14,7 +14,12 @@ pub(crate) fn put_custom(buffer: &mut RowBuffer, at: (usize, usize), custom_type
         return buffer.put(column, row, Cell::Null);
     }
     match custom_type {
-        CustomType::Json | CustomType::Users => put_json(buffer, column, row, json),
+        CustomType::Json
+        | CustomType::Users
+        | CustomType::List
+        | CustomType::Cascade
+        | CustomType::Sprints
+        | CustomType::EpicLink => put_json(buffer, column, row, json),
         CustomType::Number => put_number(buffer, column, row, json),
         CustomType::Date | CustomType::Timestamp => put_text_form(buffer, column, row, json),
         CustomType::Text | CustomType::Option | CustomType::User | CustomType::Group
@@ -53,7 +58,7 @@ struct TextForm<'a>(#[serde(borrow)] std::borrow::Cow<'a, str>);
 
 /// A number, or a string that holds one. Read here, not by serde_json: that refuses a whole page for a number beyond a double, and is
 /// off by one unit in the last place now and then.
-fn put_number(buffer: &mut RowBuffer, column: usize, row: usize, json: &str) {
+pub(crate) fn put_number(buffer: &mut RowBuffer, column: usize, row: usize, json: &str) {
     if json.starts_with('"') {
         put_text_form(buffer, column, row, json);
     } else {

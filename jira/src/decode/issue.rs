@@ -5,9 +5,13 @@ use crate::decode::lenient::{Read, Reader};
 use crate::decode::list::{Frame, Framed, RowList, read_text};
 use crate::decode::object::Into;
 use crate::decode::tree::{Member, Node, Section, Target, Trees};
+use crate::decode::values::write_values;
 use crate::decode::{DecodeError, IssueHead, IssueSeen, PageHead};
-use crate::tables::{ByIssueTable, ListFrame, Table, changelog, issues, links};
+use crate::tables::{ByIssueTable, ChildLists, ListFrame, Table, changelog, issue_subtasks, issues, links};
+use serde::Deserialize as _;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess};
+use serde_json::value::RawValue;
+use std::ops::Range;
 
 /// The history's name for the issue key, which changes when an issue moves to another project.
 const KEY_FIELD: &str = "Key";
@@ -74,14 +78,32 @@ impl IssueBuffers {
         if moved { others.collect() } else { Vec::new() }
     }
 
-    /// Writes the issue's id into the rows of its children.
+    /// Makes the rows that follow from the issue's own, and writes the issue's id into those of its children.
     fn own_children(&mut self, marks: &Marks, issue_id: i64) {
+        let row = mark(marks, Table::Issues);
+        if let Some(Some(subtasks)) = self.children.of_mut(Table::IssueSubtasks) {
+            add_subtask(&self.issues, row, subtasks);
+        }
         for table in Table::of_issues() {
             if let Some(buffer) = self.of_mut(table) {
                 buffer.fill(table.spec().issue_column, mark(marks, table), issue_id);
             }
         }
     }
+}
+
+/// Adds the row of an issue that is a sub-task.
+fn add_subtask(issues: &RowBuffer, row: usize, subtasks: &mut RowBuffer) {
+    let parent = issues.i64_at(issues::PARENT_ID, row).filter(|_| issues.is_true(issues::IS_SUBTASK, row));
+    let Some(parent) = parent else { return };
+    let subtask = subtasks.rows();
+    subtasks.put(issue_subtasks::PARENT_ID, subtask, Cell::I64(parent));
+    for (from, to) in
+        [(issues::ISSUE_KEY, issue_subtasks::ISSUE_KEY), (issues::PARENT_KEY, issue_subtasks::PARENT_KEY)]
+    {
+        subtasks.put(to, subtask, issues.text_at(from, row).map_or(Cell::Null, Cell::Text));
+    }
+    subtasks.commit(subtask + 1);
 }
 
 fn mark(marks: &Marks, table: Table) -> usize {
@@ -126,7 +148,7 @@ pub(crate) fn read_page(
     let frame = read_text(WHAT, json, Framed { list_name: "issues", list: Some(&mut page) });
     let shape = |detail: &str| DecodeError::Shape { what: WHAT, detail: detail.to_owned() };
     let head = frame.and_then(|frame| match frame {
-        Some(Frame { count: Some(_), total: Some(total), start_at, max_results }) => {
+        Some(Frame { count: Some(_), total: Some(total), start_at, max_results, .. }) => {
             Ok((start_at, max_results, total))
         }
         Some(Frame { count: Some(_), .. }) => Err(shape("the total is missing")),
@@ -231,55 +253,117 @@ struct Work<'s> {
     buffers: &'s mut IssueBuffers,
     marks: Marks,
     frames: ByIssueTable<Option<Frame>>,
+    /// Elements of lists without a frame.
+    counts: ByIssueTable<Option<u64>>,
     /// Children without an id, per list, because a list may be sent twice.
     without_id: ByIssueTable<u64>,
+    /// Of tables that several members fill: what was read. What is sent twice counts once.
+    read: Vec<Section>,
 }
 
 impl<'s> Work<'s> {
     fn new(trees: &'s Trees, buffers: &'s mut IssueBuffers, marks: Marks) -> Self {
-        let (frames, without_id) = (ByIssueTable::default(), ByIssueTable::default());
-        Self { trees, buffers, marks, frames, without_id }
+        Self {
+            trees,
+            buffers,
+            marks,
+            frames: ByIssueTable::default(),
+            counts: ByIssueTable::default(),
+            without_id: ByIssueTable::default(),
+            read: Vec::new(),
+        }
     }
 
-    /// Reads a list of children into its table; nowhere when that is not wanted.
-    fn list<'de, D: Deserializer<'de>>(&mut self, table: Table, deserializer: D) -> Result<(), D::Error> {
+    /// Reads the list of one member into its table; nowhere when that is not wanted.
+    fn list<'de, D: Deserializer<'de>>(
+        &mut self,
+        (table, member): (Table, usize),
+        deserializer: D,
+    ) -> Result<(), D::Error> {
         let ignored = |deserializer: D| deserializer.deserialize_ignored_any(IgnoredAny).map(drop);
         let (Some(lists), Some(shape)) = (&table.spec().children, self.trees.shape(table)) else {
             return ignored(deserializer);
         };
-        let base = mark(&self.marks, table);
+        if lists.roles.is_some() && !self.is_first(Section::List(table, member)) {
+            return ignored(deserializer);
+        }
+        let mut nowhere = RowBuffer::new(std::iter::empty());
+        let buffer = self.buffers.of_mut(table);
+        let is_wanted = buffer.is_some();
+        let buffer = buffer.unwrap_or(&mut nowhere);
+        let base = if lists.roles.is_some() { buffer.rows() } else { mark(&self.marks, table) };
         let mut without_id = 0;
-        let keep =
-            &mut |buffer: &mut RowBuffer, row| keep_with_id(buffer, lists.key_column, row, &mut without_id);
-        let mut rows = self.buffers.of_mut(table).map(|buffer| RowList { shape, buffer, base, keep });
+        let keep = &mut |buffer: &mut RowBuffer, row| {
+            keep_with_id(buffer, lists.key_column, row, &mut without_id)
+                && complete_child(lists, member, buffer, base..row)
+        };
+        let mut rows = RowList { shape, buffer, base, keep };
         match &lists.frame {
             Some(ListFrame { list: list_name, .. }) => {
-                let frame = Read(Framed { list_name, list: rows.as_mut() }).deserialize(deserializer)?;
-                if let Some(kept) = self.frames.of_mut(table) {
-                    *kept = frame;
-                }
+                let list = is_wanted.then_some(&mut rows);
+                let frame = Read(Framed { list_name, list }).deserialize(deserializer)?;
+                set(&mut self.frames, table, frame);
             }
-            None => match &mut rows {
-                Some(rows) => drop(Read(rows).deserialize(deserializer)?),
-                None => ignored(deserializer)?,
-            },
+            None => {
+                let count = Read(&mut rows).deserialize(deserializer)?;
+                set(&mut self.counts, table, count);
+            }
         }
-        if let Some(count) = self.without_id.of_mut(table) {
-            *count = without_id;
+        if let Some(count) = self.without_id.of_mut(table).filter(|_| is_wanted) {
+            *count = if lists.roles.is_some() { *count + without_id } else { without_id };
         }
         Ok(())
     }
 
+    /// Reads a custom field that holds several values into their table.
+    fn values<'de, D: Deserializer<'de>>(&mut self, place: usize, deserializer: D) -> Result<(), D::Error> {
+        let json = <&RawValue>::deserialize(deserializer)?;
+        if self.is_first(Section::Values(place))
+            && let Some(buffer) = self.buffers.of_mut(Table::IssueCustomValues)
+        {
+            write_values(buffer, self.trees.value_field(place), json.get());
+        }
+        Ok(())
+    }
+
+    /// Fills each of the targets from one value.
+    fn several(&mut self, targets: &[Target], json: &str) -> serde_json::Result<()> {
+        for target in targets {
+            let mut deserializer = serde_json::Deserializer::from_str(json);
+            match target {
+                Target::Section(section) => {
+                    SectionOf { section: *section, work: self }.deserialize(&mut deserializer)?;
+                }
+                target => {
+                    let row = mark(&self.marks, Table::Issues);
+                    Into { target, buffer: &mut self.buffers.issues, row }.deserialize(&mut deserializer)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn is_first(&mut self, section: Section) -> bool {
+        let is_first = !self.read.contains(&section);
+        if is_first {
+            self.read.push(section);
+        }
+        is_first
+    }
+
     /// Completes the issue's row and judges its lists of children.
     fn settle(self) -> ReadIssue {
-        let Self { buffers, marks, frames, without_id, .. } = self;
+        let Self { buffers, marks, frames, counts, without_id, .. } = self;
         let row = mark(&marks, Table::Issues);
         let mut read = ReadIssue { incomplete: Vec::new(), notes: IssueNotes::default() };
         for (table, lists) in Table::children() {
             let frame = frames.of(table).copied().flatten();
+            let total = frame.and_then(|frame| frame.total).or(counts.of(table).copied().flatten());
+            if let Some(column) = lists.count_column {
+                let total = total.and_then(|total| i64::try_from(total).ok());
+                buffers.issues.put(column, row, total.map_or(Cell::Null, Cell::I64));
+            }
             if let Some(framed) = &lists.frame {
-                let total = frame.and_then(|frame| frame.total).and_then(|total| i64::try_from(total).ok());
-                buffers.issues.put(framed.count_column, row, total.map_or(Cell::Null, Cell::I64));
                 if judge(buffers.of_mut(table), mark(&marks, table), (table, framed), frame, &mut read) {
                     continue;
                 }
@@ -289,6 +373,29 @@ impl<'s> Work<'s> {
         buffers.issues.commit(row + 1);
         read
     }
+}
+
+fn set<T>(values: &mut ByIssueTable<T>, table: Table, value: T) {
+    if let Some(kept) = values.of_mut(table) {
+        *kept = value;
+    }
+}
+
+/// Fills the cells of the row of an element that are not its own: the row after those that its list has so far. False if it is one of
+/// them once more.
+fn complete_child(lists: &ChildLists, member: usize, buffer: &mut RowBuffer, before: Range<usize>) -> bool {
+    let row = before.end;
+    if lists.is_distinct && before.clone().any(|other| buffer.is_equal(lists.key_column, other, row)) {
+        return false;
+    }
+    if let Some(column) = lists.ordinal_column {
+        let ordinal = i64::try_from(row - before.start).unwrap_or(i64::MAX);
+        buffer.put(column, row, Cell::I64(ordinal));
+    }
+    if let Some(roles) = &lists.roles {
+        buffer.put(roles.column, row, roles.names.get(member).map_or(Cell::Null, |role| Cell::Text(role)));
+    }
+    true
 }
 
 /// Judges a framed list of a wanted table. True if it was cut and none of its rows is kept, because all are read again from the list's own
@@ -346,6 +453,10 @@ impl<'de> Reader<'de> for Members<'_, '_> {
                 Some(Target::Section(section)) => {
                     object.next_value_seed(SectionOf { section: *section, work })?
                 }
+                Some(Target::Several(targets)) => {
+                    let json = object.next_value::<&RawValue>()?.get();
+                    work.several(targets, json).map_err(A::Error::custom)?;
+                }
                 Some(target) => {
                     object.next_value_seed(Into { target, buffer: &mut work.buffers.issues, row })?
                 }
@@ -372,7 +483,8 @@ impl<'de> DeserializeSeed<'de> for SectionOf<'_, '_> {
                 let node = &work.trees.fields;
                 Read(Members { node, work }).deserialize(deserializer)?;
             }
-            Section::List(table, _) => work.list(table, deserializer)?,
+            Section::List(table, member) => work.list((table, member), deserializer)?,
+            Section::Values(place) => work.values(place, deserializer)?,
             Section::Items | Section::Inward | Section::Outward => {
                 deserializer.deserialize_ignored_any(IgnoredAny)?;
             }

@@ -92,3 +92,17 @@ impl Reader<'_> for Count {
         }
     }
 }
+
+/// True or false; `None` for anything else.
+pub(crate) struct Truth;
+
+impl Reader<'_> for Truth {
+    type Out = Option<bool>;
+
+    fn scalar(self, cell: Cell<'_>) -> Option<bool> {
+        match cell {
+            Cell::Bool(value) => Some(value),
+            Cell::Text(_) | Cell::I64(_) | Cell::Null | Cell::F64(_) | Cell::Nested => None,
+        }
+    }
+}

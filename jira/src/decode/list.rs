@@ -2,11 +2,15 @@
 
 use crate::batch::{Cell, RowBuffer};
 use crate::decode::children::{HistoryRow, LinkRow};
-use crate::decode::lenient::{Count, Read, Reader};
-use crate::decode::object::Fill;
+use crate::decode::lenient::{Count, Read, Reader, Truth};
+use crate::decode::object::{Fill, Put};
+use crate::decode::sprint::SprintRow;
 use crate::decode::tree::Node;
-use crate::decode::{DecodeError, Envelope};
+use crate::decode::{DecodeError, Envelope, MetadataPage};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::collections::HashMap;
 
 /// What an element of a list looks like.
 #[derive(Debug)]
@@ -17,6 +21,10 @@ pub(crate) enum Shape {
     Link(Node),
     /// A history entry: one row an item.
     History { head: Node, item: Node },
+    /// A sprint: an object, or the text of one.
+    Sprint(Node),
+    /// A scalar, the cell of that column.
+    Text(usize),
 }
 
 /// What is done with the row of an element once it is read: false drops it.
@@ -74,6 +82,12 @@ impl<'de> DeserializeSeed<'de> for Element<'_> {
             Shape::History { head, item } => {
                 Read(HistoryRow { head, item, buffer, base: row }).deserialize(deserializer)
             }
+            Shape::Sprint(node) => {
+                Read(SprintRow { node, buffer, row }).deserialize(deserializer).map(|()| 1)
+            }
+            Shape::Text(column) => {
+                Read(Put { buffer, column: *column, row }).deserialize(deserializer).map(|()| 1)
+            }
         }
     }
 }
@@ -84,6 +98,8 @@ pub(crate) struct Frame {
     pub(crate) start_at: Option<u64>,
     pub(crate) max_results: Option<u64>,
     pub(crate) total: Option<u64>,
+    /// Whether it is the last page.
+    pub(crate) is_last: Option<bool>,
     /// Elements of the list; `None` when there was no list.
     pub(crate) count: Option<u64>,
 }
@@ -119,6 +135,7 @@ where
                 (FramePart::StartAt, _) => frame.start_at = object.next_value_seed(Read(Count))?,
                 (FramePart::MaxResults, _) => frame.max_results = object.next_value_seed(Read(Count))?,
                 (FramePart::Total, _) => frame.total = object.next_value_seed(Read(Count))?,
+                (FramePart::IsLast, _) => frame.is_last = object.next_value_seed(Read(Truth))?,
                 (FramePart::List, Some(list)) => frame.count = object.next_value_seed(Read(&mut **list))?,
                 (FramePart::List | FramePart::Other, _) => drop(object.next_value::<IgnoredAny>()?),
             }
@@ -131,6 +148,7 @@ enum FramePart {
     StartAt,
     MaxResults,
     Total,
+    IsLast,
     List,
     Other,
 }
@@ -145,6 +163,7 @@ impl Reader<'_> for FrameMember {
             Cell::Text("startAt") => FramePart::StartAt,
             Cell::Text("maxResults") => FramePart::MaxResults,
             Cell::Text("total") => FramePart::Total,
+            Cell::Text("isLast") => FramePart::IsLast,
             Cell::Text(name) if name == self.0 => FramePart::List,
             Cell::Text(_) | Cell::Null | Cell::Bool(_) | Cell::I64(_) | Cell::F64(_) | Cell::Nested => {
                 FramePart::Other
@@ -173,7 +192,7 @@ pub(crate) fn read_children(
 ) -> Result<Envelope, DecodeError> {
     let frame = read_text(what, json, Framed { list_name, list: Some(&mut rows) });
     let frame = frame.and_then(|frame| match frame {
-        Some(Frame { count: Some(count), start_at, max_results, total }) => Ok(Envelope {
+        Some(Frame { count: Some(count), start_at, max_results, total, .. }) => Ok(Envelope {
             start_at: start_at.unwrap_or_default(),
             max_results: max_results.unwrap_or(count),
             total: total.unwrap_or(count),
@@ -187,18 +206,41 @@ pub(crate) fn read_children(
     frame
 }
 
-/// Reads a list of a site's metadata: bare, or in a frame as `values`. Gives the number of its elements.
-pub(crate) fn read_rows(what: &'static str, json: &str, mut rows: RowList<'_>) -> Result<u64, DecodeError> {
-    let count = if json.trim_start().starts_with('{') {
-        let frame = read_text(what, json, Framed { list_name: "values", list: Some(&mut rows) });
-        frame.map(|frame| frame.and_then(|frame| frame.count))
+/// Reads a list of a site's metadata: bare, or below the members that `list` joins by dots.
+pub(crate) fn read_rows(
+    what: &'static str,
+    json: &str,
+    list: &'static str,
+    mut rows: RowList<'_>,
+) -> Result<MetadataPage, DecodeError> {
+    let frame = if json.trim_start().starts_with('{') {
+        let (above, list_name) = list.rsplit_once('.').unwrap_or(("", list));
+        below(what, json, above)
+            .and_then(|json| read_text(what, json, Framed { list_name, list: Some(&mut rows) }))
     } else {
-        read_text(what, json, &mut rows)
+        read_text(what, json, &mut rows).map(|count| Some(Frame { count, ..Frame::default() }))
     };
-    let no_list = || DecodeError::Shape { what, detail: "there is no list".to_owned() };
-    let count = count.and_then(|count| count.ok_or_else(no_list));
-    if count.is_err() {
+    let page = frame.and_then(|frame| match frame {
+        Some(Frame { count: Some(count), total, is_last, .. }) => {
+            Ok(MetadataPage { count, fresh: 0, is_last, total })
+        }
+        Some(_) | None => Err(DecodeError::Shape { what, detail: "there is no list".to_owned() }),
+    });
+    if page.is_err() {
         rows.buffer.truncate(rows.base);
     }
-    count
+    page
+}
+
+/// The text of the value below these members.
+fn below<'j>(what: &'static str, json: &'j str, members: &str) -> Result<&'j str, DecodeError> {
+    let mut json = json;
+    for member in members.split('.').filter(|member| !member.is_empty()) {
+        let object: HashMap<Cow<'_, str>, &'j RawValue> =
+            serde_json::from_str(json).map_err(|error| DecodeError::json(what, &error))?;
+        let found = object.get(member).copied();
+        let no_member = || DecodeError::Shape { what, detail: format!("there is no {member}") };
+        json = found.ok_or_else(no_member)?.get();
+    }
+    Ok(json)
 }

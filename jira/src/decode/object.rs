@@ -70,7 +70,7 @@ impl<'de> DeserializeSeed<'de> for Into<'_> {
                 );
                 Ok(())
             }
-            Target::Section(_) => IgnoredAny::deserialize(deserializer).map(drop),
+            Target::Section(_) | Target::Several(_) => IgnoredAny::deserialize(deserializer).map(drop),
         }
     }
 }
@@ -85,10 +85,10 @@ pub(crate) fn put_json(buffer: &mut RowBuffer, column: usize, row: usize, json: 
 }
 
 /// Sets a cell to a scalar.
-struct Put<'s> {
-    buffer: &'s mut RowBuffer,
-    column: usize,
-    row: usize,
+pub(crate) struct Put<'s> {
+    pub(crate) buffer: &'s mut RowBuffer,
+    pub(crate) column: usize,
+    pub(crate) row: usize,
 }
 
 impl Reader<'_> for Put<'_> {

@@ -4,7 +4,9 @@ use crate::batch::Cell;
 use crate::decode::lenient::Reader;
 use crate::decode::list::Shape;
 use crate::fields::{CustomType, IssueSchema};
-use crate::tables::{ByIssueTable, ColumnSpec, ColumnType, Element, Table, Take, changelog};
+use crate::tables::{
+    ByIssueTable, ColumnSpec, ColumnType, Element, Table, Take, changelog, issue_sprints, issues,
+};
 use serde::de::{DeserializeSeed, Deserializer};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -15,6 +17,8 @@ pub(crate) enum Section {
     Fields,
     /// A list of the issue's children: the table, and the place of the member among those of its lists.
     List(Table, usize),
+    /// A custom field that holds several values, by its place among them.
+    Values(usize),
     /// The changed fields of a history entry.
     Items,
     /// The issue at the other end of a link, by direction.
@@ -32,6 +36,8 @@ pub(crate) enum Target {
     Custom(usize, CustomType),
     Object(Node),
     Section(Section),
+    /// More than one of these.
+    Several(Vec<Target>),
 }
 
 /// An object of Jira's: its known members.
@@ -84,6 +90,19 @@ impl Node {
         self.targets.push(target);
     }
 
+    /// Lets a member fill this too.
+    fn share(&mut self, name: &str, target: Target) {
+        match self.names.iter().position(|known| &**known == name) {
+            None => self.push(name, target),
+            Some(place) => match &mut self.targets[place] {
+                Target::Several(targets) => targets.push(target),
+                one => {
+                    *one = Target::Several(vec![std::mem::replace(one, Target::Several(Vec::new())), target])
+                }
+            },
+        }
+    }
+
     fn entry(&mut self, name: &str) -> &mut Target {
         let place = self.names.iter().position(|known| &**known == name).unwrap_or_else(|| {
             self.push(name, Target::Object(Self::default()));
@@ -97,7 +116,7 @@ impl Node {
         self
     }
 
-    fn find(&self, name: &str) -> Option<&Target> {
+    pub(crate) fn find(&self, name: &str) -> Option<&Target> {
         let place = match &self.index {
             Some(index) => index.get(name).copied(),
             None => self.names.iter().position(|known| &**known == name),
@@ -112,7 +131,7 @@ impl Node {
                 Some(*c)
             }
             Target::Object(node) => node.any_column(),
-            Target::Section(_) => None,
+            Target::Section(_) | Target::Several(_) => None,
         })
     }
 }
@@ -145,36 +164,43 @@ pub(crate) struct Trees {
     pub(crate) issue: Node,
     pub(crate) fields: Node,
     children: ByIssueTable<Option<Shape>>,
+    /// The ids of the custom fields that hold several values.
+    value_fields: Vec<String>,
 }
 
 impl Trees {
-    pub(crate) fn new(schema: &IssueSchema) -> Self {
+    /// Nodes that fill the wanted tables; `issues` is always filled.
+    pub(crate) fn new(schema: &IssueSchema, wanted: impl Fn(Table) -> bool) -> Self {
         let columns = Table::Issues.spec().columns;
         let mut issue = Node::of_columns(columns.iter(), "", "fields.");
         issue.push("fields", Target::Section(Section::Fields));
 
         let mut fields = Node::of_columns(columns.iter(), "fields.", "");
-        for (table, lists) in Table::children() {
+        let lists = Table::children().filter(|(table, lists)| wanted(*table) || lists.count_column.is_some());
+        for (table, lists) in lists {
             for (place, member) in lists.members.iter().enumerate() {
                 let target = Target::Section(Section::List(table, place));
                 match member.strip_prefix("fields.") {
-                    Some(field) => fields.push(field, target),
+                    Some(field) => fields.share(field, target),
                     None => issue.push(member, target),
                 }
             }
         }
-        for (place, custom) in (columns.len()..).zip(schema.custom()) {
-            fields.push(&custom.field_id(), Target::Custom(place, custom.custom_type));
-        }
+        let value_fields = push_custom(&mut fields, schema, wanted);
         let children = ByIssueTable::from_fn(|table| {
             table.spec().children.as_ref().map(|lists| shape_of(table, lists.element))
         });
-        Self { issue, fields: fields.indexed(), children }
+        Self { issue, fields: fields.indexed(), children, value_fields }
     }
 
     /// What an element of a table's lists looks like.
     pub(crate) fn shape(&self, table: Table) -> Option<&Shape> {
         self.children.of(table)?.as_ref()
+    }
+
+    /// The id of a custom field that holds several values.
+    pub(crate) fn value_field(&self, place: usize) -> &str {
+        self.value_fields.get(place).map_or("", String::as_str)
     }
 
     /// The shape of a metadata table's rows.
@@ -183,8 +209,37 @@ impl Trees {
     }
 }
 
+/// Adds the custom fields: the column of each, and what else is made of its value. Gives the ids of those that hold several values.
+fn push_custom(fields: &mut Node, schema: &IssueSchema, wanted: impl Fn(Table) -> bool) -> Vec<String> {
+    let mut value_fields = Vec::new();
+    let (epic, sprint) = (schema.only(CustomType::EpicLink), schema.only(CustomType::Sprints));
+    for (place, custom) in (Table::Issues.spec().columns.len()..).zip(schema.custom()) {
+        let id = custom.field_id();
+        fields.push(&id, Target::Custom(place, custom.custom_type));
+        if epic == Some(custom) {
+            fields.share(&id, Target::Value(issues::EPIC_KEY));
+        }
+        if sprint == Some(custom) && wanted(Table::IssueSprints) {
+            fields.share(&id, Target::Section(Section::List(Table::IssueSprints, 0)));
+        }
+        if custom.custom_type.holds_several() && wanted(Table::IssueCustomValues) {
+            fields.share(&id, Target::Section(Section::Values(value_fields.len())));
+            value_fields.push(id);
+        }
+    }
+    value_fields
+}
+
 fn shape_of(table: Table, element: Element) -> Shape {
     match element {
+        Element::Text(column) => Shape::Text(column),
+        Element::Sprint => {
+            let mut sprint = Node::of_table(table);
+            for name in ["boardId", "originBoardId"] {
+                sprint.push(name, Target::Value(issue_sprints::BOARD_ID));
+            }
+            Shape::Sprint(sprint)
+        }
         Element::Object => Shape::Flat(Node::of_table(table)),
         Element::Link => {
             let mut link = Node::of_table(table);

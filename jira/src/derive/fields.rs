@@ -7,7 +7,7 @@
 use super::tracked::{self, Form, Tracked, custom_name, system_place};
 use super::values::{Step, Value, of_several, of_single};
 use super::veil::{Rows, Veil, of_columns};
-use super::{IssueRow, place};
+use super::{IssueRow, List, place};
 use crate::batch::RowBuffer;
 use crate::fields::IssueSchema;
 use crate::mask::Masking;
@@ -29,6 +29,8 @@ pub(super) struct FieldDeriver {
     change: Moment,
     /// From id, from text, to id, to text.
     values: [usize; 4],
+    /// Id and name of a sprint.
+    sprint: [usize; 2],
     /// Of ids and texts that the history tells.
     id_veil: Veil,
     text_veil: Veil,
@@ -87,13 +89,14 @@ impl FieldDeriver {
             issue: Moment::of(masking, Table::Issues, "creator_id"),
             change: Moment::of(masking, CHANGES, "author_id"),
             values: ["from_id", "from_text", "to_id", "to_text"].map(|name| place(CHANGES, name)),
+            sprint: ["sprint_id", "name"].map(|name| place(Table::IssueSprints, name)),
             id_veil: either("from_id", "to_id"),
             text_veil: either("from_text", "to_text"),
         }
     }
 
     /// Tells every followed field of an issue; a field that never had a value has no row.
-    pub(super) fn tell(&mut self, issue: IssueRow<'_>, history: Option<(&RowBuffer, Range<usize>)>) {
+    pub(super) fn tell(&mut self, issue: IssueRow<'_>, history: Option<List<'_>>, sprints: Option<List<'_>>) {
         let mut names = Vec::new();
         let changes = history.map(|(buffer, range)| (buffer, self.changes(issue, buffer, range, &mut names)));
         let mut rows = std::mem::replace(&mut self.rows, RowBuffer::new(std::iter::empty()));
@@ -108,9 +111,17 @@ impl FieldDeriver {
         let changed = |slot: usize| changes.binary_search_by_key(&slot, |change| change.slot).is_ok();
         let system =
             self.system.iter().enumerate().filter(|(slot, _)| !changed(*slot)).map(|(_, field)| field);
+        let sprints: Vec<Value> = sprints.map_or(Vec::new(), |(buffer, range)| {
+            let text = |column, row| {
+                let mut text = String::new();
+                buffer.write_at(column, row, &mut text).then_some(text)
+            };
+            let [id, name] = self.sprint;
+            range.map(|row| Value::new(text(id, row).as_deref(), text(name, row).as_deref())).collect()
+        });
         let custom = self.custom.iter().filter(|field| !names.iter().any(|name| field.is_called(name)));
         for field in system.chain(custom) {
-            self.tell_unchanged(&mut out, issue, field);
+            self.tell_unchanged(&mut out, issue, field, &sprints);
         }
         self.rows = rows;
     }
@@ -195,8 +206,8 @@ impl FieldDeriver {
         }
     }
 
-    fn tell_unchanged(&self, out: &mut Rows<'_>, issue: IssueRow<'_>, field: &Tracked) {
-        let value = field.current(issue.buffer, issue.row);
+    fn tell_unchanged(&self, out: &mut Rows<'_>, issue: IssueRow<'_>, field: &Tracked, sprints: &[Value]) {
+        let value = field.current(issue.buffer, issue.row, sprints);
         if value.is_none() {
             return;
         }

@@ -1,7 +1,7 @@
 //! The fields whose values are followed over time, and what they hold now.
 
 use super::place;
-use super::values::{Value, joined};
+use super::values::{Value, joined, listed};
 use super::veil::Veil;
 use crate::batch::RowBuffer;
 use crate::fields::{CustomType, IssueSchema, asked_name, column_name};
@@ -11,8 +11,6 @@ use serde::Deserialize;
 
 /// What the history calls custom fields that say nothing about an issue's life.
 const UNTOLD_CUSTOM: &[&str] = &["rank", "development"];
-/// Custom fields without a schema of their own that hold one value as a JSON string.
-const ONE_TEXT: &[&str] = &["epic_link"];
 
 /// How the columns of `issues` hold the value of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +29,8 @@ pub(super) enum Form {
     Several,
     /// A JSON string.
     OneText,
+    /// The sprints, which have rows of their own.
+    Sprints,
 }
 
 /// A field that is followed.
@@ -120,18 +120,28 @@ pub(super) fn custom(masking: &Masking, schema: &IssueSchema) -> Vec<Tracked> {
             CustomType::Number | CustomType::Option | CustomType::Group => Form::Plain,
             CustomType::Date | CustomType::Timestamp => Form::Plain,
             CustomType::User => Form::Id,
-            CustomType::Json if ONE_TEXT.contains(&asked.as_str()) => Form::OneText,
-            CustomType::Text | CustomType::Json | CustomType::Users => return None,
+            CustomType::EpicLink => Form::OneText,
+            CustomType::Sprints if schema.only(CustomType::Sprints) == Some(field) => Form::Sprints,
+            CustomType::Text
+            | CustomType::Json
+            | CustomType::Users
+            | CustomType::List
+            | CustomType::Cascade
+            | CustomType::Sprints => return None,
         };
         let veil = Veil::of_place(masking, Table::Issues, column);
+        let text_veil = match form {
+            Form::Sprints => Veil::of_column(masking, Table::IssueSprints, "name").and(&veil).clone(),
+            _ => veil.clone(),
+        };
         Some(Tracked {
             name: field.name.clone(),
             form,
             is_custom: true,
             id: if form == Form::Id { column } else { usize::MAX },
             text: if form == Form::Id { usize::MAX } else { column },
-            id_veil: veil.clone(),
-            text_veil: veil,
+            id_veil: veil,
+            text_veil,
             asked,
         })
     };
@@ -149,9 +159,10 @@ impl Tracked {
         (&self.id_veil, &self.text_veil)
     }
 
-    /// What the issue holds now.
-    pub(super) fn current(&self, issues: &RowBuffer, row: usize) -> Value {
+    /// What the issue holds now; its sprints come with it.
+    pub(super) fn current(&self, issues: &RowBuffer, row: usize, sprints: &[Value]) -> Value {
         match self.form {
+            Form::Sprints => listed(sprints.iter()),
             Form::Words => {
                 let words: Vec<String> = self.parsed(issues, row);
                 Value::new(None, Some(&words.join(" ")))
@@ -193,7 +204,9 @@ impl Tracked {
                     id.filter(|day| !day.is_empty()).or(text).and_then(|text| text.get(..text.len().min(10)));
                 Value::new(None, day)
             }
-            Form::Named | Form::Id | Form::Plain | Form::Several | Form::OneText => Value::new(id, text),
+            Form::Named | Form::Id | Form::Plain | Form::Several | Form::OneText | Form::Sprints => {
+                Value::new(id, text)
+            }
         }
     }
 }

@@ -70,8 +70,13 @@ pub(super) fn joined(members: &[Value]) -> Value {
     ordered.sort_by(|one, other| {
         (number(one), &one.id, &one.text).cmp(&(number(other), &other.id, &other.text))
     });
+    listed(ordered.into_iter())
+}
+
+/// Several values as one, in their own order.
+pub(super) fn listed<'v>(members: impl Iterator<Item = &'v Value> + Clone) -> Value {
     let join = |part: fn(&Value) -> Option<&str>| {
-        let parts: Vec<&str> = ordered.iter().filter_map(|value| part(value)).collect();
+        let parts: Vec<&str> = members.clone().filter_map(part).collect();
         (!parts.is_empty()).then(|| parts.join(", "))
     };
     Value { id: join(|value| value.id.as_deref()), text: join(|value| value.text.as_deref()) }

@@ -7,6 +7,7 @@ use crate::decode::{PageHead, decode_heads};
 use crate::error::Error;
 use crate::extraction::events::{Event, Phase, Progress};
 use crate::extraction::scope::Scope;
+use crate::extraction::subjects::Subjects;
 use crate::fields::IssueSchema;
 use crate::jql::{Axis, Jql, UserClause};
 use crate::mask::Masking;
@@ -39,6 +40,7 @@ pub(crate) struct Run {
     masking: SetOnce<Arc<Masking>>,
     /// Settled after the login where projects are narrowed.
     scope: OnceLock<Scope>,
+    pub(crate) subjects: Subjects,
     tally: Mutex<Tally>,
     window: AtomicU64,
     units: AtomicU64,
@@ -72,6 +74,7 @@ impl Run {
             schema: SetOnce::new(),
             masking: SetOnce::new(),
             scope: OnceLock::new(),
+            subjects: Subjects::default(),
             tally: Mutex::new(Tally::default()),
             window: AtomicU64::new(SEARCH_WINDOW),
             units: AtomicU64::new(0),

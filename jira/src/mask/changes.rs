@@ -43,6 +43,7 @@ const WORDS: &[(Table, &str, &[&str])] = &[
     (Table::Issues, "fix_versions", &["fix version"]),
     (Table::Issues, "affects_versions", &["version"]),
     (Table::IssueComments, "body", &["comment"]),
+    (Table::IssueAttachments, "filename", &["attachment"]),
     (Table::IssueLinks, "other_issue_id", &["link", "epic child", "remoteissuelink"]),
     (Table::IssueLinks, "other_issue_key", &["link", "epic child", "remoteissuelink"]),
 ];
@@ -159,7 +160,8 @@ fn add_stricter<K: std::hash::Hash + Eq>(known: &mut HashMap<K, Option<Mask>>, k
     known.insert(key, stricter(held, mask));
 }
 
-fn stricter(one: Option<Mask>, other: Option<Mask>) -> Option<Mask> {
+/// Of two masks the one that tells less.
+pub(super) fn stricter(one: Option<Mask>, other: Option<Mask>) -> Option<Mask> {
     match (one, other) {
         (Some(Mask::Drop), _) | (_, Some(Mask::Drop)) => Some(Mask::Drop),
         (one, other) => one.or(other),

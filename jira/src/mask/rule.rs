@@ -1,6 +1,7 @@
 //! Which columns are masked and how, as the premises and the extraction say it.
 
 use crate::fields::{CustomColumn, CustomType, IssueSchema};
+use crate::mask::again;
 use crate::mask::hash::Hasher;
 use crate::tables::{ColumnSpec, ColumnType, Table, Take};
 use std::fmt;
@@ -122,7 +123,9 @@ impl ColumnSelector {
         match self {
             Self::Column { table, name } => {
                 table.is_none_or(|table| table == Table::Issues)
-                    && (*name == column.name || *name == column.field_id())
+                    && (*name == column.name
+                        || *name == column.field_id()
+                        || (column.custom_type == CustomType::EpicLink && name == "epic_key"))
             }
             Self::People => matches!(column.custom_type, CustomType::User | CustomType::Users),
         }
@@ -168,7 +171,7 @@ impl Masks {
 
     /// Whether a table cannot be read under these rules, since nothing would be left of its rows.
     pub fn excludes(&self, table: Table) -> bool {
-        table == Table::Users && self.of_people() == Some(&Mask::Drop)
+        (table == Table::Users && self.of_people() == Some(&Mask::Drop)) || again::tells(self, table)
     }
 
     /// What the rules come to, as a text by which two agents see that they mask alike.

@@ -33,6 +33,13 @@ fn schema() -> IssueSchema {
         field(2, "Approvers", json!({"type": "array", "items": "user"})),
         field(3, "Story Points", json!({"type": "number"})),
         field(4, "Plugin Thing", json!({"type": "any"})),
+        field(5, "Code Words", json!({"type": "array", "items": "string"})),
+        field(
+            6,
+            "Sprint",
+            json!({"type": "array", "items": "string", "custom": "com.pyxis.greenhopper.jira:gh-sprint"})
+        ),
+        field(7, "Epic Link", json!({"type": "any", "custom": "com.pyxis.greenhopper.jira:gh-epic-link"})),
     ]);
     IssueSchema::from_field_answer(&fields.to_string()).unwrap()
 }
@@ -55,7 +62,10 @@ fn page() -> String {
                 {"id": "2", "type": {"id": "1", "name": "Blocks", "inward": "is blocked by", "outward": "blocks"}, "outwardIssue": {"id": "6", "key": "AAA-6"}}
             ],
             "customfield_1": "canary-code", "customfield_2": [person("canary-approver")], "customfield_3": 5.5,
-            "customfield_4": {"who": person("canary-plugin")}
+            "customfield_4": {"who": person("canary-plugin")}, "customfield_5": ["canary-word"],
+            "customfield_6": ["Sprint@1[id=7,state=ACTIVE,name=canary-sprint,startDate=<null>,goal=canary-goal]"],
+            "customfield_7": "CANARY-7", "components": [{"id": "77", "name": "canary-component"}],
+            "fixVersions": [{"id": "78", "name": "canary-version"}]
         },
         "changelog": {"startAt": 0, "maxResults": 9, "total": 1, "histories": [{"id": "1", "author": person("canary-author"), "created": "2024-01-01T00:00:00.000+0000", "items": [
             change("assignee", "jira", "canary-old-assignee"), change("summary", "jira", "canary-old-summary"),
@@ -70,9 +80,7 @@ fn page() -> String {
 fn landed(narrowing: &Narrowing) -> BTreeMap<String, RecordBatch> {
     let schema = Arc::new(schema());
     let masking = Arc::new(Masking::settle(narrowing, &schema));
-    let selection =
-        [Table::Issues, Table::IssueChangelog, Table::IssueLinks, Table::EventLog, Table::FieldHistory]
-            .into();
+    let selection = Table::all().iter().copied().filter(|table| table.is_issue_table()).collect();
     let place = Place { unit: UnitId::new("u"), generation: 0 };
     let mut sink = Sink::new(schema, &selection, place, usize::MAX).masked(masking);
     sink.issue_page(&page(), &mut |_| true).unwrap();
@@ -127,7 +135,7 @@ fn a_dropped_column_is_not_there_and_the_others_keep_their_places() {
     let issues = &tables["issues"];
     assert!(issues.column_by_name("summary").is_none() && issues.column_by_name("secret_code").is_none());
     assert_eq!(text(issues, "assignee_id").as_deref(), Some("canary-assignee"));
-    assert_eq!(issues.num_columns(), Table::Issues.spec().columns.len() + 4 - 2);
+    assert_eq!(issues.num_columns(), Table::Issues.spec().columns.len() + 7 - 2);
 }
 
 #[test]
@@ -260,4 +268,36 @@ fn masks_of_the_source_and_of_the_derived_column_both_hold() {
     assert_eq!(texts(events, "activity")[6], Some(of("status changed")));
     assert_eq!(text(fields, "valid_from"), Some(of("2024-01-01T00:00:00.000000Z")));
     assert_eq!(told(fields, "author_id")["assignee"], None);
+}
+
+#[test]
+fn a_value_that_other_tables_hold_once_more_is_masked_there_too() {
+    let tables = masked(&[
+        ("issues.labels", hash()),
+        ("issues.code_words", hash()),
+        ("issues.sprint", Mask::Drop),
+        ("issues.epic_link", hash()),
+        ("people", hash()),
+    ]);
+    assert_eq!(texts(&tables["issue_labels"], "label"), [Some(of("canary-label")), Some(of("other"))]);
+    let values = &tables["issue_custom_values"];
+    assert_eq!(texts(values, "value_text"), [Some(of("canary-approver")), Some(of("canary-word"))]);
+    assert_eq!(texts(values, "value_json"), [None, None]);
+    assert_eq!(texts(values, "value_id"), [None, None]);
+    assert!(tables["issue_sprints"].column_by_name("name").is_none());
+    assert_eq!(tables["issue_sprints"].num_columns(), 2);
+    assert_eq!(text(&tables["issues"], "epic_key"), Some(of("CANARY-7")));
+}
+
+#[test]
+fn a_table_whose_key_would_tell_a_masked_value_is_not_read() {
+    let masks = rules(&[("issues.components", hash()), ("issues.labels", Mask::Drop)]);
+    for (table, is_excluded) in [
+        (Table::IssueComponents, true),
+        (Table::IssueLabels, true),
+        (Table::IssueVersions, false),
+        (Table::Issues, false),
+    ] {
+        assert_eq!(masks.excludes(table), is_excluded, "{table}");
+    }
 }

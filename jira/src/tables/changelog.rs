@@ -28,12 +28,13 @@ pub(crate) static SPEC: TableSpec = TableSpec {
         element: Element::History,
         frame: Some(ListFrame {
             list: "histories",
-            count_column: issues::CHANGELOG_COUNT,
             what: "history",
             unsent: "changelog_unsent",
             has_resource: false,
         }),
+        count_column: Some(issues::CHANGELOG_COUNT),
         key_column: HISTORY_ID,
+        ..ChildLists::PLAIN
     }),
     ..TableSpec::PLAIN
 };

@@ -17,12 +17,13 @@ pub(crate) static SPEC: TableSpec = TableSpec {
         element: Element::Object,
         frame: Some(ListFrame {
             list: "comments",
-            count_column: issues::COMMENT_COUNT,
             what: "comments",
             unsent: "comments_unsent",
             has_resource: true,
         }),
+        count_column: Some(issues::COMMENT_COUNT),
         key_column: 0,
+        ..ChildLists::PLAIN
     }),
     ..TableSpec::PLAIN
 };

@@ -17,11 +17,11 @@ pub(crate) const HISTORY_ID: usize = 10;
 pub(crate) static SPEC: TableSpec = TableSpec {
     name: "field_history",
     key: &["issue_id", "field_type", "field", "ordinal"],
-    source: "derived from issues and issue_changelog",
+    source: "derived from issues, issue_changelog and issue_sprints",
     columns: COLUMNS,
     varied: &["history_id"],
     issue_column: ISSUE_ID,
-    derived_from: &[Table::Issues, Table::IssueChangelog],
+    derived_from: &[Table::Issues, Table::IssueChangelog, Table::IssueSprints],
     ..TableSpec::PLAIN
 };
 

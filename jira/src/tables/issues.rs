@@ -5,11 +5,18 @@ use super::{ColumnSpec, ColumnType, TableSpec, date, flag, int, json, made, refs
 pub(crate) const ISSUE_ID: usize = 0;
 pub(crate) const ISSUE_KEY: usize = 1;
 pub(crate) const PROJECT_KEY: usize = 3;
+pub(crate) const IS_SUBTASK: usize = 6;
 pub(crate) const CREATED: usize = 20;
 pub(crate) const UPDATED: usize = 21;
+pub(crate) const PARENT_ID: usize = 24;
+pub(crate) const PARENT_KEY: usize = 25;
 pub(crate) const COMMENT_COUNT: usize = 41;
 pub(crate) const WORKLOG_COUNT: usize = 42;
 pub(crate) const CHANGELOG_COUNT: usize = 43;
+pub(crate) const ATTACHMENT_COUNT: usize = 44;
+pub(crate) const EPIC_KEY: usize = 45;
+/// `schema.custom` of the field that holds the key of the epic.
+pub(crate) const EPIC_FIELD: &str = "com.pyxis.greenhopper.jira:gh-epic-link";
 
 pub(crate) static SPEC: TableSpec = TableSpec {
     name: "issues",
@@ -65,4 +72,7 @@ static COLUMNS: &[ColumnSpec] = &[
     made("comment_count", ColumnType::I64, "fields.comment.total"),
     made("worklog_count", ColumnType::I64, "fields.worklog.total"),
     made("changelog_count", ColumnType::I64, "changelog.total"),
+    made("attachment_count", ColumnType::I64, "number of fields.attachment"),
+    made("epic_key", ColumnType::Text, "the custom field of type com.pyxis.greenhopper.jira:gh-epic-link"),
+    time("status_category_changed_at", "fields.statuscategorychangedate"),
 ];

@@ -22,8 +22,8 @@ pub(crate) static SPEC: TableSpec = TableSpec {
     children: Some(ChildLists {
         members: &["fields.issuelinks"],
         element: Element::Link,
-        frame: None,
         key_column: LINK_ID,
+        ..ChildLists::PLAIN
     }),
     ..TableSpec::PLAIN
 };

@@ -1,8 +1,12 @@
 //! The tables of a site's metadata: one short answer of Jira each, replaced whole by every run.
 
+use super::origin::{Origin, Refused};
 use super::{ColumnSpec, ColumnType, TableSpec, flag, int, made, text, user};
 
 pub(crate) const PROJECT_KEY: usize = 1;
+
+/// Users asked for in one page: Jira's own cap.
+const USERS_PER_PAGE: u64 = 1000;
 
 pub(crate) const USER_ID: usize = 0;
 pub(crate) const USER_NAME: usize = 1;
@@ -28,6 +32,12 @@ pub(crate) static PROJECTS: TableSpec = TableSpec {
         flag("archived", "archived"),
     ],
     varied: &["description"],
+    origin: Some(Origin {
+        path: "/rest/api/2/project",
+        query: &[("expand", "description,lead"), ("includeArchived", "true")],
+        refused: Refused::Fails,
+        ..Origin::LIST
+    }),
     ..TableSpec::PLAIN
 };
 
@@ -46,6 +56,12 @@ pub(crate) static USERS: TableSpec = TableSpec {
     ],
     helpers: USER_HELPERS,
     varied: &["user_id", "user_name", "display_name", "email"],
+    origin: Some(Origin {
+        path: "/rest/api/2/user/search",
+        query: &[("username", "."), ("includeInactive", "true")],
+        page: Some(USERS_PER_PAGE),
+        ..Origin::LIST
+    }),
     ..TableSpec::PLAIN
 };
 
@@ -63,6 +79,7 @@ pub(crate) static STATUSES: TableSpec = TableSpec {
         text("category_key", "statusCategory.key"),
         text("category_name", "statusCategory.name"),
     ],
+    origin: Some(Origin { path: "/rest/api/2/status", refused: Refused::Fails, ..Origin::LIST }),
     ..TableSpec::PLAIN
 };
 
@@ -76,6 +93,7 @@ pub(crate) static PRIORITIES: TableSpec = TableSpec {
         text("description", "description"),
         text("status_color", "statusColor"),
     ],
+    origin: Some(Origin { path: "/rest/api/2/priority", refused: Refused::Fails, ..Origin::LIST }),
     ..TableSpec::PLAIN
 };
 
@@ -84,6 +102,7 @@ pub(crate) static RESOLUTIONS: TableSpec = TableSpec {
     key: &["resolution_id"],
     source: "GET /rest/api/2/resolution",
     columns: &[int("resolution_id", "id"), text("name", "name"), text("description", "description")],
+    origin: Some(Origin { path: "/rest/api/2/resolution", refused: Refused::Fails, ..Origin::LIST }),
     ..TableSpec::PLAIN
 };
 
@@ -97,6 +116,7 @@ pub(crate) static ISSUE_TYPES: TableSpec = TableSpec {
         text("description", "description"),
         flag("is_subtask", "subtask"),
     ],
+    origin: Some(Origin { path: "/rest/api/2/issuetype", refused: Refused::Fails, ..Origin::LIST }),
     ..TableSpec::PLAIN
 };
 

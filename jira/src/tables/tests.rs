@@ -35,6 +35,11 @@ fn the_places_that_the_decoder_knows_by_number_have_the_right_names() {
         (issues::COMMENT_COUNT, "comment_count"),
         (issues::WORKLOG_COUNT, "worklog_count"),
         (issues::CHANGELOG_COUNT, "changelog_count"),
+        (issues::IS_SUBTASK, "is_subtask"),
+        (issues::PARENT_ID, "parent_id"),
+        (issues::PARENT_KEY, "parent_key"),
+        (issues::ATTACHMENT_COUNT, "attachment_count"),
+        (issues::EPIC_KEY, "epic_key"),
     ] {
         assert_eq!(name(Table::Issues, place), expected);
     }
@@ -46,6 +51,18 @@ fn the_places_that_the_decoder_knows_by_number_have_the_right_names() {
     assert_eq!(name(Table::IssueLinks, links::PHRASE), "phrase");
     assert_eq!(name(Table::IssueLinks, links::OTHER_KEY), "other_issue_key");
     assert_eq!(name(Table::IssueLinks, links::OUTWARD_PHRASE), "outward");
+    assert_eq!(name(Table::IssueSprints, issue_sprints::SPRINT_ID), "sprint_id");
+    assert_eq!(name(Table::IssueSprints, issue_sprints::ORDINAL), "ordinal");
+    assert_eq!(name(Table::IssueSprints, issue_sprints::STATE), "state");
+    assert_eq!(name(Table::IssueSprints, issue_sprints::BOARD_ID), "board_id");
+    assert_eq!(name(Table::IssueSprints, issue_sprints::IS_CURRENT), "is_current");
+    assert_eq!(name(Table::IssueSprints, issue_sprints::STATE_AS_SENT), "state_as_sent");
+    assert_eq!(name(Table::IssueVersions, issue_versions::ROLE), "role");
+    assert_eq!(name(Table::IssueSubtasks, issue_subtasks::PARENT_KEY), "parent_key");
+    assert_eq!(name(Table::IssueCustomValues, issue_custom_values::VALUE_JSON), "value_json");
+    for table in Table::of_issues() {
+        assert_eq!(name(table, table.spec().issue_column), "issue_id", "{table}");
+    }
     assert_eq!(name(Table::Users, metadata::USER_KEY), "key");
     assert_eq!(name(Table::Users, metadata::USER_ACCOUNT_ID), "account_id");
     assert_eq!(name(Table::Fields, metadata::FIELD_COLUMN_NAME), "column_name");

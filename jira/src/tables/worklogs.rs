@@ -17,12 +17,13 @@ pub(crate) static SPEC: TableSpec = TableSpec {
         element: Element::Object,
         frame: Some(ListFrame {
             list: "worklogs",
-            count_column: issues::WORKLOG_COUNT,
             what: "work logs",
             unsent: "worklogs_unsent",
             has_resource: true,
         }),
+        count_column: Some(issues::WORKLOG_COUNT),
         key_column: 0,
+        ..ChildLists::PLAIN
     }),
     ..TableSpec::PLAIN
 };

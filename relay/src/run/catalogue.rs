@@ -10,11 +10,37 @@ const ISSUE_TABLES: &[&str] = &[
     "issue_links",
     "event_log",
     "field_history",
+    "issue_sprints",
+    "issue_labels",
+    "issue_components",
+    "issue_versions",
+    "issue_attachments",
+    "issue_subtasks",
+    "issue_custom_values",
 ];
 
 /// Tables of the site: replaced as a whole in every run.
-const METADATA_TABLES: &[&str] =
-    &["projects", "users", "statuses", "priorities", "resolutions", "issue_types", "fields"];
+const METADATA_TABLES: &[&str] = &[
+    "projects",
+    "users",
+    "statuses",
+    "priorities",
+    "resolutions",
+    "issue_types",
+    "fields",
+    "components",
+    "versions",
+    "security_levels",
+    "link_types",
+    "status_categories",
+    "project_categories",
+    "project_roles",
+    "boards",
+    "board_columns",
+    "sprints",
+    "filters",
+    "dashboards",
+];
 
 /// Those of both that are read only when they are named.
 const OPTIONAL_TABLES: &[&str] = &[];

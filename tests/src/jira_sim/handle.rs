@@ -401,6 +401,12 @@ impl SimHandle {
             .collect()
     }
 
+    /// The objects of a list of the site; `of` is the project or board for those that each has. Empty for another name.
+    #[must_use]
+    pub fn site_list(&self, list: &str, of: &str) -> Vec<serde_json::Value> {
+        super::site_lists::named(&self.0.site().catalog, list, of)
+    }
+
     /// The objects of `/status`, `/priority`, `/resolution` or `/issuetype`; empty for another name.
     #[must_use]
     pub fn named_list(&self, resource: &str) -> Vec<serde_json::Value> {

@@ -10,6 +10,10 @@ use super::doc::{push_bare_time, rezone};
 use super::render::{Selection, View};
 use super::reply::Reply;
 use super::search::{self, PageInfo, Search, names, usize_of};
+use super::site_lists;
+
+/// Where the resources of Jira Software are.
+const AGILE: &str = "/rest/agile/1.0/";
 
 /// A request without its context path.
 #[derive(Debug)]
@@ -56,7 +60,10 @@ pub(crate) fn template(method: &Method, path: &str) -> String {
             format!("/rest/api/2/{kind}/{{id}}/{}", rest.join("/"))
         }
         Some(segments) => format!("/rest/api/2/{}", segments.join("/")),
-        None => path.to_owned(),
+        None => match path.strip_prefix(AGILE).map(|below| below.split('/').collect::<Vec<_>>()).as_deref() {
+            Some([kind, _, rest @ ..]) => format!("{AGILE}{kind}/{{id}}/{}", rest.join("/")),
+            Some(_) | None => path.to_owned(),
+        },
     };
     format!("{method} {path}")
 }
@@ -68,6 +75,9 @@ pub(crate) fn route(inner: &Inner, request: &Request, account: Option<usize>) ->
         "/status" => Reply::json(200, &json!({ "state": "RUNNING" })),
         "/login.jsp" => Reply::html(200, super::pages::login(&inner.config.context_path)),
         "/rest/auth/1/session" => session(inner, request, account),
+        path if path.starts_with(AGILE) => {
+            site_lists::agile(inner, request, account, path.trim_start_matches(AGILE))
+        }
         path => match api_segments(path).as_deref() {
             Some(["search"]) => return search_reply(inner, request, account),
             Some(segments) => api(inner, request, account, segments),
@@ -127,13 +137,17 @@ fn api(inner: &Inner, request: &Request, account: Option<usize>, segments: &[&st
                 "Login Required".to_owned(),
             ],
         ),
-        ["myself" | "field" | "priority" | "issuetype" | "user", ..] if account.is_none() => login_required(),
+        ["myself" | "field" | "priority" | "issuetype" | "user" | "role" | "filter" | "dashboard", ..]
+            if account.is_none() =>
+        {
+            login_required()
+        }
         ["myself"] => account.map_or_else(login_required, |account| myself(inner, account)),
         ["user", "search"] => user_search(inner, request),
         ["issue", id] => issue(inner, request, account, id),
         ["issue", id, "comment"] => comments(inner, request, account, id),
         ["issue", id, "worklog"] => worklogs(inner, account, id),
-        _ => metadata(inner, segments),
+        _ => site_lists::platform(inner, request, segments).unwrap_or_else(|| metadata(inner, segments)),
     }
 }
 

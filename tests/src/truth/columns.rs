@@ -1,7 +1,8 @@
 //! Names, types and keys of the tables, and where the rows of each come from.
 
+use super::children;
 use super::issue::{self, Parts};
-use super::{IssueRows, Row, events, history, metadata};
+use super::{IssueRows, Row, events, history, lists, metadata};
 use crate::jira_sim::SimHandle;
 
 /// Type of a column.
@@ -28,7 +29,8 @@ const ISSUES: &str = "issue_id:i issue_key:t project_id:i project_key:t type_id:
     environment:t creator_id:t reporter_id:t assignee_id:t created:s updated:s resolved_at:s due_date:d parent_id:i parent_key:t \
     original_estimate_seconds:i remaining_estimate_seconds:i time_spent_seconds:i aggregate_original_estimate_seconds:i \
     aggregate_remaining_estimate_seconds:i aggregate_time_spent_seconds:i work_ratio:i votes:i watches:i security_level_id:i \
-    security_level_name:t labels:j components:j fix_versions:j affects_versions:j comment_count:i worklog_count:i changelog_count:i";
+    security_level_name:t labels:j components:j fix_versions:j affects_versions:j comment_count:i worklog_count:i changelog_count:i \
+    attachment_count:i epic_key:t status_category_changed_at:s";
 
 /// A table that an extraction lands.
 struct Described {
@@ -104,6 +106,43 @@ static TABLES: &[Described] = &[
         "issue_id field_type field ordinal",
         history::field_history,
     ),
+    of_issue(
+        "issue_sprints",
+        "issue_id:i sprint_id:i ordinal:i name:t state:t board_id:i start_date:s end_date:s complete_date:s goal:t is_current:b",
+        "issue_id sprint_id",
+        children::sprints,
+    ),
+    of_issue("issue_labels", "issue_id:i label:t", "issue_id label", children::labels),
+    of_issue(
+        "issue_components",
+        "issue_id:i component_id:i name:t",
+        "issue_id component_id",
+        children::components,
+    ),
+    of_issue(
+        "issue_versions",
+        "issue_id:i version_id:i role:t name:t",
+        "issue_id version_id role",
+        children::versions,
+    ),
+    of_issue(
+        "issue_attachments",
+        "attachment_id:i issue_id:i filename:t size:i mime_type:t author_id:t created:s",
+        "attachment_id",
+        children::attachments,
+    ),
+    of_issue(
+        "issue_subtasks",
+        "issue_id:i issue_key:t parent_id:i parent_key:t",
+        "issue_id",
+        children::subtasks,
+    ),
+    of_issue(
+        "issue_custom_values",
+        "issue_id:i field_id:t ordinal:i value_text:t value_num:f value_ts:s value_id:t value_json:j",
+        "issue_id field_id ordinal",
+        children::custom_values,
+    ),
     of_site(
         "projects",
         "project_id:i project_key:t name:t description:t lead_id:t category_id:i category_name:t project_type:t archived:b",
@@ -141,6 +180,58 @@ static TABLES: &[Described] = &[
         "field_id",
         metadata::fields,
     ),
+    of_site(
+        "components",
+        "component_id:i project_id:i name:t description:t lead_id:t assignee_type:t archived:b deleted:b",
+        "component_id",
+        lists::components,
+    ),
+    of_site(
+        "versions",
+        "version_id:i project_id:i name:t description:t released:b archived:b overdue:b start_date:d release_date:d",
+        "version_id",
+        lists::versions,
+    ),
+    of_site(
+        "security_levels",
+        "level_id:i project_id:i name:t description:t",
+        "level_id project_id",
+        lists::security_levels,
+    ),
+    of_site("link_types", "link_type_id:i name:t inward:t outward:t", "link_type_id", lists::link_types),
+    of_site(
+        "status_categories",
+        "category_id:i category_key:t name:t color_name:t",
+        "category_id",
+        lists::status_categories,
+    ),
+    of_site(
+        "project_categories",
+        "category_id:i name:t description:t",
+        "category_id",
+        lists::project_categories,
+    ),
+    of_site("project_roles", "role_id:i name:t description:t", "role_id", lists::project_roles),
+    of_site("boards", "board_id:i name:t type:t project_id:i project_key:t", "board_id", lists::boards),
+    of_site(
+        "board_columns",
+        "board_id:i ordinal:i name:t min:i max:i statuses:j",
+        "board_id ordinal",
+        lists::board_columns,
+    ),
+    of_site(
+        "sprints",
+        "sprint_id:i board_id:i name:t state:t start_date:s end_date:s complete_date:s activated_date:s goal:t",
+        "sprint_id",
+        lists::sprints,
+    ),
+    of_site(
+        "filters",
+        "filter_id:i name:t description:t jql:t owner_id:t favourite:b",
+        "filter_id",
+        lists::filters,
+    ),
+    of_site("dashboards", "dashboard_id:i name:t view:t", "dashboard_id", lists::dashboards),
 ];
 
 fn described(name: &str) -> Option<&'static Described> {

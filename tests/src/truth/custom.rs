@@ -15,6 +15,8 @@ pub(super) struct CustomColumn {
     pub(super) name: String,
     pub(super) kind: ColumnType,
     pub(super) schema_type: String,
+    /// `schema.custom`.
+    pub(super) plugin_type: String,
 }
 
 /// The custom columns for the list of `/field`, lowest field number first.
@@ -41,7 +43,9 @@ pub(super) fn columns(fields: &[Value]) -> Vec<CustomColumn> {
             "string" | "option" | "user" | "group" => ColumnType::Text,
             _ => ColumnType::Json,
         };
-        found.push(CustomColumn { field_id: format!("customfield_{number}"), name, kind, schema_type });
+        let plugin_type = field["schema"]["custom"].as_str().unwrap_or_default().to_owned();
+        let field_id = format!("customfield_{number}");
+        found.push(CustomColumn { field_id, name, kind, schema_type, plugin_type });
     }
     found
 }

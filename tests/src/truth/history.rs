@@ -6,7 +6,7 @@ use super::custom::{self, CustomColumn};
 use super::events::short;
 use super::issue::{Parts, framed};
 use super::value::{Cell, elements, get, members, number, string, text, time, user};
-use super::{ColumnType, Row};
+use super::{Row, children};
 
 /// Id and text.
 type Value = (Option<String>, Option<String>);
@@ -66,7 +66,7 @@ pub(super) fn field_history(parts: &Parts<'_>) -> Vec<Row> {
     for column in parts.custom {
         let asked = asked(column);
         if !changes.contains_key(&("custom", asked.to_owned()))
-            && let Some(value) = custom_value(parts, column, asked)
+            && let Some(value) = custom_value(parts, column)
         {
             rows.extend(tell(parts, &("custom", column.name.clone()), vec![(None, value)]));
         }
@@ -260,13 +260,26 @@ fn asked(column: &CustomColumn) -> &str {
 }
 
 /// The value of a custom field that never changed, if it is one short value.
-fn custom_value(parts: &Parts<'_>, column: &CustomColumn, asked: &str) -> Option<Value> {
+fn custom_value(parts: &Parts<'_>, column: &CustomColumn) -> Option<Value> {
     let raw = get(&parts.fields, &column.field_id);
-    let value = match (column.schema_type.as_str(), column.kind) {
-        ("user", _) => (full(custom::cell(column, raw)), None),
-        ("number" | "option" | "group" | "date" | "datetime", _) => (None, full(custom::cell(column, raw))),
-        (_, ColumnType::Json) if asked == "epic_link" => (None, string(raw).filter(|text| !text.is_empty())),
+    let value = match column.schema_type.as_str() {
+        "user" => (full(custom::cell(column, raw)), None),
+        "number" | "option" | "group" | "date" | "datetime" => (None, full(custom::cell(column, raw))),
+        _ if column.plugin_type.ends_with(":gh-epic-link") => {
+            (None, string(raw).filter(|text| !text.is_empty()))
+        }
+        _ if column.plugin_type.ends_with(":gh-sprint") => sprints(parts),
         _ => return None,
     };
     Some(value)
+}
+
+/// The sprints in the order in which the issue has them.
+fn sprints(parts: &Parts<'_>) -> Value {
+    let rows = children::sprints(parts);
+    let join = |place: usize| {
+        let parts: Vec<String> = rows.iter().filter_map(|row| full(row[place].clone())).collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
+    };
+    (join(1), join(3))
 }

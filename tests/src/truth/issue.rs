@@ -99,6 +99,11 @@ fn issue_row(whole: &Members<'_>, fields: &Members<'_>, custom: &[CustomColumn])
     row.push(inner(fields, "comment", "total", number));
     row.push(inner(fields, "worklog", "total", number));
     row.push(inner(whole, "changelog", "total", number));
+    let attachments = get(fields, "attachment").map(|list| elements(Some(list)).len());
+    row.push(attachments.map_or(Cell::Null, |count| Cell::I64(i64::try_from(count).unwrap_or(i64::MAX))));
+    let epic = custom.iter().find(|column| column.plugin_type.ends_with(":gh-epic-link"));
+    row.push(epic.map_or(Cell::Null, |column| text(get(fields, &column.field_id))));
+    row.push(time(get(fields, "statuscategorychangedate")));
     row.extend(custom.iter().map(|column| custom::cell(column, get(fields, &column.field_id))));
     row
 }

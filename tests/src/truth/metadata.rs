@@ -35,28 +35,28 @@ pub(super) fn issue_types(sim: &SimHandle) -> Vec<Row> {
     sim.named_list("issuetype").iter().map(row).collect()
 }
 
-fn text(value: &Value) -> Cell {
+pub(super) fn text(value: &Value) -> Cell {
     value.as_str().map_or(Cell::Null, |text| Cell::Text(text.to_owned()))
 }
 
-fn texts(object: &Value, names: &[&str]) -> Row {
+pub(super) fn texts(object: &Value, names: &[&str]) -> Row {
     names.iter().map(|name| text(&object[*name])).collect()
 }
 
-fn flag(value: &Value) -> Cell {
+pub(super) fn flag(value: &Value) -> Cell {
     value.as_bool().map_or(Cell::Null, Cell::Bool)
 }
 
-fn number(value: &Value) -> Cell {
+pub(super) fn number(value: &Value) -> Cell {
     let parsed = value.as_i64().or_else(|| value.as_str()?.parse().ok());
     parsed.map_or(Cell::Null, Cell::I64)
 }
 
-fn id(object: &Value) -> Row {
+pub(super) fn id(object: &Value) -> Row {
     vec![number(&object["id"])]
 }
 
-fn user_id(user: &Value) -> Cell {
+pub(super) fn user_id(user: &Value) -> Cell {
     let found = ["key", "name", "accountId"].into_iter().find(|name| user[*name].is_string());
     found.map_or(Cell::Null, |name| text(&user[name]))
 }

@@ -248,7 +248,7 @@ fn custom_fields_are_named_by_their_columns() {
         field(1, "Story Points", "number"),
         field(2, "Story Points", "number"),
         field(3, "Severity", "option"),
-        field(4, "Epic Link", "any"),
+        json!({"id": "customfield_4", "name": "Epic Link", "custom": true, "schema": {"type": "any", "custom": "com.pyxis.greenhopper.jira:gh-epic-link"}}),
         field(5, "Remarks", "string"),
         field(6, "Summary", "option")
     ]);
@@ -310,7 +310,7 @@ proptest! {
             *seconds = (*seconds).max(*id - 3);
         }
         steps.sort_by_key(|(id, seconds, _)| ((*seconds).max(0), *id));
-        let mut entries: std::collections::BTreeMap<(i64, i64), Vec<Value>> = std::collections::BTreeMap::new();
+        let mut entries: BTreeMap<(i64, i64), Vec<Value>> = BTreeMap::new();
         let mut value = "start".to_owned();
         for (id, seconds, next) in &steps {
             let next = next.to_string();

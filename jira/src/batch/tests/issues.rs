@@ -39,7 +39,8 @@ fn every_fixed_column_gets_its_value() {
         "watches": 5, "security_level_id": 900, "security_level_name": "Internal", "labels": "[\"b\",\"a \\\"x\\\"\"]",
         "components": "[{\"id\":\"12\",\"name\":\"Core, \\\"new\\\"\"},{\"id\":\"13\",\"name\":\"UI\"}]",
         "fix_versions": "[]", "affects_versions": "[{\"id\":\"77\",\"name\":\"1.0\"}]",
-        "comment_count": 0, "worklog_count": 0, "changelog_count": null
+        "comment_count": 0, "worklog_count": 0, "changelog_count": null,
+        "attachment_count": 1, "epic_key": null, "status_category_changed_at": null
     }"#;
     let expected: Value = serde_json::from_str(expected).unwrap();
     assert_eq!(only_row(&finished, "issues"), expected);

@@ -1,9 +1,10 @@
 use super::*;
+use crate::decode::MetadataPage;
 
 fn read_metadata(table: Table, answers: &[Value]) -> Finished {
     let mut sink = sink_with(&json!([]), &[]);
     for answer in answers {
-        sink.metadata(table, &answer.to_string()).unwrap();
+        sink.metadata(table, None, &answer.to_string()).unwrap();
     }
     sink.finish().unwrap()
 }
@@ -75,14 +76,18 @@ fn a_user_is_known_by_key_else_name_else_account_id() {
 #[test]
 fn a_user_on_two_pages_is_one_row_and_pages_tell_their_length() {
     let mut sink = sink_with(&json!([]), &[]);
-    assert_eq!(sink.metadata(Table::Users, r#"[{"key":"a"},{"key":"b"}]"#).unwrap(), 2);
-    sink.metadata(Table::Users, r#"[{"key":"c"},{"key":"#).unwrap_err();
+    assert_eq!(sink.metadata(Table::Users, None, r#"[{"key":"a"},{"key":"b"}]"#).unwrap().count, 2);
+    sink.metadata(Table::Users, None, r#"[{"key":"c"},{"key":"#).unwrap_err();
     assert_eq!(
-        sink.metadata(Table::Users, r#" {"values":[{"key":"b"},{"key":"c"},{"key":"c"}],"isLast":true}"#)
-            .unwrap(),
-        3
+        sink.metadata(
+            Table::Users,
+            None,
+            r#" {"values":[{"key":"b"},{"key":"c"},{"key":"c"}],"isLast":true}"#
+        )
+        .unwrap(),
+        MetadataPage { count: 3, fresh: 1, is_last: Some(true), total: None }
     );
-    assert_eq!(sink.metadata(Table::Users, "[]").unwrap(), 0);
+    assert_eq!(sink.metadata(Table::Users, None, "[]").unwrap().count, 0);
     let finished = sink.finish().unwrap();
     let ids: Vec<_> = table_rows(&finished, "users").iter().map(|row| row["user_id"].clone()).collect();
     assert_eq!(ids, ["a", "b", "c"]);
@@ -98,7 +103,7 @@ fn a_custom_field_names_its_column() {
         {"id": "thumbnail", "name": "Images", "custom": false}
     ]);
     let mut sink = sink_with(&answer, &[]);
-    sink.metadata(Table::Fields, &answer.to_string()).unwrap();
+    sink.metadata(Table::Fields, None, &answer.to_string()).unwrap();
     let rows = table_rows(&sink.finish().unwrap(), "fields");
     let sprint = json!({"field_id": "customfield_9", "name": "Sprint", "is_custom": true, "schema_type": "array",
         "schema_items": "string", "schema_custom": "x:gh-sprint", "column_name": "sprint"});
@@ -110,9 +115,9 @@ fn a_custom_field_names_its_column() {
 fn what_is_no_list_is_refused() {
     let mut sink = sink_with(&json!([]), &[]);
     for bad in ["{}", "7", "null", r#"{"values":null}"#] {
-        assert!(matches!(sink.metadata(Table::Statuses, bad), Err(DecodeError::Shape { .. })), "{bad}");
+        assert!(matches!(sink.metadata(Table::Statuses, None, bad), Err(DecodeError::Shape { .. })), "{bad}");
     }
-    assert!(matches!(sink.metadata(Table::Issues, "[]"), Err(DecodeError::Shape { .. })));
+    assert!(matches!(sink.metadata(Table::Issues, None, "[]"), Err(DecodeError::Shape { .. })));
     assert!(sink.finish().unwrap().parts.is_empty());
 }
 
@@ -120,10 +125,45 @@ fn what_is_no_list_is_refused() {
 fn a_table_without_rows_still_has_a_part_that_names_its_columns() {
     let mut sink = sink_with(&json!([]), &[Table::Issues, Table::IssueWorklogs]);
     sink.require(Table::IssueWorklogs);
-    sink.metadata(Table::Projects, "[]").unwrap();
+    sink.metadata(Table::Projects, None, "[]").unwrap();
     let finished = sink.finish().unwrap();
     let parts: Vec<_> =
         finished.parts.iter().map(|part| (part.table.as_str(), part.rows, part.columns)).collect();
     assert_eq!(parts, [("issue_worklogs", 0, 11), ("projects", 0, 9)]);
     assert!(part_rows(&finished.parts[0]).is_empty());
+}
+
+#[test]
+fn a_list_of_one_of_many_names_it_and_its_places() {
+    let mut sink = sink_with(&json!([]), &[]);
+    let board = json!({"id": 3, "columnConfig": {"constraintType": "none", "columns": [
+        {"name": "To Do", "statuses": [{"id": "1"}], "min": 1}, {"name": "Done", "statuses": []}]}});
+    sink.metadata(Table::BoardColumns, Some(3), &board.to_string()).unwrap();
+    sink.metadata(Table::BoardColumns, Some(4), &board.to_string()).unwrap();
+    let levels = json!({"levels": [{"id": "9", "name": "Secret"}]});
+    sink.metadata(Table::SecurityLevels, Some(1), &levels.to_string()).unwrap();
+    sink.metadata(Table::SecurityLevels, Some(2), &levels.to_string()).unwrap();
+    let finished = sink.finish().unwrap();
+    let rows = table_rows(&finished, "board_columns");
+    let told: Vec<_> =
+        rows.iter().map(|row| json!([row["board_id"], row["ordinal"], row["name"], row["min"]])).collect();
+    let wanted = [
+        json!([3, 0, "To Do", 1]),
+        json!([3, 1, "Done", null]),
+        json!([4, 0, "To Do", 1]),
+        json!([4, 1, "Done", null]),
+    ];
+    assert_eq!(told, wanted);
+    let projects: Vec<_> =
+        table_rows(&finished, "security_levels").iter().map(|row| row["project_id"].clone()).collect();
+    assert_eq!(projects, [1, 2]);
+}
+
+#[test]
+fn an_answer_without_the_members_that_lead_to_its_list_is_refused() {
+    let mut sink = sink_with(&json!([]), &[]);
+    for bad in ["{}", r#"{"columnConfig":{}}"#, r#"{"columnConfig":{"columns":7}}"#] {
+        let read = sink.metadata(Table::BoardColumns, Some(3), bad);
+        assert!(matches!(read, Err(DecodeError::Shape { .. })), "{bad}");
+    }
 }

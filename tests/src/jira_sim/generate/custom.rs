@@ -146,7 +146,9 @@ fn sprint(out: &mut String, rng: &mut Rng) {
     let state = *rng.pick(&["CLOSED", "ACTIVE", "FUTURE"]);
     let name = *rng.pick(&["Sprint", "IR301 - Monorail!", "a, b [c]", "\u{1f3c1} Ziel"]);
     *out += &format!(r#""com.atlassian.greenhopper.service.sprint.Sprint@{:x}["#, rng.below(0xffff_ffff));
-    if rng.percent(80) {
+    // Old versions put the id last.
+    let id_first = rng.percent(80);
+    if id_first {
         *out += &format!("id={id},");
     }
     *out += &format!("rapidViewId={},state={state},name={name} {id},", id % 9 + 1);
@@ -162,7 +164,11 @@ fn sprint(out: &mut String, rng: &mut Rng) {
     }
     out.push_str("sequence=");
     push_num(out, i64::try_from(id).unwrap_or(0));
-    out.push_str(if rng.percent(30) { ",goal=Ship it, then\\nrest]\"" } else { ",goal=]\"" });
+    out.push_str(if rng.percent(30) { ",goal=Ship it, then\\nrest [2]" } else { ",goal=" });
+    if !id_first {
+        *out += &format!(",id={id}");
+    }
+    out.push_str("]\"");
 }
 
 fn development(out: &mut String, rng: &mut Rng) {

@@ -1,0 +1,116 @@
+//! Rows of the site's metadata: lists whose elements are told apart by their keys.
+
+use super::{Cell, RowBuffer, Sink, WITHHELD_PROJECTS, layout};
+use crate::decode::{DecodeError, MetadataPage, RowList, Shape, Trees, read_rows};
+use crate::tables::origin::Origin;
+use crate::tables::{Table, metadata};
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+/// Rows of one table of the site's metadata.
+pub(super) struct Metadata {
+    shape: Shape,
+    pub(super) buffer: RowBuffer,
+    /// The places of the key columns.
+    key: Vec<usize>,
+    /// Hashes of the keys so far: people change while their pages are read, and then one comes twice.
+    seen: HashSet<u64>,
+}
+
+impl Metadata {
+    fn new(table: Table, buffer: RowBuffer) -> Self {
+        let spec = table.spec();
+        let place = |name: &&str| spec.columns.iter().position(|column| column.name == *name);
+        let key = spec.key.iter().filter_map(place).collect();
+        Self { shape: Trees::of_metadata(table), buffer, key, seen: HashSet::new() }
+    }
+}
+
+impl Sink {
+    /// Reads a list of the site's metadata: bare, in a frame, or below the members that the table's origin names. `of` is the id of what it was
+    /// asked for. An element whose key came before is no second row. The table gets a part even if it stays without rows.
+    ///
+    /// # Errors
+    /// When the answer is cut, no JSON, or no list, or the table is no metadata table.
+    pub(crate) fn metadata(
+        &mut self,
+        table: Table,
+        of: Option<i64>,
+        json: &str,
+    ) -> Result<MetadataPage, DecodeError> {
+        const WHAT: &str = "a list of metadata";
+        if table.is_issue_table() {
+            return Err(DecodeError::Shape { what: WHAT, detail: format!("{table} is read from searches") });
+        }
+        let names = if table == Table::Fields { self.schema.names_by_field() } else { HashMap::new() };
+        let types = layout::types(table, &self.schema);
+        let entry = self.metadata.entry(table);
+        let Metadata { shape, buffer, key, seen } =
+            entry.or_insert_with(|| Metadata::new(table, RowBuffer::new(types)));
+        let (mut without_id, mut withheld) = (0, 0);
+        let mut fresh = HashSet::new();
+        let masking = &self.masking;
+        let origin = table.spec().origin.as_ref().unwrap_or(&Origin::LIST);
+        let base = buffer.rows();
+        let keep = &mut |buffer: &mut RowBuffer, row: usize| {
+            if !masking.permits_metadata(table, buffer, row) {
+                withheld += 1;
+                return false;
+            }
+            complete(table, buffer, row, &names);
+            place(origin, buffer, (of, base), row);
+            let has_key = key.iter().all(|&column| buffer.is_set(column, row));
+            without_id += u64::from(!has_key);
+            has_key && {
+                let hash = key_hash(buffer, key, row);
+                !seen.contains(&hash) && fresh.insert(hash)
+            }
+        };
+        let mut page = read_rows(WHAT, json, origin.list, RowList { shape, buffer, base, keep })?;
+        page.fresh = u64::try_from(fresh.len()).unwrap_or(u64::MAX);
+        seen.extend(fresh);
+        self.notes.without_id += without_id;
+        if withheld > 0 {
+            self.warnings.add(WITHHELD_PROJECTS.0, WITHHELD_PROJECTS.1, withheld);
+        }
+        self.even_empty.insert(table);
+        self.settle()?;
+        Ok(page)
+    }
+}
+
+/// The cells that tell what the list was asked for, and where in it the row stands.
+fn place(origin: &Origin, buffer: &mut RowBuffer, (of, base): (Option<i64>, usize), row: usize) {
+    if let Some(column) = origin.of_column {
+        buffer.put(column, row, of.map_or(Cell::Null, Cell::I64));
+    }
+    if let Some(column) = origin.ordinal_column {
+        let ordinal = i64::try_from(row - base).unwrap_or(i64::MAX);
+        buffer.put(column, row, Cell::I64(ordinal));
+    }
+}
+
+/// Cells of a metadata row that need more than one member.
+fn complete(table: Table, buffer: &mut RowBuffer, row: usize, names: &HashMap<String, String>) {
+    match table {
+        Table::Users => {
+            let sources = [metadata::USER_KEY, metadata::USER_NAME, metadata::USER_ACCOUNT_ID];
+            if let Some(source) = sources.into_iter().find(|&column| buffer.text_at(column, row).is_some()) {
+                buffer.copy_text(source, metadata::USER_ID, row);
+            }
+        }
+        Table::Fields => {
+            let name = buffer.text_at(metadata::FIELD_ID, row).and_then(|id| names.get(id));
+            buffer.put(metadata::FIELD_COLUMN_NAME, row, name.map_or(Cell::Null, |name| Cell::Text(name)));
+        }
+        _ => {}
+    }
+}
+
+fn key_hash(buffer: &RowBuffer, key: &[usize], row: usize) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for &column in key {
+        (buffer.i64_at(column, row), buffer.text_at(column, row)).hash(&mut hasher);
+    }
+    hasher.finish()
+}

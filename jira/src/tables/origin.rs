@@ -1,0 +1,81 @@
+//! Where the rows of a table of the site's metadata come from: one resource, asked once or for each project or board, whole or in pages.
+
+/// A resource of Jira whose answers are lists of rows.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    /// Below the site's base address; `{id}` stands for what `each` names.
+    pub(crate) path: &'static str,
+    /// Parameters of every request.
+    pub(crate) query: &'static [(&'static str, &'static str)],
+    /// What it is asked for.
+    pub(crate) each: Each,
+    /// Rows asked for in one page; without it an answer is whole.
+    pub(crate) page: Option<u64>,
+    /// The members, joined by dots, that lead to the list of an answer that is an object.
+    pub(crate) list: &'static str,
+    /// The column that gets the id of what `each` names.
+    pub(crate) of_column: Option<usize>,
+    /// The column that gets a row's place in its list.
+    pub(crate) ordinal_column: Option<usize>,
+    /// What happens when Jira refuses an answer.
+    pub(crate) refused: Refused,
+}
+
+/// What a resource is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Each {
+    /// The site: once.
+    Site,
+    /// Every project that may be read.
+    Project,
+    /// The site, or, where projects are narrowed, every project that may be read, named in this parameter.
+    SiteOrProject(&'static str),
+    /// Every board that shows sprints.
+    ScrumBoard,
+    /// Every board.
+    Board,
+}
+
+/// What a refused answer means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// The run fails: every account that logs in may read this.
+    Fails,
+    /// The account may not read it: a warning with a count.
+    IsWithheld,
+}
+
+impl Origin {
+    /// A resource that answers one list.
+    pub(crate) const LIST: Self = Self {
+        path: "",
+        query: &[],
+        each: Each::Site,
+        page: None,
+        list: "values",
+        of_column: None,
+        ordinal_column: None,
+        refused: Refused::IsWithheld,
+    };
+
+    /// The parameters that a request may carry.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = &'static str> {
+        let paging: &[&str] = if self.page.is_some() { &["startAt", "maxResults"] } else { &[] };
+        let narrowed = match self.each {
+            Each::SiteOrProject(parameter) => Some(parameter),
+            Each::Site | Each::Project | Each::ScrumBoard | Each::Board => None,
+        };
+        self.query.iter().map(|(name, _)| *name).chain(paging.iter().copied()).chain(narrowed)
+    }
+
+    /// Whether a path is this resource's, with a number for the id.
+    pub(crate) fn has_path(&self, path: &str) -> bool {
+        match self.path.split_once("{id}") {
+            None => self.path == path,
+            Some((before, after)) => path
+                .strip_prefix(before)
+                .and_then(|rest| rest.strip_suffix(after))
+                .is_some_and(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit())),
+        }
+    }
+}

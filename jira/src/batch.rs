@@ -15,10 +15,11 @@ use crate::decode::{
     Asked, DecodeError, ElementRules, Envelope, IssueBuffers, IssueHead, IssueNotes, PageHead, RowList,
     Trees, keep_with_id, read_children, read_page,
 };
+use crate::derive::Deriver;
 use crate::fields::IssueSchema;
 use crate::mask::Masking;
 use crate::part::{Part, PartWriter};
-use crate::tables::{ChildLists, REPLACED, Table};
+use crate::tables::{ChildLists, REPLACED, Table, read_for};
 use crate::unit::UnitId;
 use crate::warning::{Warning, Warnings};
 use arrow_array::{ArrayRef, Int64Array};
@@ -70,6 +71,8 @@ pub(crate) struct Sink {
     part_bytes: usize,
     trees: Trees,
     buffers: IssueBuffers,
+    deriver: Deriver,
+    selection: BTreeSet<Table>,
     metadata: BTreeMap<Table, Metadata>,
     writers: BTreeMap<Table, PartWriter>,
     replaced: Vec<i64>,
@@ -89,11 +92,15 @@ impl Sink {
         part_bytes: usize,
     ) -> Self {
         let buffer = |table| RowBuffer::new(layout::types(table, &schema));
-        let buffers = IssueBuffers::new(|table| selection.contains(&table), buffer);
+        let read = read_for(selection);
+        let masking = Arc::<Masking>::default();
+        let buffers = IssueBuffers::new(|table| read.contains(&table) && !table.is_derived(), buffer);
         Self {
-            trees: Trees::new(&schema, |table| selection.contains(&table)),
+            trees: Trees::new(&schema, |table| read.contains(&table)),
+            deriver: Deriver::new(selection, &schema, &masking, buffer),
+            selection: selection.clone(),
             schema,
-            masking: Arc::default(),
+            masking,
             place,
             part_bytes,
             buffers,
@@ -111,6 +118,10 @@ impl Sink {
     /// The same, masking what leaves; before any page is read.
     #[must_use]
     pub(crate) fn masked(mut self, masking: Arc<Masking>) -> Self {
+        let schema = &self.schema;
+        self.deriver = Deriver::new(&self.selection, schema, &masking, |table| {
+            RowBuffer::new(layout::types(table, schema))
+        });
         self.masking = masking;
         self
     }
@@ -132,9 +143,22 @@ impl Sink {
     /// # Errors
     /// As [`Self::issue_page`].
     pub(crate) fn issue_page_with(&mut self, json: &str, asked: Asked<'_>) -> Result<PageHead, DecodeError> {
+        let before = self.buffers.marks();
         let head = read_page(json, &self.trees, &mut self.buffers, &mut self.notes, asked)?;
+        let buffers = &self.buffers;
+        self.deriver.page(|table| Some((buffers.of(table)?, *before.of(table)?)), &head.issues);
+        self.drop_unselected();
         self.settle()?;
         Ok(head)
+    }
+
+    /// Takes back rows that were read only because others are derived from them.
+    fn drop_unselected(&mut self) {
+        for table in read_for(&self.selection).difference(&self.selection) {
+            if let Some(buffer) = self.buffers.of_mut(*table) {
+                buffer.truncate(0);
+            }
+        }
     }
 
     /// Issues of a page were left out because of their project.
@@ -171,6 +195,8 @@ impl Sink {
         let envelope = read_children(WHAT, json, frame.list, RowList { shape, buffer, base, keep })?;
         buffer.fill(spec.issue_column, base, issue_id);
         self.notes.without_id += without_id;
+        self.deriver.children(table, issue_id, buffer, base..buffer.rows());
+        self.drop_unselected();
         self.settle()?;
         Ok(envelope)
     }
@@ -253,6 +279,9 @@ impl Sink {
     }
 
     fn buffer_mut(&mut self, table: Table) -> Option<&mut RowBuffer> {
+        if table.is_derived() {
+            return self.deriver.buffer_mut(table);
+        }
         if table.is_issue_table() {
             return self.buffers.of_mut(table);
         }

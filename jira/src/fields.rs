@@ -2,7 +2,7 @@
 //! the same schema whichever agent writes it.
 
 use crate::decode::DecodeError;
-use crate::tables::{ColumnType, Table, Take, issue_sprints, issues};
+use crate::tables::{ColumnType, Table, Take, issue_sprints, issues, read_for};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -177,6 +177,7 @@ impl IssueSchema {
     /// The `fields` that a search must ask for so that the selected tables can be filled: nothing that no table needs.
     pub(crate) fn search_fields(&self, selection: &BTreeSet<Table>) -> Vec<String> {
         let mut fields: BTreeSet<String> = ["project", "created", "updated"].map(str::to_owned).into();
+        let selection = read_for(selection);
         let issues_wanted = selection.contains(&Table::Issues);
         if issues_wanted {
             let paths =
@@ -215,6 +216,12 @@ fn custom_field(field: &Value) -> Option<(u64, &str, CustomType)> {
     let name = field.get("name").and_then(Value::as_str).unwrap_or_default();
     let said = |what: &str| field.get("schema").and_then(|schema| schema.get(what)).and_then(Value::as_str);
     Some((number, name, CustomType::of_schema(said("type").unwrap_or("any"), said("items"), said("custom"))))
+}
+
+/// The name of a column before fields of one name were told apart by their numbers.
+pub(crate) fn asked_name(column: &CustomColumn) -> &str {
+    let number = format!("_{}", column.number);
+    column.name.strip_suffix(&number).unwrap_or(&column.name)
 }
 
 /// The column name that a field's name asks for: lower case, `_` between words.

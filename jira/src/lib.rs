@@ -11,6 +11,7 @@ mod unit;
 
 mod batch;
 mod decode;
+mod derive;
 mod fields;
 mod mask;
 mod part;

@@ -102,6 +102,11 @@ impl Masking {
         self.tables.get(&table).and_then(|columns| columns.get(place)).unwrap_or(KEEP)
     }
 
+    /// The mask of the values of a field that the history calls so.
+    pub(crate) fn of_change(&self, field: &str, field_type: &str) -> Option<&Mask> {
+        self.changes.as_ref()?.of(field, field_type)
+    }
+
     /// How many columns of a table do not leave.
     pub(crate) fn dropped(&self, table: Table) -> usize {
         self.count(table, |mask| matches!(mask, ColumnMask::Drop))
@@ -166,6 +171,8 @@ impl Masking {
         for place in 0..visible {
             match self.column(table, place) {
                 ColumnMask::Keep | ColumnMask::Drop => {}
+                // The texts of a derived table were masked when they were derived.
+                _ if table.is_derived() && table.spec().columns[place].column_type == ColumnType::Text => {}
                 ColumnMask::Hash(hasher, form) => {
                     buffer.map_text(place, |text, out| form.write(hasher, text, out));
                 }

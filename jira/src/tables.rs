@@ -4,11 +4,14 @@
 
 use origin::Origin;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fmt;
 
 pub(crate) mod agile;
 pub(crate) mod changelog;
 pub(crate) mod comments;
+pub(crate) mod event_log;
+pub(crate) mod field_history;
 pub(crate) mod issue_attachments;
 pub(crate) mod issue_components;
 pub(crate) mod issue_custom_values;
@@ -73,6 +76,10 @@ tables! {
         IssueChangelog => changelog::SPEC,
         /// One row per link and end of it.
         IssueLinks => links::SPEC,
+        /// One row an event of an issue's life, for process mining.
+        EventLog => event_log::SPEC,
+        /// One row per value of a field and the time in which it held.
+        FieldHistory => field_history::SPEC,
         /// One row a sprint that an issue is or was in.
         IssueSprints => issue_sprints::SPEC,
         /// One row a label of an issue.
@@ -171,6 +178,11 @@ impl Table {
         ISSUE_TABLES.iter().copied().filter(|table| *table != Self::Issues)
     }
 
+    /// Whether its rows are derived from those of other tables: no answer of Jira holds them.
+    pub(crate) fn is_derived(self) -> bool {
+        !self.spec().derived_from.is_empty()
+    }
+
     /// The tables whose rows are lists of each issue.
     pub(crate) fn children() -> impl Iterator<Item = (Self, &'static ChildLists)> {
         ISSUE_TABLES.iter().filter_map(|&table| Some((table, table.spec().children.as_ref()?)))
@@ -202,6 +214,12 @@ impl<T> ByIssueTable<T> {
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (Table, &mut T)> {
         ISSUE_TABLES.iter().copied().zip(&mut self.0)
     }
+}
+
+/// What must be read for a selection: itself, and what its derived tables are made of.
+pub(crate) fn read_for(selection: &BTreeSet<Table>) -> BTreeSet<Table> {
+    let sources = selection.iter().flat_map(|table| table.spec().derived_from);
+    selection.iter().chain(sources).copied().collect()
 }
 
 impl fmt::Display for Table {
@@ -303,6 +321,8 @@ pub(crate) struct TableSpec {
     pub(crate) origin: Option<Origin>,
     /// For a table whose rows are lists of each issue: where they are.
     pub(crate) children: Option<ChildLists>,
+    /// For a derived table: those that must be read for it.
+    pub(crate) derived_from: &'static [Table],
 }
 
 impl TableSpec {
@@ -319,6 +339,7 @@ impl TableSpec {
         asks: &[],
         origin: None,
         children: None,
+        derived_from: &[],
     };
 }
 

@@ -58,6 +58,7 @@ pub(crate) fn router(node: Shared) -> Router {
         .route("/v1/runs/{id}/manifest", get(runs::manifest))
         .route("/v1/tables", get(tables::list))
         .route("/v1/tables/{pool}/{connection}/{table}", get(tables::show))
+        .route("/v1/tables/{pool}/{connection}/{table}/rows", get(tables::rows))
         .fallback(nothing_here)
         .layer(middleware::from_fn_with_state(node.clone(), authorise));
     open.merge(closed)

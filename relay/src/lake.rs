@@ -19,6 +19,7 @@ mod nesting;
 mod place;
 mod preview;
 mod replaced;
+mod rows;
 mod stats;
 mod sweep;
 mod table;
@@ -35,6 +36,10 @@ use protocol::control::PartHeader;
 use protocol::ids::RunId;
 use std::collections::BTreeSet;
 use std::path::Path;
+use tokio::sync::mpsc;
+
+/// Chunks of rows made before somebody takes them: one is written while one is made.
+const ROW_CHUNKS_AHEAD: usize = 2;
 
 /// Where the tables of all pools live. A clone is the same lake.
 #[derive(Clone, Debug)]
@@ -92,6 +97,29 @@ impl Lake {
     ) -> Result<Option<Preview>, LakeError> {
         let place = place.clone();
         self.blocking("preview a table", move |files| preview::preview(files, &place, rows)).await
+    }
+
+    /// All rows of the newest version as lines of JSON: first the columns (those of `columns` that the table has, or all), then a list a
+    /// row with values as [`Lake::preview`] has them, at last how many. A channel that closes without that last line has failed, which is
+    /// logged. `None` when no run has created the table.
+    pub(crate) async fn rows(
+        &self,
+        place: &TablePlace,
+        columns: Vec<String>,
+    ) -> Result<Option<mpsc::Receiver<Bytes>>, LakeError> {
+        let at = place.clone();
+        let opened = self.blocking("open a table", move |files| rows::open(files, &at, &columns)).await?;
+        let Some(wanted) = opened else { return Ok(None) };
+        let (out, lines) = mpsc::channel(ROW_CHUNKS_AHEAD);
+        let files = Files::new(self.store.clone(), tokio::runtime::Handle::current())?;
+        let place = place.clone();
+        // It ends when the rows do or when nobody takes them any more; the closed channel tells the reader.
+        drop(tokio::task::spawn_blocking(move || {
+            if let Err(error) = rows::send(&files, &place, &wanted, &out) {
+                tracing::warn!(event = "rows_unsent", table = place.table, %error, "the rows of a table could not be sent whole");
+            }
+        }));
+        Ok(Some(lines))
     }
 
     /// Where any Delta reader finds the table.

@@ -27,6 +27,7 @@ mod password;
 mod pause;
 mod policy;
 mod premises;
+mod process_mining;
 mod read_only;
 #[cfg(target_os = "linux")]
 mod rebinding;

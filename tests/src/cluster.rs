@@ -4,7 +4,7 @@
 mod binaries;
 mod process;
 
-pub use binaries::{Binaries, python_judge};
+pub use binaries::{Binaries, process_mining_judge, python_judge};
 pub use process::Process;
 
 use serde_json::Value;

@@ -11,6 +11,8 @@ mod adf;
 mod children;
 mod columns;
 mod custom;
+mod events;
+mod history;
 mod issue;
 mod lists;
 mod metadata;

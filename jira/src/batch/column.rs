@@ -103,6 +103,21 @@ impl Column {
         }
     }
 
+    /// Appends an instant; null in a column of anything else.
+    pub(crate) fn push_micros(&mut self, micros: i64) {
+        match self {
+            Self::Timestamp(instants) => drop(instants.push(Some(micros))),
+            Self::I64(_)
+            | Self::F64(_)
+            | Self::Date(_)
+            | Self::Bool(_)
+            | Self::Text(_)
+            | Self::Rewritten { .. } => {
+                each!(self, inner => inner.push_nulls(1));
+            }
+        }
+    }
+
     /// Appends copies of a row's value until there are `rows`.
     pub(crate) fn repeat(&mut self, row: usize, rows: usize) {
         let copies = rows.saturating_sub(self.len());
@@ -168,7 +183,7 @@ impl Column {
     }
 
     /// Appends a row's value as text, as the documentation writes it; false for null.
-    fn write_value(&self, row: usize, out: &mut String) -> bool {
+    pub(crate) fn write_value(&self, row: usize, out: &mut String) -> bool {
         match self {
             Self::I64(numbers) => numbers.at(row).map(|value| out.push_str(&value.to_string())).is_some(),
             Self::F64(numbers) => numbers.at(row).map(|value| out.push_str(&value.to_string())).is_some(),

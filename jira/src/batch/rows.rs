@@ -60,6 +60,13 @@ impl RowBuffer {
         self.misfits.push(Misfit { column, row });
     }
 
+    /// Sets the cell of an instant, in microseconds.
+    pub(crate) fn put_micros(&mut self, column: usize, row: usize, micros: i64) {
+        if let Some(target) = self.prepare(column, row) {
+            target.push_micros(micros);
+        }
+    }
+
     /// The column, ready to append the cell of that row.
     fn prepare(&mut self, column: usize, row: usize) -> Option<&mut Column> {
         let target = self.columns.get_mut(column)?;
@@ -96,6 +103,11 @@ impl RowBuffer {
     /// Text in a cell.
     pub(crate) fn text_at(&self, column: usize, row: usize) -> Option<&str> {
         self.columns.get(column)?.text_at(row)
+    }
+
+    /// Appends a cell as text, as the documentation writes it; false for null.
+    pub(crate) fn write_at(&self, column: usize, row: usize, out: &mut String) -> bool {
+        self.columns.get(column).is_some_and(|column| column.write_value(row, out))
     }
 
     /// Copies a text cell to another column of the same row.

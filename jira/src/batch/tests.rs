@@ -7,6 +7,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Value, json};
 
 mod children;
+mod derived;
 mod issues;
 mod lists;
 mod metadata_tables;

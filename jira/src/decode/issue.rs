@@ -26,7 +26,7 @@ pub(crate) struct IssueBuffers {
 }
 
 /// How many rows each buffer of [`IssueBuffers`] has.
-type Marks = ByIssueTable<usize>;
+pub(crate) type Marks = ByIssueTable<usize>;
 
 impl IssueBuffers {
     /// Buffers for the wanted tables.
@@ -44,11 +44,17 @@ impl IssueBuffers {
         if table == Table::Issues { Some(&mut self.issues) } else { self.children.of_mut(table)?.as_mut() }
     }
 
+    /// As [`Self::of_mut`].
+    pub(crate) fn of(&self, table: Table) -> Option<&RowBuffer> {
+        if table == Table::Issues { Some(&self.issues) } else { self.child(table) }
+    }
+
     fn child(&self, table: Table) -> Option<&RowBuffer> {
         self.children.of(table)?.as_ref()
     }
 
-    fn marks(&self) -> Marks {
+    /// How many rows each has.
+    pub(crate) fn marks(&self) -> Marks {
         let rows = |table| self.child(table).map_or(0, RowBuffer::rows);
         Marks::from_fn(|table| if table == Table::Issues { self.issues.rows() } else { rows(table) })
     }

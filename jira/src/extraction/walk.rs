@@ -11,7 +11,7 @@ use crate::paging::keyset::{KeySet, Seen, Step};
 use crate::paging::range::Range;
 use crate::paging::second::{Second, SecondStep};
 use crate::spec::ProjectKey;
-use crate::tables::Table;
+use crate::tables::{Table, read_for};
 use std::collections::HashMap;
 
 /// Times that a page whose JSON ends early is asked for.
@@ -74,7 +74,7 @@ impl<'a> Walk<'a> {
 
     /// A walk over all that the tables need.
     pub(crate) fn over_rows(run: &'a Run, fields: Vec<String>, page: u64, open_from: i64) -> Self {
-        let tables = &run.spec.tables;
+        let tables = read_for(&run.spec.tables);
         let expand_changelog = tables.contains(&Table::IssueChangelog) || tables.contains(&Table::Issues);
         Self { run, fields, expand_changelog, page, open_from }
     }

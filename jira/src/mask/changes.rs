@@ -5,7 +5,7 @@
 //! of a name that no column has today may have been a masked one: it is masked like the strictest of them.
 
 use crate::batch::RowBuffer;
-use crate::fields::{CustomColumn, IssueSchema, column_name};
+use crate::fields::{IssueSchema, asked_name, column_name};
 use crate::mask::ColumnMask;
 use crate::mask::rule::{Mask, Masks};
 use crate::tables::{Table, changelog};
@@ -88,7 +88,7 @@ impl Changes {
         for column in schema.custom() {
             let mask = masks.of_custom(column).cloned();
             unknown = stricter(unknown, mask.clone());
-            add_stricter(&mut custom, asked_name(column), mask);
+            add_stricter(&mut custom, asked_name(column).to_owned(), mask);
         }
         if system.is_empty() && unknown.is_none() {
             return None;
@@ -131,7 +131,8 @@ impl Changes {
         }
     }
 
-    fn of(&self, field: &str, field_type: &str) -> Option<&Mask> {
+    /// The mask of the values of a changed field.
+    pub(crate) fn of(&self, field: &str, field_type: &str) -> Option<&Mask> {
         let is_custom = field_type.eq_ignore_ascii_case("custom");
         if !is_custom && let Some(mask) = self.system.get(field.to_lowercase().as_str()) {
             return Some(mask);
@@ -152,12 +153,6 @@ fn mask_of(mask: &ColumnMask) -> Option<Mask> {
         ColumnMask::Drop => Some(Mask::Drop),
         ColumnMask::Hash(hasher, _) => Some(Mask::Hash(hasher.clone())),
     }
-}
-
-/// The name of the column before fields of one name were told apart by their numbers.
-fn asked_name(column: &CustomColumn) -> String {
-    let number = format!("_{}", column.number);
-    column.name.strip_suffix(&number).unwrap_or(&column.name).to_owned()
 }
 
 fn add_stricter<K: std::hash::Hash + Eq>(known: &mut HashMap<K, Option<Mask>>, key: K, mask: Option<Mask>) {

@@ -216,6 +216,60 @@ fn links_to_projects_that_are_not_permitted_do_not_say_where_they_lead() {
     assert_eq!(links.column_by_name("other_issue_id").unwrap().null_count(), 1);
 }
 
+/// The cells of a column of `field_history`, by field.
+fn told(batch: &RecordBatch, column: &str) -> BTreeMap<String, Option<String>> {
+    texts(batch, "field").into_iter().flatten().zip(texts(batch, column)).collect()
+}
+
+#[test]
+fn a_masked_column_does_not_come_back_through_the_derived_tables() {
+    let tables = masked(&[
+        ("issues.summary", Mask::Drop),
+        ("issues.customfield_1", hash()),
+        ("issues.issue_key", hash()),
+    ]);
+    let (events, fields) = (&tables["event_log"], &tables["field_history"]);
+    assert_eq!(text(events, "case_id"), Some(of("AAA-1")));
+    assert_eq!(texts(events, "old_value")[2], None, "the old value of a dropped column");
+    assert_eq!(texts(events, "old_value")[3], Some(of("canary-old-code-text")));
+    let values = told(fields, "value_text");
+    assert_eq!(values["secret_code"], None, "the last value");
+    assert_eq!((&values["issue_key"], &values["summary"]), (&Some(of("AAA-1")), &None));
+    let everything = format!("{tables:?}");
+    for secret in ["canary-summary", "canary-old-summary", "canary-code", "canary-old-code", "AAA-1\""] {
+        assert!(!everything.contains(secret), "{secret} is in {everything}");
+    }
+}
+
+#[test]
+fn people_are_hashed_once_and_alike_in_the_derived_tables() {
+    let tables = masked(&[("people", hash())]);
+    let events = &tables["event_log"];
+    assert_eq!(texts(events, "resource")[1], Some(of("canary-author")));
+    assert_eq!(texts(events, "old_id")[1], Some(of("canary-old-assignee-id")));
+    assert_eq!(told(&tables["field_history"], "author_id")["status"], Some(of("canary-author")));
+}
+
+#[test]
+fn masks_of_the_source_and_of_the_derived_column_both_hold() {
+    let rules = [
+        ("issue_changelog.author_id", Mask::Drop),
+        ("issue_changelog.created", Mask::Drop),
+        ("event_log.old_value", hash()),
+        ("event_log.activity", hash()),
+        ("field_history.valid_from", hash()),
+        ("issues.status_name", Mask::Drop),
+    ];
+    let tables = masked(&rules);
+    let (events, fields) = (&tables["event_log"], &tables["field_history"]);
+    assert_eq!(texts(events, "resource")[1], None);
+    assert_eq!(events.column_by_name("timestamp").unwrap().null_count(), events.num_rows() - 1);
+    assert_eq!(texts(events, "old_value")[1], Some(of("canary-old-assignee-text")));
+    assert_eq!(texts(events, "activity")[6], Some(of("status changed")));
+    assert_eq!(text(fields, "valid_from"), Some(of("2024-01-01T00:00:00.000000Z")));
+    assert_eq!(told(fields, "author_id")["assignee"], None);
+}
+
 #[test]
 fn a_value_that_other_tables_hold_once_more_is_masked_there_too() {
     let tables = masked(&[

@@ -205,7 +205,8 @@ fn line(document: &impl Serialize) -> String {
     line
 }
 
-fn ndjson(body: Body) -> Response {
+/// Documents, one a line.
+pub(super) fn ndjson(body: Body) -> Response {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));

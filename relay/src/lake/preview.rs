@@ -112,7 +112,7 @@ fn json_row(batch: &RecordBatch, row: usize) -> Map<String, Value> {
     cells.map(|(field, array)| (field.name().clone(), json_cell(array, row))).collect()
 }
 
-fn json_cell(array: &dyn Array, row: usize) -> Value {
+pub(crate) fn json_cell(array: &dyn Array, row: usize) -> Value {
     if array.is_null(row) {
         return Value::Null;
     }

@@ -8,6 +8,8 @@ const ISSUE_TABLES: &[&str] = &[
     "issue_worklogs",
     "issue_changelog",
     "issue_links",
+    "event_log",
+    "field_history",
     "issue_sprints",
     "issue_labels",
     "issue_components",

@@ -76,29 +76,38 @@ pub fn python_judge() -> Option<PathBuf> {
 }
 
 fn make_judge() -> Option<PathBuf> {
+    python_with("pyarrow", "import pyarrow.parquet")
+}
+
+/// Python with pm4py and pyarrow in the judges' environment; `None`, said aloud, where it cannot be had.
+pub fn process_mining_judge() -> Option<PathBuf> {
+    static JUDGE: OnceLock<Option<PathBuf>> = OnceLock::new();
+    // One after the other: both are installed into one environment.
+    JUDGE.get_or_init(|| python_judge().and_then(|_| python_with("pm4py", "import pm4py"))).clone()
+}
+
+/// The environment's Python, after the package was installed if need be.
+fn python_with(package: &str, import: &str) -> Option<PathBuf> {
     let venv = Binaries::built().dir.parent().expect("a target directory").join("python-judge");
     let python = venv.join("bin").join("python");
-    let has_pyarrow = |python: &Path| {
-        Command::new(python)
-            .args(["-c", "import pyarrow.parquet"])
-            .output()
-            .is_ok_and(|output| output.status.success())
+    let has_package = |python: &Path| {
+        Command::new(python).args(["-c", import]).output().is_ok_and(|output| output.status.success())
     };
-    if !has_pyarrow(&python) {
+    if !has_package(&python) {
         let made = Command::new("python3")
             .args(["-m", "venv"])
             .arg(&venv)
             .output()
             .is_ok_and(|output| output.status.success());
         if made {
-            drop(Command::new(&python).args(["-m", "pip", "install", "--quiet", "pyarrow"]).output());
+            drop(Command::new(&python).args(["-m", "pip", "install", "--quiet", package]).output());
         }
     }
-    if has_pyarrow(&python) {
+    if has_package(&python) {
         return Some(python);
     }
     let required = std::env::var("UPLINK_REQUIRE_PYTHON").is_ok_and(|value| value == "1");
-    assert!(!required, "UPLINK_REQUIRE_PYTHON=1, but there is no python3 with venv and pyarrow");
-    eprintln!("SKIPPED: no python3 with pyarrow on this machine; the independent reader did not judge");
+    assert!(!required, "UPLINK_REQUIRE_PYTHON=1, but there is no python3 with venv and {package}");
+    eprintln!("SKIPPED: no python3 with {package} on this machine; the independent reader did not judge");
     None
 }

@@ -2,7 +2,7 @@
 
 use super::children;
 use super::issue::{self, Parts};
-use super::{IssueRows, Row, lists, metadata};
+use super::{IssueRows, Row, events, history, lists, metadata};
 use crate::jira_sim::SimHandle;
 
 /// Type of a column.
@@ -92,6 +92,19 @@ static TABLES: &[Described] = &[
         "issue_id:i link_id:i direction:t type_id:i type_name:t phrase:t other_issue_id:i other_issue_key:t",
         "issue_id link_id direction",
         issue::links,
+    ),
+    of_issue(
+        "event_log",
+        "issue_id:i event_id:t case_id:t activity:t timestamp:s resource:t source:t field:t field_type:t old_id:t old_value:t new_id:t \
+        new_value:t history_id:i item_index:i project_key:t issue_type_name:t",
+        "issue_id event_id",
+        events::event_log,
+    ),
+    of_issue(
+        "field_history",
+        "issue_id:i field_type:t field:t ordinal:i valid_from:s valid_to:s value_id:t value_text:t author_id:t is_initial:b history_id:i",
+        "issue_id field_type field ordinal",
+        history::field_history,
     ),
     of_issue(
         "issue_sprints",

@@ -54,7 +54,8 @@ pub(super) fn columns(fields: &[Value]) -> Vec<CustomColumn> {
     found
 }
 
-fn column_name(field_name: &str) -> String {
+/// The column name that a field's name asks for.
+pub(super) fn column_name(field_name: &str) -> String {
     let mut name = String::new();
     for char in field_name.chars().flat_map(char::to_lowercase) {
         let kept = char.is_ascii_lowercase()

@@ -46,7 +46,7 @@ pub(super) fn links(parts: &Parts<'_>) -> Vec<Row> {
 }
 
 /// The elements of a list within a frame.
-fn framed<'a>(of: &Members<'a>, frame: &str, list: &str) -> Vec<&'a RawValue> {
+pub(super) fn framed<'a>(of: &Members<'a>, frame: &str, list: &str) -> Vec<&'a RawValue> {
     elements(get(&members(get(of, frame)), list))
 }
 

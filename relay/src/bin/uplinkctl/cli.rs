@@ -337,6 +337,22 @@ pub(crate) enum TableCommand {
     Preview(Preview),
     /// Print where a table lies
     Path(TableName),
+    /// Write the events and objects of a data connection into an OCEL 2.0 file (SQLite), for object-centric process mining
+    ExportOcel(ExportOcel),
+}
+
+/// `uplinkctl table export-ocel`
+#[derive(Debug, Args)]
+pub(crate) struct ExportOcel {
+    /// Data pool
+    #[arg(long, value_parser = name)]
+    pub(crate) pool: String,
+    /// Data connection
+    #[arg(long, value_parser = name)]
+    pub(crate) connection: String,
+    /// The file to write; it must not exist
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
 }
 
 /// A table by its name, and whose, when several connections fill one of that name.

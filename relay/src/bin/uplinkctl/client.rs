@@ -90,7 +90,16 @@ impl Client {
 
     /// Opens a stream of documents, one a line.
     pub(crate) async fn lines(&self, path: &[&str]) -> Result<Lines, Error> {
-        let response = self.send(Method::GET, self.url(path), None).await?;
+        self.lines_of(path, &[]).await
+    }
+
+    /// As [`Client::lines`], with a query.
+    pub(crate) async fn lines_of(&self, path: &[&str], query: &[(&str, String)]) -> Result<Lines, Error> {
+        let mut url = self.url(path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let response = self.send(Method::GET, url, None).await?;
         Ok(Lines { response, pending: Vec::new(), relay: self.relay() })
     }
 

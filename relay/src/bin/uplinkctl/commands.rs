@@ -1,6 +1,7 @@
 //! One file a resource; each command asks the relay and prints the answer.
 
 mod connection;
+mod export_ocel;
 mod extract;
 mod pool;
 mod run;
@@ -45,6 +46,9 @@ pub(crate) fn action(command: &Command) -> String {
         Command::Run(RunCommand::Follow(run)) => format!("follow {}", run.run),
         Command::Table(TableCommand::List { .. }) => "list the tables".to_owned(),
         Command::Table(TableCommand::Preview(preview)) => format!("preview table `{}`", preview.table.table),
+        Command::Table(TableCommand::ExportOcel(export)) => {
+            format!("write an OCEL file of `{}`", export.connection)
+        }
         Command::Table(TableCommand::Path(table)) => format!("find table `{}`", table.table),
     }
 }

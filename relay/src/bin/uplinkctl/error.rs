@@ -46,6 +46,12 @@ pub(crate) enum Error {
     /// The secret cannot be had.
     #[error("{0}")]
     Secret(String),
+    /// A file cannot be written.
+    #[error("{what} {path} cannot be written: {reason}", path = path.display())]
+    Write { what: &'static str, path: PathBuf, reason: String },
+    /// The rows of a table ended before their end.
+    #[error("the relay broke off the rows of table `{table}`")]
+    BrokenOff { table: String },
     /// Nobody could open the secret.
     #[error("uplink `{uplink}` has no agent yet, so there is no key to seal the secret to")]
     NoAgent { uplink: String },
@@ -82,6 +88,8 @@ impl Error {
                 "give --key-file or UPLINK_KEY_FILE; the relay made the key at its first start: admin.key in its data folder"
             }
             Self::File { .. } => "check the path and who may read it",
+            Self::Write { .. } => "check the folder, who may write there, and the room on its disk",
+            Self::BrokenOff { .. } => "try again; the relay's log says why",
             Self::Unreachable { .. } => {
                 "check that it runs (`uplink-relay run`) and that --relay or UPLINK_RELAY names it"
             }

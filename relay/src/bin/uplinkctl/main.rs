@@ -9,6 +9,7 @@ mod enrolment;
 mod error;
 mod figures;
 mod follow;
+mod ocel;
 mod output;
 mod secret;
 

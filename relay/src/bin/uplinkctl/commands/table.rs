@@ -1,6 +1,6 @@
 //! `uplinkctl table ...`
 
-use super::items;
+use super::{export_ocel, items};
 use crate::cli::{Preview, TableCommand, TableName};
 use crate::client::Client;
 use crate::documents::{self, Table};
@@ -23,6 +23,7 @@ pub(super) async fn run(client: &Client, command: &TableCommand, output: Output)
             output.answer(&document, || listing(&tables))
         }
         TableCommand::Preview(wanted) => preview(client, wanted, output).await,
+        TableCommand::ExportOcel(wanted) => export_ocel::run(client, wanted, output).await,
         TableCommand::Path(wanted) => {
             let table = find(client, wanted).await?;
             let document = json!({

@@ -39,8 +39,15 @@ fn tables(run: &Run, result: &RunResult) -> String {
 
 /// The children of issues come on the pages of `issues`, where their bytes are counted.
 fn from_jira(name: &str, table: &TableResult) -> String {
-    let on_issue_pages =
-        matches!(name, "issue_comments" | "issue_worklogs" | "issue_changelog" | "issue_links");
+    let on_issue_pages = matches!(
+        name,
+        "issue_comments"
+            | "issue_worklogs"
+            | "issue_changelog"
+            | "issue_links"
+            | "event_log"
+            | "field_history"
+    );
     if on_issue_pages && table.bytes_read == 0 { "with issues".to_owned() } else { bytes(table.bytes_read) }
 }
 

@@ -4,6 +4,7 @@
 //! text that is no JSON, a list that is missing, an issue without id, key or creation time.
 
 mod adf;
+mod child_lists;
 mod children;
 mod compact;
 mod custom;
@@ -16,8 +17,9 @@ mod sprint;
 mod tree;
 mod values;
 
+pub(crate) use child_lists::keep_with_id;
 pub(crate) use histories::Histories;
-pub(crate) use issue::{Asked, IssueBuffers, IssueNotes, keep_with_id, read_page};
+pub(crate) use issue::{Asked, IssueBuffers, IssueNotes, read_page};
 pub(crate) use list::{ElementRules, RowList, Shape, read_children, read_rows};
 pub(crate) use tree::Trees;
 

@@ -1,6 +1,7 @@
 //! A search answer: its issues, each a row of `issues` and rows of its children's tables.
 
 use crate::batch::{Cell, RowBuffer};
+use crate::decode::child_lists::{ReadIssue, complete_child, judge, keep_with_id};
 use crate::decode::histories::Histories;
 use crate::decode::lenient::{Read, Reader};
 use crate::decode::list::{Frame, Framed, RowList, read_text};
@@ -8,11 +9,10 @@ use crate::decode::object::Into;
 use crate::decode::tree::{Member, Node, Section, Target, Trees};
 use crate::decode::values::write_values;
 use crate::decode::{DecodeError, IssueHead, IssueSeen, PageHead};
-use crate::tables::{ByIssueTable, ChildLists, ListFrame, Table, changelog, issue_subtasks, issues, links};
+use crate::tables::{ByIssueTable, ListFrame, Table, changelog, issue_subtasks, issues, links};
 use serde::Deserialize as _;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess};
 use serde_json::value::RawValue;
-use std::ops::Range;
 
 /// The history's name for the issue key, which changes when an issue moves to another project.
 const KEY_FIELD: &str = "Key";
@@ -257,13 +257,6 @@ impl Page<'_, '_> {
     }
 }
 
-/// An issue whose cells are filled and whose rows are not yet accepted.
-struct ReadIssue {
-    /// Tables of whose lists nothing was kept, because the page held only some of it.
-    incomplete: Vec<Table>,
-    notes: IssueNotes,
-}
-
 /// An issue that is being read.
 struct Work<'s> {
     trees: &'s Trees,
@@ -404,59 +397,6 @@ fn set<T>(values: &mut ByIssueTable<T>, table: Table, value: T) {
     if let Some(kept) = values.of_mut(table) {
         *kept = value;
     }
-}
-
-/// Fills the cells of the row of an element that are not its own: the row after those that its list has so far. False if it is one of
-/// them once more.
-fn complete_child(lists: &ChildLists, member: usize, buffer: &mut RowBuffer, before: Range<usize>) -> bool {
-    let row = before.end;
-    if lists.is_distinct && before.clone().any(|other| buffer.is_equal(lists.key_column, other, row)) {
-        return false;
-    }
-    if let Some(column) = lists.ordinal_column {
-        let ordinal = i64::try_from(row - before.start).unwrap_or(i64::MAX);
-        buffer.put(column, row, Cell::I64(ordinal));
-    }
-    if let Some(roles) = &lists.roles {
-        buffer.put(roles.column, row, roles.names.get(member).map_or(Cell::Null, |role| Cell::Text(role)));
-    }
-    true
-}
-
-/// Judges a framed list of a wanted table. True if it was cut and none of its rows is kept, because all are read again from the list's own
-/// resource.
-fn judge(
-    buffer: Option<&mut RowBuffer>,
-    base: usize,
-    (table, framed): (Table, &ListFrame),
-    frame: Option<Frame>,
-    read: &mut ReadIssue,
-) -> bool {
-    let Some(buffer) = buffer else { return false };
-    let Some(frame) = frame else {
-        if let Some(unsent) = read.notes.unsent.of_mut(table) {
-            *unsent = 1;
-        }
-        return false;
-    };
-    if framed.has_resource {
-        let incomplete = !frame.is_complete();
-        if incomplete {
-            buffer.truncate(base);
-            read.incomplete.push(table);
-        }
-        return incomplete;
-    }
-    let total = frame.total.unwrap_or_default();
-    read.notes.histories_cut += total.saturating_sub(frame.count.unwrap_or_default());
-    false
-}
-
-/// An entry without its key is no row, which is counted.
-pub(crate) fn keep_with_id(buffer: &RowBuffer, key: usize, row: usize, without_id: &mut u64) -> bool {
-    let keep = buffer.is_set(key, row);
-    *without_id += u64::from(!keep);
-    keep
 }
 
 /// The members of an issue, or of its `fields`.

@@ -436,7 +436,12 @@ impl SimHandle {
     /// The objects of a list of the site; `of` is the project or board for those that each has. Empty for another name.
     #[must_use]
     pub fn site_list(&self, list: &str, of: &str) -> Vec<serde_json::Value> {
-        super::site_lists::named(&self.0.site().catalog, list, of)
+        let site = self.0.site();
+        let list = super::site_lists::named(&site.catalog, list, of);
+        if !self.is_cloud() {
+            return list;
+        }
+        list.iter().map(|object| cloud::metadata::shaped(&site, &object.to_string())).collect()
     }
 
     /// The objects of `/status`, `/priority`, `/resolution` or `/issuetype`; empty for another name.

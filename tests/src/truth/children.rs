@@ -82,12 +82,35 @@ pub(super) fn subtasks(parts: &Parts<'_>) -> Vec<Row> {
 pub(super) fn sprints(parts: &Parts<'_>) -> Vec<Row> {
     let field = parts.custom.iter().find(|column| column.plugin_type.ends_with(":gh-sprint"));
     let values = field.map(|column| list(parts, &column.field_id)).unwrap_or_default();
-    let rows = values.into_iter().filter_map(|raw| Some(sprint(&parts.id, &string(Some(raw))?)));
+    let rows = values.into_iter().filter_map(|raw| match raw.get().starts_with('{') {
+        true => serde_json::from_str(raw.get()).ok().map(|object| sprint_object(&parts.id, &object)),
+        false => Some(sprint(&parts.id, &string(Some(raw))?)),
+    });
     let mut rows = distinct(rows, 1);
     for (at, row) in rows.iter_mut().enumerate() {
         row[2] = place(at);
     }
     rows
+}
+
+/// A sprint of Jira Cloud.
+fn sprint_object(issue: &Cell, sprint: &serde_json::Value) -> Row {
+    let words = |name: &str| sprint[name].as_str().map_or(Cell::Null, |text| Cell::Text(text.to_owned()));
+    let instant = |name: &str| sprint[name].as_str().and_then(micros).map_or(Cell::Null, Cell::Ts);
+    let whole = |name: &str| sprint[name].as_i64().map_or(Cell::Null, Cell::I64);
+    vec![
+        issue.clone(),
+        whole("id"),
+        Cell::Null,
+        words("name"),
+        words("state"),
+        whole("boardId"),
+        instant("startDate"),
+        instant("endDate"),
+        instant("completeDate"),
+        words("goal"),
+        Cell::Bool(sprint["state"] != "closed"),
+    ]
 }
 
 /// A sprint as `...Sprint@1f[id=7,rapidViewId=1,state=CLOSED,name=..,startDate=..,..,sequence=7,goal=..]`, the id also at the end.

@@ -22,7 +22,8 @@ fn of_projects(sim: &SimHandle, list: &str, row: fn(&Value, Cell) -> Row) -> Vec
         let objects = sim.site_list(list, &project_text(&project));
         objects.iter().map(|object| row(object, project.clone())).collect::<Vec<_>>()
     };
-    sim.project_list().iter().flat_map(of).collect()
+    // An archived project, which only the Cloud flavour has, answers nothing of its own.
+    sim.project_list().iter().filter(|project| project["archived"] != true).flat_map(of).collect()
 }
 
 fn project_text(id: &Cell) -> String {

@@ -17,10 +17,10 @@ fn comments_come_from_the_page_when_all_are_there() {
     let rows = table_rows(&finished, "issue_comments");
     let first = json!({
         "comment_id": 11, "issue_id": 7, "author_id": "A", "update_author_id": "B", "body": "one\r\n\"two\"",
-        "created": 1_000_000, "updated": 2_000_000, "visibility_type": "role", "visibility_value": "Developers"
+        "body_adf": null, "created": 1_000_000, "updated": 2_000_000, "visibility_type": "role", "visibility_value": "Developers"
     });
     let second = json!({
-        "comment_id": 12, "issue_id": 7, "author_id": null, "update_author_id": null, "body": null, "created": null,
+        "comment_id": 12, "issue_id": 7, "author_id": null, "update_author_id": null, "body": null, "body_adf": null, "created": null,
         "updated": null, "visibility_type": null, "visibility_value": null
     });
     assert_eq!(rows, [first, second]);
@@ -82,7 +82,7 @@ fn worklogs_have_their_times_in_seconds() {
         "updated": "1970-01-01T00:00:02.000+0000", "timeSpent": "1h", "timeSpentSeconds": 3600, "issueId": "99"});
     let finished = read_fields(json!({"worklog": {"total": 1, "worklogs": [worklog]}}));
     let expected = json!({
-        "worklog_id": 5, "issue_id": 7, "author_id": "A", "update_author_id": "A", "comment": "did it", "started": 0,
+        "worklog_id": 5, "issue_id": 7, "author_id": "A", "update_author_id": "A", "comment": "did it", "comment_adf": null, "started": 0,
         "created": 1_000_000, "updated": 2_000_000, "time_spent_seconds": 3600, "visibility_type": null,
         "visibility_value": null
     });
@@ -110,7 +110,7 @@ fn a_history_is_a_row_per_item_and_one_row_when_it_has_none() {
     let row = |history: i64, item: i64, author: Value, created: Value, item_cells: [Value; 6]| {
         let [field, field_type, from_id, from_text, to_id, to_text] = item_cells;
         json!({"issue_id": 7, "history_id": history, "item_index": item, "author_id": author, "created": created,
-            "field": field, "field_type": field_type, "from_id": from_id, "from_text": from_text, "to_id": to_id,
+            "field": field, "field_id": null, "field_type": field_type, "from_id": from_id, "from_text": from_text, "to_id": to_id,
             "to_text": to_text})
     };
     let none = || [const { Value::Null }; 6];

@@ -30,7 +30,7 @@ fn every_fixed_column_gets_its_value() {
         "issue_id": 7, "issue_key": "AB-7", "project_id": 10000, "project_key": "AB", "type_id": 3, "type_name": "Task",
         "is_subtask": true, "status_id": 1, "status_name": "Open", "status_category": "new", "priority_id": 2,
         "priority_name": "High", "resolution_id": 1, "resolution_name": "Fixed",
-        "summary": "A \"quoted\" näme\r\nof two lines", "description": "", "environment": null,
+        "summary": "A \"quoted\" näme\r\nof two lines", "description": "", "description_adf": null, "environment": null, "environment_adf": null,
         "creator_id": "JIRAUSER1", "reporter_id": "bob", "assignee_id": "5f:1",
         "created": 1704164645678000, "updated": 1704236400000000, "resolved_at": 1704164645000000,
         "due_date": 10, "parent_id": 6, "parent_key": "AB-6", "original_estimate_seconds": 3600,

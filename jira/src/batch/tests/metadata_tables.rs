@@ -129,7 +129,7 @@ fn a_table_without_rows_still_has_a_part_that_names_its_columns() {
     let finished = sink.finish().unwrap();
     let parts: Vec<_> =
         finished.parts.iter().map(|part| (part.table.as_str(), part.rows, part.columns)).collect();
-    assert_eq!(parts, [("issue_worklogs", 0, 11), ("projects", 0, 9)]);
+    assert_eq!(parts, [("issue_worklogs", 0, 12), ("projects", 0, 9)]);
     assert!(part_rows(&finished.parts[0]).is_empty());
 }
 

@@ -51,7 +51,7 @@ pub(super) fn myself(visit: &Visit<'_>) -> Reply {
 }
 
 /// A value of the Server's JSON in Cloud's shape.
-fn shaped(site: &Site, json: &str) -> Value {
+pub(crate) fn shaped(site: &Site, json: &str) -> Value {
     let text = third_version(json, &site.catalog.base);
     let mut value = serde_json::from_str(&text).unwrap_or_default();
     shape(&mut value, &site.catalog.base);

@@ -99,7 +99,7 @@ fn a_scoped_token_is_good_behind_the_gateway_only() {
 #[test]
 fn nothing_of_server_is_there() {
     let (_sim, client) = small();
-    for path in ["/rest/api/2/myself", "/rest/auth/1/session", "/secure/Dashboard.jspa"] {
+    for path in ["/rest/api/2/user/list", "/rest/auth/1/session", "/secure/Dashboard.jspa"] {
         assert_eq!(client.get(path).status, 404, "{path}");
     }
     let wrong = client.send("PUT", "/rest/api/3/myself", None);

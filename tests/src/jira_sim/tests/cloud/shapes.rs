@@ -62,7 +62,7 @@ fn sprints_are_objects() {
         assert_eq!(dated, sprint["state"] != "future", "{sprint}");
     }
     assert!(sprints.iter().any(|sprint| sprint["name"].as_str().unwrap().starts_with("a, b [c] ")));
-    assert!(sprints.iter().any(|sprint| sprint["goal"] == "Ship it, then\nrest"));
+    assert!(sprints.iter().any(|sprint| sprint["goal"] == "Ship it, then\nrest [2]"));
 }
 
 #[test]

@@ -34,6 +34,9 @@ use url::Url;
 /// Not the name of a browser: Jira then asks for no cross-site token.
 const USER_AGENT: &str = concat!("uplink/", env!("CARGO_PKG_VERSION"));
 
+/// Where Atlassian's gateway has its sites: `https://api.atlassian.com/ex/jira/{cloudId}`.
+const GATEWAY_PATH: &str = "/ex/jira/";
+
 /// Reads one Jira as one account.
 #[derive(Clone)]
 pub struct JiraClient {
@@ -56,6 +59,8 @@ struct Shared {
     login: tokio::sync::Mutex<Option<Account>>,
     /// Known once the server information was read.
     dialect: OnceLock<Dialect>,
+    /// Whether the site is reached through Atlassian's gateway for scoped tokens, which tells nothing without one.
+    is_gateway: bool,
     /// The account as Jira's header names it, known once logged in.
     account: OnceLock<String>,
     /// Where the client was made: the lines of its requests belong to that span, whichever task sends them.
@@ -99,6 +104,7 @@ impl JiraClient {
     /// Makes a client. Nothing is sent yet.
     pub fn try_new(site: Site, credential: Credential, limits: Limits) -> Result<Self, Error> {
         let http = build_http(&site, &limits)?;
+        let is_gateway = site.base_url.path().starts_with(GATEWAY_PATH);
         let shared = Shared {
             http,
             site_text: response::site_text(&site.base_url).into(),
@@ -109,7 +115,8 @@ impl JiraClient {
             total: Meter::default(),
             refused: Mutex::new(None),
             login: tokio::sync::Mutex::new(None),
-            dialect: OnceLock::new(),
+            dialect: if is_gateway { OnceLock::from(Dialect::Cloud) } else { OnceLock::new() },
+            is_gateway,
             account: OnceLock::new(),
             span: tracing::Span::current(),
         };
@@ -137,7 +144,7 @@ impl JiraClient {
             return Ok(account.clone());
         }
         // What an API token is sent as depends on the site, which tells without a login.
-        if matches!(self.shared.credential, Credential::ApiToken { .. }) {
+        if matches!(self.shared.credential, Credential::ApiToken { .. }) && !self.is_cloud() {
             self.server_info().await?;
         }
         let account = login::run(self).await?;
@@ -329,7 +336,7 @@ impl JiraClient {
         };
         let request = if query.is_empty() { request } else { request.query(&query) };
         let request = request.header(ACCEPT, "application/json");
-        if !read.is_authenticated() {
+        if !read.is_authenticated() && !self.shared.is_gateway {
             return request;
         }
         match &self.shared.credential {

@@ -8,9 +8,12 @@ const ACCOUNT: &str = "reader@example.com";
 const TOKEN: &str = "reader-api-token";
 
 async fn connected(sim: &RunningSim, token: &str) -> (Cluster, Printed) {
+    connected_at(&sim.url(), token).await
+}
+
+async fn connected_at(url: &str, token: &str) -> (Cluster, Printed) {
     let cluster = Cluster::relay_only().await;
     cluster.ok(&["pool", "create", "sales"]).await;
-    let url = sim.url();
     let args = [
         "connection",
         "create",
@@ -19,7 +22,7 @@ async fn connected(sim: &RunningSim, token: &str) -> (Cluster, Printed) {
         "sales",
         "--direct",
         "--url",
-        &url,
+        url,
         "--username",
         ACCOUNT,
         "--api-token-stdin",
@@ -60,6 +63,18 @@ async fn short_pages_wrong_estimates_and_split_histories_cost_no_row() {
     let (cluster, _) = connected(&sim, TOKEN).await;
     cluster.extracted(&["--full"]).await;
     assert_landed_equals_truth(&cluster, &sim);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scoped_token_reads_through_the_gateway_and_a_wrong_one_is_tried_once() {
+    let sim = JiraSim::start(SimConfig::cloud(150, 98)).unwrap();
+    let gateway = format!("{}/ex/jira/{}", sim.url(), CloudConfig::default().cloud_id);
+    let (cluster, tested) = connected_at(&gateway, "reader-scoped-token").await;
+    assert!(tested.code == 0 && tested.stdout.contains("cloud"), "{tested:?}");
+    let run = cluster.extracted(&["--full", "--tables", "issues,issue_changelog"]).await;
+    assert_eq!(run["result"]["tables"]["issues"]["rows"], 150, "{run:#}");
+    let (_, tested) = connected_at(&gateway, "wrong").await;
+    assert!(tested.code == 1 && tested.stderr.contains("login"), "{tested:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -30,25 +30,17 @@ fn tables(run: &Run, result: &RunResult) -> String {
             if is_delta {
                 row.push(count_or_dash(table.rows_after));
             }
-            row.extend([count(table.columns), from_jira(name, table), bytes(table.bytes_sent)]);
+            row.extend([count(table.columns), from_jira(table), bytes(table.bytes_sent)]);
             row
         })
         .collect();
     table(&heads, &rows, "The run touched no table.")
 }
 
-/// The children of issues come on the pages of `issues`, where their bytes are counted.
-fn from_jira(name: &str, table: &TableResult) -> String {
-    let on_issue_pages = matches!(
-        name,
-        "issue_comments"
-            | "issue_worklogs"
-            | "issue_changelog"
-            | "issue_links"
-            | "event_log"
-            | "field_history"
-    );
-    if on_issue_pages && table.bytes_read == 0 { "with issues".to_owned() } else { bytes(table.bytes_read) }
+/// What is made from issues comes on the pages of `issues`, where their bytes are counted.
+fn from_jira(table: &TableResult) -> String {
+    let on_issue_pages = table.bytes_read == 0 && table.rows > 0;
+    if on_issue_pages { "with issues".to_owned() } else { bytes(table.bytes_read) }
 }
 
 fn totals(run: &Run, result: &RunResult) -> String {

@@ -1,10 +1,78 @@
 use super::*;
-use serde_json::json;
+use serde_json::{Value, json};
+
+fn time(second: u32) -> String {
+    format!("2024-01-01T00:00:{second:02}Z")
+}
+
+/// What happened to the issues.
+fn events() -> Value {
+    json!([
+        [1, "created", "Created", time(0), "u1", "create", null, null, null, null, null, null],
+        [
+            1,
+            "change/7/0",
+            "In Progress",
+            time(1),
+            "u2",
+            "change",
+            "status",
+            "jira",
+            "1",
+            "Open",
+            "3",
+            "In Progress"
+        ],
+        [
+            1,
+            "change/7/1",
+            "Sprint changed",
+            time(1),
+            "u2",
+            "change",
+            "Sprint",
+            "custom",
+            "",
+            "",
+            "12, 13",
+            "S12, S13"
+        ],
+        [
+            1,
+            "change/8/0",
+            "assignee changed",
+            time(2),
+            "u2",
+            "change",
+            "assignee",
+            "jira",
+            null,
+            null,
+            "u\"3",
+            "Gone"
+        ],
+        [
+            1,
+            "change/8/1",
+            "Link changed",
+            time(2),
+            null,
+            "change",
+            "Link",
+            "jira",
+            null,
+            null,
+            "A-2",
+            "relates to A-2"
+        ],
+        [2, "created", "Created", time(0), "u1", "create", null, null, null, null, null, null],
+        [3, "created", "Created", null, "u1", "create", null, null, null, null, null, null]
+    ])
+}
 
 /// Two issues in an epic: one is worked on, goes through sprints and versions and is linked to the other.
 async fn log(path: &Path) -> Counts {
     let mut ocel = Ocel::create(path).await.unwrap();
-    let time = |second: u32| format!("2024-01-01T00:00:{second:02}Z");
     let rows = [
         (
             "issues",
@@ -14,70 +82,7 @@ async fn log(path: &Path) -> Counts {
                 [3, "A-3", "Sub-task", time(0), "u2", 1]
             ]),
         ),
-        (
-            "event_log",
-            json!([
-                [1, "created", "Created", time(0), "u1", "create", null, null, null, null, null, null],
-                [
-                    1,
-                    "change/7/0",
-                    "In Progress",
-                    time(1),
-                    "u2",
-                    "change",
-                    "status",
-                    "jira",
-                    "1",
-                    "Open",
-                    "3",
-                    "In Progress"
-                ],
-                [
-                    1,
-                    "change/7/1",
-                    "Sprint changed",
-                    time(1),
-                    "u2",
-                    "change",
-                    "Sprint",
-                    "custom",
-                    "",
-                    "",
-                    "12, 13",
-                    "S12, S13"
-                ],
-                [
-                    1,
-                    "change/8/0",
-                    "assignee changed",
-                    time(2),
-                    "u2",
-                    "change",
-                    "assignee",
-                    "jira",
-                    null,
-                    null,
-                    "u\"3",
-                    "Gone"
-                ],
-                [
-                    1,
-                    "change/8/1",
-                    "Link changed",
-                    time(2),
-                    null,
-                    "change",
-                    "Link",
-                    "jira",
-                    null,
-                    null,
-                    "A-2",
-                    "relates to A-2"
-                ],
-                [2, "created", "Created", time(0), "u1", "create", null, null, null, null, null, null],
-                [3, "created", "Created", null, "u1", "create", null, null, null, null, null, null]
-            ]),
-        ),
+        ("event_log", events()),
         (
             "field_history",
             json!([

@@ -28,11 +28,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Values of one table that make a row group: a reader holds one at a time.
-const GROUP_BYTES: usize = 4 << 20;
+const GROUP_BYTES: usize = 2 << 20;
 /// Rows that make a row group even if they are small.
 const GROUP_ROWS: usize = 1 << 15;
 /// Values of all tables of a sink together; beyond it the largest is encoded. A run has several sinks open at once.
-const BUFFERED_BYTES: usize = 8 << 20;
+const BUFFERED_BYTES: usize = 4 << 20;
 
 /// What the owner of the Jira withholds: (code, message). See [`Warning::is_policy`].
 const WITHHELD_ISSUES: (&str, &str) =

@@ -12,7 +12,7 @@ use secrecy::SecretString;
 pub struct About {
     /// Its version.
     pub version: String,
-    /// Server or Data Center.
+    /// Server, Data Center or Cloud.
     pub dialect: Dialect,
     /// Its own clock.
     pub server_time: DateTime<Utc>,
@@ -21,7 +21,7 @@ pub struct About {
 /// Asks a site for its server information, which needs no login: no credential is sent.
 ///
 /// # Errors
-/// As any read; what is no Jira, or one of another kind, is named.
+/// As any read; what is no Jira is named.
 pub async fn about(site: Site, limits: Limits) -> Result<About, Error> {
     let nobody = Credential::Token(SecretString::default());
     let info = JiraClient::try_new(site, nobody, limits)?.server_info().await?;

@@ -183,6 +183,7 @@ async fn a_link_that_goes_silently_dead_is_noticed_and_the_run_goes_on_within_a_
     }
     assert!(relay_says.0.contains("nothing was heard"), "{}", relay_says.0);
 
+    // Not a wait for anything: the outage itself lasts as long.
     tokio::time::sleep(OUTAGE.saturating_sub(dead.elapsed())).await;
     let handed_out = |log: &str| log.lines().filter(|line| line.contains("run_handed_out")).count();
     assert_eq!(

@@ -14,7 +14,6 @@ mod metadata_tables;
 mod parts;
 mod random;
 mod recorded;
-mod speed;
 
 /// A cell as JSON: instants as microseconds, dates as days.
 fn cell(array: &dyn Array, row: usize) -> Value {

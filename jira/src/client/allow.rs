@@ -1,7 +1,7 @@
 //! The closed list of what may be asked of Jira.
 //!
 //! [`Read`] is the only thing the client can send: a variant for each read, each with typed arguments. There is no way to express a
-//! write, another path, or a POST other than the search. [`permits`] states the same list for auditors, as method, path and query.
+//! write, another path, or a POST other than the searches and bulk reads that have no form as GET. [`permits`] states the same list for auditors, as method, path and query.
 
 pub(crate) mod cloud;
 
@@ -268,6 +268,8 @@ mod tests {
             let ids = if of_each { vec![Some(7)] } else { vec![None, Some(7)] };
             ids.into_iter().map(move |of| Read::List(ListAsk { table, of, start_at: 50, is_cloud: false }))
         });
+        let on_cloud = [Table::Projects, Table::Users]
+            .map(|table| Read::List(ListAsk { table, of: None, start_at: 100, is_cloud: true }));
         let others = vec![
             Read::ServerInfo,
             Read::Myself,
@@ -277,13 +279,14 @@ mod tests {
             Read::IssueComments { id: 10001, start_at: 50 },
             Read::IssueWorklogs { id: 10001 },
         ];
-        lists.chain(others).collect()
+        lists.chain(on_cloud).chain(others).chain(cloud::tests::every_read()).collect()
     }
 
     #[test]
     fn every_read_is_on_the_list() {
         for read in every_read() {
-            let method = if read.body().is_some() { "POST" } else { "GET" };
+            assert_eq!(read.body().is_some(), read.method() == "POST", "{read:?}");
+            let method = read.method();
             let query = read
                 .query()
                 .iter()
@@ -316,6 +319,12 @@ mod tests {
             ("GET", "/rest/api/2/project/1/components", Some("startAt=0")),
             ("GET", "/rest/agile/1.0/board/1/issue", None),
             ("POST", "/rest/agile/1.0/board", None),
+            ("POST", "/rest/api/3/issue", None),
+            ("POST", "/rest/api/3/issue/bulk", None),
+            ("PUT", "/rest/api/3/issue/bulkfetch", None),
+            ("POST", "/rest/api/3/issue/1/comment", None),
+            ("POST", "/rest/api/3/search/jql", Some("jql=x")),
+            ("GET", "/rest/api/3/issue/X-1/worklog", None),
         ] {
             assert!(!permits(method, path, query), "{method} {path} was permitted");
         }

@@ -16,7 +16,7 @@ pub struct Probe {
 /// Asks a Jira for its server information; no account is touched.
 ///
 /// # Errors
-/// As any read; a Jira Cloud site and anything that is no Jira are errors too.
+/// As any read; anything that is no Jira is an error too.
 pub async fn probe(site: Site, limits: Limits, observer: Observer) -> Result<Probe, Error> {
     // The one read that is not authenticated; see `Read::is_authenticated`.
     let nobody = Credential::Token(SecretString::default());

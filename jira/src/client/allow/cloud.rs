@@ -187,3 +187,32 @@ impl CloudRead {
         }
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::Read;
+    use super::*;
+
+    /// One of each.
+    pub(crate) fn every_read() -> Vec<Read> {
+        let (jql, fields, token) = (Jql::all().bounded(), vec!["created".to_owned()], Some("t=".to_owned()));
+        let search =
+            CloudSearch { jql: jql.clone(), fields: fields.clone(), max_results: 100, token: token.clone() };
+        let reads = [
+            CloudRead::Search(search),
+            CloudRead::Issues { issues: vec![7], fields },
+            CloudRead::Count { jql },
+            CloudRead::Changelogs { issues: vec![7], token },
+            CloudRead::Comments { id: 7, start_at: 100 },
+            CloudRead::Worklogs { id: 7, start_at: 5000 },
+        ];
+        reads.map(Read::Cloud).into()
+    }
+
+    #[test]
+    fn a_search_of_everything_is_bounded_and_carries_its_token_in_the_body() {
+        let body = every_read()[0].body().unwrap();
+        let sent = r#"{"jql":"created >= 0","maxResults":100,"fields":["created"],"nextPageToken":"t="}"#;
+        assert_eq!(body, sent);
+    }
+}

@@ -2,6 +2,11 @@
 //!
 //! The decoder and the documentation are both built from it, so that they cannot disagree.
 
+pub(crate) use child_lists::{ChildLists, Element, ListFrame, Roles};
+pub use column::ColumnType;
+pub(crate) use column::{
+    ColumnSpec, Take, date, document, flag, int, json, made, refs, rich, text, time, user,
+};
 use origin::Origin;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -9,6 +14,8 @@ use std::fmt;
 
 pub(crate) mod agile;
 pub(crate) mod changelog;
+pub(crate) mod child_lists;
+pub(crate) mod column;
 pub(crate) mod comments;
 pub(crate) mod event_log;
 pub(crate) mod field_history;
@@ -228,40 +235,6 @@ impl fmt::Display for Table {
     }
 }
 
-/// What a column holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ColumnType {
-    /// A 64-bit integer.
-    I64,
-    /// A 64-bit floating-point number.
-    F64,
-    /// Text as Jira sent it.
-    Text,
-    /// Text that is compact JSON.
-    Json,
-    /// True or false.
-    Bool,
-    /// A day of the calendar.
-    Date,
-    /// An instant in UTC, in microseconds.
-    Timestamp,
-}
-
-impl ColumnType {
-    /// The type's name in documentation and in a part's metadata.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::I64 => "i64",
-            Self::F64 => "f64",
-            Self::Text => "text",
-            Self::Json => "json",
-            Self::Bool => "bool",
-            Self::Date => "date",
-            Self::Timestamp => "timestamp",
-        }
-    }
-}
-
 /// A table as the catalogue describes it.
 #[derive(Clone, Debug)]
 pub struct TableInfo {
@@ -341,159 +314,6 @@ impl TableSpec {
         children: None,
         derived_from: &[],
     };
-}
-
-/// Where the rows of an issue's children are, and what a list of them is like.
-#[derive(Debug)]
-pub(crate) struct ChildLists {
-    /// The members that hold the lists, from the issue on; those of `fields` are asked for by name.
-    pub(crate) members: &'static [&'static str],
-    /// What an element of a list is.
-    pub(crate) element: Element,
-    /// The frame around the list, where Jira sends one.
-    pub(crate) frame: Option<ListFrame>,
-    /// The column of `issues` that gets the number of elements: what the frame says, or else what the list holds.
-    pub(crate) count_column: Option<usize>,
-    /// The column without which an element is no row.
-    pub(crate) key_column: usize,
-    /// The column that gets the row's place in the list.
-    pub(crate) ordinal_column: Option<usize>,
-    /// What the rows of each member's list are to the issue; without it, one member fills the table.
-    pub(crate) roles: Option<Roles>,
-    /// Whether an element whose key came before in the list is no second row.
-    pub(crate) is_distinct: bool,
-}
-
-impl ChildLists {
-    /// What most lists have in common.
-    pub(crate) const PLAIN: Self = Self {
-        members: &[],
-        element: Element::Object,
-        frame: None,
-        count_column: None,
-        key_column: 0,
-        ordinal_column: None,
-        roles: None,
-        is_distinct: false,
-    };
-}
-
-/// The roles of the lists of several members, in the order of the members.
-#[derive(Debug)]
-pub(crate) struct Roles {
-    pub(crate) column: usize,
-    pub(crate) names: &'static [&'static str],
-}
-
-/// What an element of a list of children is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Element {
-    /// One object, one row.
-    Object,
-    /// A link of an issue.
-    Link,
-    /// A history entry: one row an item.
-    History,
-    /// A sprint: an object, or the text of one.
-    Sprint,
-    /// A scalar, which is the cell of that column.
-    Text(usize),
-}
-
-/// A list within a frame that counts it.
-#[derive(Debug)]
-pub(crate) struct ListFrame {
-    /// The member of the frame that is the list.
-    pub(crate) list: &'static str,
-    /// What the list is called in warnings.
-    pub(crate) what: &'static str,
-    /// The warning's code when an issue comes without the list.
-    pub(crate) unsent: &'static str,
-    /// Whether the list has a resource of its own, from which it is read where a page holds only some of it.
-    pub(crate) has_resource: bool,
-}
-
-/// How a value becomes a cell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Take {
-    /// The value at the path, by the column's type.
-    Value,
-    /// The user id of the user object at the path.
-    User,
-    /// The list at the path, reduced to id and name of each entry.
-    Refs,
-    /// The text at the path; on Jira Cloud a document, of which this column gets the plain text and the next one the document.
-    Rich,
-    /// Made by the decoder; the path is only a description.
-    Made,
-}
-
-/// One column of the catalogue.
-#[derive(Debug)]
-pub(crate) struct ColumnSpec {
-    pub(crate) name: &'static str,
-    pub(crate) column_type: ColumnType,
-    /// Members from the row's object on, joined by dots.
-    pub(crate) path: &'static str,
-    pub(crate) take: Take,
-}
-
-impl ColumnSpec {
-    fn describe(&self) -> ColumnInfo {
-        let source = match self.take {
-            Take::Value | Take::Made => self.path.to_owned(),
-            Take::Rich => format!("{} (plain text)", self.path),
-            Take::User => format!("{} (user id)", self.path),
-            Take::Refs => format!("{} (id and name of each)", self.path),
-        };
-        ColumnInfo { name: self.name, column_type: self.column_type, source }
-    }
-}
-
-pub(crate) const fn int(name: &'static str, path: &'static str) -> ColumnSpec {
-    ColumnSpec { name, column_type: ColumnType::I64, path, take: Take::Value }
-}
-
-pub(crate) const fn text(name: &'static str, path: &'static str) -> ColumnSpec {
-    ColumnSpec { name, column_type: ColumnType::Text, path, take: Take::Value }
-}
-
-pub(crate) const fn json(name: &'static str, path: &'static str) -> ColumnSpec {
-    ColumnSpec { name, column_type: ColumnType::Json, path, take: Take::Value }
-}
-
-pub(crate) const fn flag(name: &'static str, path: &'static str) -> ColumnSpec {
-    ColumnSpec { name, column_type: ColumnType::Bool, path, take: Take::Value }
-}
-
-pub(crate) const fn date(name: &'static str, path: &'static str) -> ColumnSpec {
-    ColumnSpec { name, column_type: ColumnType::Date, path, take: Take::Value }
-}
-
-pub(crate) const fn time(name: &'static str, path: &'static str) -> ColumnSpec {
-    ColumnSpec { name, column_type: ColumnType::Timestamp, path, take: Take::Value }
-}
-
-pub(crate) const fn user(name: &'static str, path: &'static str) -> ColumnSpec {
-    ColumnSpec { name, column_type: ColumnType::Text, path, take: Take::User }
-}
-
-pub(crate) const fn refs(name: &'static str, path: &'static str) -> ColumnSpec {
-    ColumnSpec { name, column_type: ColumnType::Json, path, take: Take::Refs }
-}
-
-/// A text that is a document on Jira Cloud; [`document`] of the same path follows it.
-pub(crate) const fn rich(name: &'static str, path: &'static str) -> ColumnSpec {
-    ColumnSpec { name, column_type: ColumnType::Text, path, take: Take::Rich }
-}
-
-/// The document whose plain text the column before holds; null on Server.
-pub(crate) const fn document(name: &'static str, how: &'static str) -> ColumnSpec {
-    ColumnSpec { name, column_type: ColumnType::Json, path: how, take: Take::Made }
-}
-
-pub(crate) const fn made(name: &'static str, column_type: ColumnType, how: &'static str) -> ColumnSpec {
-    ColumnSpec { name, column_type, path: how, take: Take::Made }
 }
 
 #[cfg(test)]

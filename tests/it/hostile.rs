@@ -3,11 +3,11 @@
 
 use crate::premises::Premises;
 use protocol::control::{AgentMessage, RelayMessage};
-use protocol::ids::{RequestId, RunId};
+use protocol::ids::{Lease, RequestId, RunId};
 use protocol::seal::SealedSecret;
 use protocol::site::SiteAddress;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tests::jira_sim::rng::Rng;
@@ -234,12 +234,19 @@ fn instruction(dice: &mut Rng, bait: &Bait, trap: &str, number: u64) -> String {
 struct Owed {
     runs: BTreeSet<RunId>,
     tests: BTreeSet<RequestId>,
+    /// The newest lease of each run. A lease is used once: whether the same again is followed or passed over as stale, is open.
+    leases: BTreeMap<RunId, Lease>,
 }
 
 impl Owed {
     fn note(&mut self, asked: RelayMessage) {
         match asked {
-            RelayMessage::StartRun { run, .. } => drop(self.runs.insert(run)),
+            RelayMessage::StartRun { run, lease, .. } => {
+                if self.leases.get(&run).is_none_or(|known| *known < lease) {
+                    self.leases.insert(run.clone(), lease);
+                    self.runs.insert(run);
+                }
+            }
             RelayMessage::TestConnection { request, .. } => drop(self.tests.insert(request)),
             _ => {}
         }

@@ -4,9 +4,10 @@
 use super::catalogue;
 use super::drive::{self, run_id};
 use crate::clock;
-use crate::lake::{Commit, CommitPart, Committed, LakeError, TablePlace};
+use crate::lake::{Commit, CommitPart, LakeError, TablePlace};
 use crate::node::{BusyGuard, Node, Shared};
 use crate::store::{Outcome, Run, StoreError, StoredPart, TableRow};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use protocol::control::{Failure, RunWarning};
 use protocol::spec::Load;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +17,8 @@ use std::time::Duration;
 const TRIES: u32 = 5;
 /// First wait between two tries; it doubles.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// Tables committed at once: a commit mostly waits for the disk, and each holds a row group or two in memory.
+const COMMITS_AT_ONCE: usize = 4;
 
 /// Why a finished run could not be committed.
 #[derive(Debug, thiserror::Error)]
@@ -89,21 +92,25 @@ async fn try_commit(node: &Node, number: i64) -> Result<(), CommitError> {
     let mut outcome = run.outcome.clone().ok_or(CommitError::NoResult)?;
     let mut parts = by_table(node.store.parts(number).await?);
     let replaced = commit_parts(&parts.remove(catalogue::REPLACED).unwrap_or_default());
-    let mut rows = Vec::new();
+    let mut due = Vec::new();
     for name in tables(&run, &outcome, &parts) {
         let own = parts.remove(&name).unwrap_or_default();
         let replaced = if catalogue::is_issue_table(&name) { replaced.clone() } else { Vec::new() };
-        if let Some(committed) = commit_table(node, &run, &name, &own, replaced).await? {
-            tracing::info!(event = "table_committed", run = %run_id(number), table = name, version = committed.version, rows = committed.rows,
-                again = committed.already, "table committed");
-            let said = format!("table {name} holds {} rows in version {}", committed.rows, committed.version);
-            drive::note(node, number, "table_committed", said).await;
-        }
-        let row = table_row(node, &run, &outcome, place(&run, &name)).await?;
-        outcome.rows_after.insert(name.clone(), row.rows);
-        let result = outcome.result.tables.entry(name).or_default();
+        due.push(Due { name, own, replaced });
+    }
+    let (said, shared) = (&outcome, &run);
+    let commits = due.into_iter().map(|due| async move {
+        commit_table(node, shared, &due).await?;
+        let row = table_row(node, shared, said, place(shared, &due.name)).await?;
+        Ok::<_, CommitError>((due, row))
+    });
+    let done: Vec<(Due, TableRow)> = stream::iter(commits).buffered(COMMITS_AT_ONCE).try_collect().await?;
+    let mut rows = Vec::new();
+    for (due, row) in done {
+        outcome.rows_after.insert(due.name.clone(), row.rows);
+        let result = outcome.result.tables.entry(due.name).or_default();
         // The agent counts what it sent under its own lease only.
-        result.bytes_sent = own.iter().map(|part| part.bytes).sum();
+        result.bytes_sent = due.own.iter().map(|part| part.bytes).sum();
         result.columns = result.columns.max(row.columns);
         rows.push(row);
     }
@@ -122,21 +129,28 @@ fn tables(run: &Run, outcome: &Outcome, parts: &BTreeMap<String, Vec<StoredPart>
     selected.chain(named).chain(parts.keys().cloned()).collect()
 }
 
-/// Commits one table, if there is anything to change.
-async fn commit_table(
-    node: &Node,
-    run: &Run,
-    name: &str,
-    own: &[StoredPart],
+/// A table that the run may change.
+struct Due {
+    name: String,
+    own: Vec<StoredPart>,
     replaced: Vec<CommitPart>,
-) -> Result<Option<Committed>, LakeError> {
+}
+
+/// Commits one table, if there is anything to change.
+async fn commit_table(node: &Node, run: &Run, due: &Due) -> Result<(), LakeError> {
+    let name = &due.name;
     let full = !catalogue::is_issue_table(name) || run.spec.load == Load::Full;
-    if !full && own.is_empty() && replaced.is_empty() {
-        return Ok(None);
+    if !full && due.own.is_empty() && due.replaced.is_empty() {
+        return Ok(());
     }
-    let place = place(run, name);
-    let commit = Commit { place, run_number: run.number, full, parts: commit_parts(own), replaced };
-    node.lake.commit(commit).await.map(Some)
+    let (parts, replaced) = (commit_parts(&due.own), due.replaced.clone());
+    let commit = Commit { place: place(run, name), run_number: run.number, full, parts, replaced };
+    let committed = node.lake.commit(commit).await?;
+    tracing::info!(event = "table_committed", run = %run_id(run.number), table = name, version = committed.version, rows = committed.rows,
+        again = committed.already, "table committed");
+    let said = format!("table {name} holds {} rows in version {}", committed.rows, committed.version);
+    drive::note(node, run.number, "table_committed", said).await;
+    Ok(())
 }
 
 fn by_table(parts: Vec<StoredPart>) -> BTreeMap<String, Vec<StoredPart>> {

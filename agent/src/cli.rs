@@ -55,6 +55,8 @@ pub enum Command {
     Service(ServiceCommand),
     /// Let the agent work again after `pause`, or try the logins of an account again after two were refused
     Resume(Resume),
+    /// Let the running agent read its configuration again; its runs go on from their checkpoints
+    Reload,
     /// Say which rules are in force and what they did
     #[command(subcommand)]
     Policy(PolicyCommand),

@@ -23,7 +23,7 @@ use crate::identity::Identity;
 use crate::logs::{self, Control, Source};
 use crate::paths::{self, Paths};
 use crate::policy::{self, PermittedSite};
-use crate::secrets;
+use crate::reload;
 use crate::service;
 use serde_json::json;
 
@@ -44,6 +44,7 @@ pub async fn execute(cli: Cli) -> Result<u8, Error> {
         Command::Status(given) => standing::show(&given, &common, &paths).await,
         Command::Pause(given) => pause::pause(&given, &common, &paths),
         Command::Resume(given) => pause::resume(&given, &common, &paths),
+        Command::Reload => pause::reload(&common, &paths),
         Command::Policy(PolicyCommand::Explain { run }) => {
             explain::run(run.as_deref(), &common, &config::load(&paths.config)?, &paths)
         }
@@ -73,7 +74,7 @@ fn load(common: &Common, paths: &Paths) -> Result<(Config, Control), Error> {
         common.log_format.unwrap_or(config.log.format),
         &config.log,
     )?;
-    Ok((config, control))
+    Ok((config, if common.log_level.is_some() { control.fixed() } else { control }))
 }
 
 /// Prints the log of the running agent.
@@ -183,25 +184,13 @@ fn addresses(sites: &[PermittedSite]) -> Vec<String> {
 
 /// Everything that `run` would read, without starting anything.
 fn check_config(common: &Common, paths: &Paths) -> Result<u8, Error> {
-    let config = config::load(&paths.config)?;
-    let sites = policy::gather(&config, paths, &crate::cli::Premises::default())?;
-    for account in sites.iter().flat_map(|site| &site.accounts) {
-        secrets::read_local(&account.secret).map_err(|error| Error::BadValue {
-            key: "jira[]".to_owned(),
-            place: paths.config.path().display().to_string(),
-            reason: error.to_string(),
-        })?;
-    }
-    policy::Rules::load(&config, paths)?;
-    let identity = Identity::load(paths)?;
-    if let Some(identity) = &identity {
-        daemon::reach(identity, &config, paths)?;
-    }
+    let reload::Usable { config, sites, is_enrolled } =
+        reload::read(paths, &crate::cli::Premises::default())?;
     let file = paths.config.path();
     if common.json {
         println!(
             "{}",
-            json!({"ok": true, "file": file, "file_exists": file.exists(), "state": paths.state, "enrolled": identity.is_some(),
+            json!({"ok": true, "file": file, "file_exists": file.exists(), "state": paths.state, "enrolled": is_enrolled,
             "permitted": addresses(&sites), "max_runs": config.limits.max_runs, "max_parallel": config.limits.max_parallel})
         );
         return Ok(EXIT_DONE);
@@ -211,7 +200,7 @@ fn check_config(common: &Common, paths: &Paths) -> Result<u8, Error> {
     println!(
         "State folder: {} ({})",
         paths.state.display(),
-        if identity.is_some() { "enrolled" } else { "not enrolled" }
+        if is_enrolled { "enrolled" } else { "not enrolled" }
     );
     println!(
         "Permitted to read: {}",

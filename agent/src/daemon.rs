@@ -8,8 +8,7 @@ use crate::error::Error;
 use crate::health::Health;
 use crate::identity::{Identity, Rotation};
 use crate::journal::Journal;
-use crate::link::dial::Proxies;
-use crate::link::{KeepEnd, Reach, Supervisor};
+use crate::link::{KeepEnd, Supervisor};
 use crate::lock;
 use crate::logs::Control;
 use crate::metrics::{self, Counters, Sources};
@@ -19,30 +18,49 @@ use crate::paths::Paths;
 use crate::policy::volume::Volume;
 use crate::policy::{self, Policy, Rules};
 use crate::private_file;
-use crate::relay_address::RelayAddress;
+use crate::reach;
+use crate::reload;
 use crate::runs::Premises;
 use crate::secrets::Opener;
+use crate::signals::Signals;
 use crate::signer::CurrentSigner;
 use crate::status::{Board, Who};
 use crate::tickets::Tickets;
-use crate::trust::{Authority, read_certificates};
 use crate::vigil::Vigil;
-use std::path::Path;
 use std::sync::Arc;
-use tokio_util::sync::CancellationToken;
 
-/// Holds the link until the process is told to stop or the agent has left. An agent that is enrolled anew goes on as the new one.
+/// Why the agent starts anew, or ends.
+enum RunEnd {
+    Kept(KeepEnd),
+    /// The configuration is another one.
+    Reconfigured(Box<Config>),
+}
+
+/// Holds the link until the process is told to stop or the agent has left. An agent that is enrolled anew goes on as the new one, and one
+/// whose configuration was changed and is to be read again goes on with the new one.
 ///
 /// # Errors
 /// When something of the premises cannot be used: then nothing was started.
 pub(crate) async fn run(given: &Run, config: &Config, paths: &Paths, control: &Control) -> Result<(), Error> {
-    while run_as_enrolled(given, config, paths, control).await? == KeepEnd::EnrolledAnew {
-        tracing::info!(
-            event = "identity_changed",
-            "the agent was enrolled anew and goes on with the new identity"
-        );
+    let signals = Signals::listen()?;
+    let mut config = Box::new(config.clone());
+    loop {
+        match run_as_enrolled(given, &config, paths, control, &signals).await? {
+            RunEnd::Kept(KeepEnd::Stopped | KeepEnd::Left) => return Ok(()),
+            RunEnd::Kept(KeepEnd::EnrolledAnew) => tracing::info!(
+                event = "identity_changed",
+                "the agent was enrolled anew and goes on with the new identity"
+            ),
+            RunEnd::Reconfigured(other) => {
+                config = other;
+                control.rebase(config.log.level);
+                tracing::info!(
+                    event = "config_reloaded",
+                    "the agent goes on with the configuration as it is now"
+                );
+            }
+        }
     }
-    Ok(())
 }
 
 async fn run_as_enrolled(
@@ -50,7 +68,9 @@ async fn run_as_enrolled(
     config: &Config,
     paths: &Paths,
     control: &Control,
-) -> Result<KeepEnd, Error> {
+    signals: &Signals,
+) -> Result<RunEnd, Error> {
+    reload::forget(paths);
     let identity = Identity::require(paths)?;
     private_file::ensure_folder(&paths.state)?;
     let _lock = lock::hold(paths)?;
@@ -94,16 +114,23 @@ async fn run_as_enrolled(
         rotation: Rotation::after_days(config.identity.rotate_after_days),
     });
     let vigil = Vigil::new();
-    let reach = reach(&identity, config, paths)?;
+    let reach = reach::of_enrolled(&identity, config, paths)?;
     let supervisor = Supervisor::new(&identity, reach, Arc::clone(&premises), vigil.pulse())?;
     announce(&identity, &premises.policy);
-    let stop = stop_on_signal()?;
+    let stop = signals.stop.child_token();
+    let mut reconfigured = None;
+    let reconfigure = async {
+        reconfigured = Some(reload::next(paths, &given.premises, &signals.hang_up).await);
+        stop.cancel();
+        std::future::pending::<()>().await;
+    };
     let sources = Sources { counters, board: board.clone(), health, audit: audit.clone() };
     let kept = tokio::select! {
         kept = supervisor.keep(&stop) => kept,
         () = board.keep_written(paths) => Ok(KeepEnd::Stopped),
         () = orders.keep_looking(paths, &board, control) => Ok(KeepEnd::Stopped),
-        () = notify::keep_told(&board, &vigil, &stop) => Ok(KeepEnd::Stopped),
+        () = notify::keep_told(&board, &vigil, &signals.stop) => Ok(KeepEnd::Stopped),
+        () = reconfigure => Ok(KeepEnd::Stopped),
         () = control.keep_counting() => Ok(KeepEnd::Stopped),
         () = serve_metrics(config, &sources) => Ok(KeepEnd::Stopped),
         () = note_halts(&premises) => Ok(KeepEnd::Stopped),
@@ -113,17 +140,21 @@ async fn run_as_enrolled(
     writer.finish().await;
     volume.keep(paths)?;
     board.write_end(paths)?;
-    tell_end(kept.as_ref().ok());
-    kept
+    let kept = kept?;
+    if let Some(config) = reconfigured.filter(|_| kept == KeepEnd::Stopped && !signals.stop.is_cancelled()) {
+        return Ok(RunEnd::Reconfigured(Box::new(config)));
+    }
+    tell_end(kept);
+    Ok(RunEnd::Kept(kept))
 }
 
-fn tell_end(end: Option<&KeepEnd>) {
+fn tell_end(end: KeepEnd) {
     match end {
-        Some(KeepEnd::Left) => tracing::warn!(
+        KeepEnd::Left => tracing::warn!(
             event = "agent_left",
             "this agent has left its uplink: it has no keys any more and ends"
         ),
-        Some(KeepEnd::Stopped | KeepEnd::EnrolledAnew) | None => {
+        KeepEnd::Stopped | KeepEnd::EnrolledAnew => {
             tracing::info!(event = "agent_stopped", "the agent ends");
         }
     }
@@ -184,48 +215,6 @@ fn note_start(audit: &Audit, identity: &Identity) -> Result<(), Error> {
     Ok(())
 }
 
-/// How the relay is reached: its addresses, the proxies on the way, and whom to trust.
-pub(crate) fn reach(identity: &Identity, config: &Config, paths: &Paths) -> Result<Reach, Error> {
-    let enrolled_at = std::iter::once(&identity.enrolment.relay);
-    let relays = enrolled_at.chain(&config.relay.addresses).map(|text| RelayAddress::parse(text));
-    let trust = authority(identity, config, paths)?.trust()?;
-    Ok(Reach {
-        relays: relays.collect::<Result<_, _>>()?,
-        trust: trust.and_inspector(config.relay.inspection_ca_file.get())?,
-        proxies: Proxies::load(&config.proxy)?,
-        timeouts: config.link.clone(),
-    })
-}
-
-/// Whom the link trusts: the configuration, then what `enroll` was given, then the system.
-pub(crate) fn authority(identity: &Identity, config: &Config, paths: &Paths) -> Result<Authority, Error> {
-    let own = |path: std::path::PathBuf| read_certificates(&path).map(|pem| Authority::Own { path, pem });
-    match config.relay.ca_file.get() {
-        Some(path) => own(path.to_owned()),
-        None if identity.enrolment.own_authority => own(paths.relay_ca()),
-        None => Ok(Authority::System),
-    }
-}
-
-/// How a relay is reached that the agent is not enrolled at.
-pub(crate) fn reach_of(relay: RelayAddress, ca: Option<&Path>, config: &Config) -> Result<Reach, Error> {
-    let trust = authority_of(ca, config)?.trust()?;
-    Ok(Reach {
-        relays: vec![relay],
-        trust: trust.and_inspector(config.relay.inspection_ca_file.get())?,
-        proxies: Proxies::load(&config.proxy)?,
-        timeouts: config.link.clone(),
-    })
-}
-
-/// Whom to believe to be a relay that is not enrolled at yet.
-pub(crate) fn authority_of(given: Option<&Path>, config: &Config) -> Result<Authority, Error> {
-    match given.or(config.relay.ca_file.get()) {
-        Some(path) => Ok(Authority::Own { path: path.to_owned(), pem: read_certificates(path)? }),
-        None => Ok(Authority::System),
-    }
-}
-
 fn who(identity: &Identity, policy: &Policy) -> Result<Who, Error> {
     Ok(Who {
         agent_id: identity.enrolment.agent_id.to_string(),
@@ -270,36 +259,3 @@ fn forbid_core_dumps() {
 
 #[cfg(not(unix))]
 fn forbid_core_dumps() {}
-
-/// A token that is cancelled when the process is asked to end.
-#[cfg(unix)]
-fn stop_on_signal() -> Result<CancellationToken, Error> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let unable =
-        |error: std::io::Error| Error::System { action: "listen for signals", reason: error.to_string() };
-    let mut terminate = signal(SignalKind::terminate()).map_err(unable)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(unable)?;
-    let stop = CancellationToken::new();
-    let heard = stop.clone();
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!(event = "stop_asked", "the process was asked to end");
-        heard.cancel();
-    });
-    Ok(stop)
-}
-
-#[cfg(not(unix))]
-fn stop_on_signal() -> Result<CancellationToken, Error> {
-    let stop = CancellationToken::new();
-    let heard = stop.clone();
-    tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            heard.cancel();
-        }
-    });
-    Ok(stop)
-}

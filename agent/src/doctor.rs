@@ -26,12 +26,12 @@ use crate::audit::{self, Entry};
 use crate::breaker::{Breaker, SecretMark};
 use crate::cli::Doctor;
 use crate::config::{self, Config};
-use crate::daemon;
 use crate::error::Error;
 use crate::identity::Identity;
 use crate::link::dial::{Names, Route};
 use crate::paths::Paths;
 use crate::policy::{self, PermittedSite};
+use crate::reach;
 use crate::relay_address::RelayAddress;
 use crate::secrets;
 use ::jira::{Credential, Limits};
@@ -137,9 +137,9 @@ async fn look_at_relay(
     let reach = match (&given.relay, identity) {
         (Some(address), _) => {
             let relay = RelayAddress::parse(address)?;
-            daemon::reach_of(relay, given.relay_ca.as_deref(), config)
+            reach::of(relay, given.relay_ca.as_deref(), config)
         }
-        (None, Some(identity)) => daemon::reach(identity, config, paths),
+        (None, Some(identity)) => reach::of_enrolled(identity, config, paths),
         (None, None) => {
             skip_relay(report, "no relay is known yet; name one with --relay URL");
             return Ok(());

@@ -4,7 +4,6 @@
 use crate::cli::{Enroll, TokenSource};
 use crate::clock;
 use crate::config::Config;
-use crate::daemon;
 use crate::doctor;
 use crate::error::Error;
 use crate::identity::{self, Enrolment, Identity, Seeds};
@@ -13,6 +12,7 @@ use crate::link::dial::{Lookup, Names, Proxies, Route};
 use crate::paths::Paths;
 use crate::policy;
 use crate::private_file::{self, Durability};
+use crate::reach;
 use crate::relay_address::RelayAddress;
 use crate::trust::Authority;
 use protocol::enrol::{EnrolAnswer, EnrolRequest, EnrolmentToken};
@@ -47,7 +47,7 @@ pub(crate) enum Outcome {
 pub(crate) async fn enrol(given: &Enroll, config: &Config, paths: &Paths) -> Result<Outcome, Error> {
     let relay = RelayAddress::parse(&given.relay)?;
     policy::parse_given(&given.premises)?;
-    let authority = daemon::authority_of(given.relay_ca.as_deref(), config)?;
+    let authority = reach::authority_of(given.relay_ca.as_deref(), config)?;
     let token = read_token(&given.token)?;
     private_file::ensure_folder(&paths.state)?;
     if let Some(known) = Identity::load(paths)? {

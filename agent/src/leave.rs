@@ -1,11 +1,11 @@
 //! Leaving: the relay is told, by a signature of the key that is given up, and then every key is removed. Settings stay.
 
 use crate::config::Config;
-use crate::daemon;
 use crate::enrol::post;
 use crate::error::Error;
 use crate::identity::{Enrolment, Identity};
 use crate::paths::Paths;
+use crate::reach;
 use crate::relay_address::RelayAddress;
 use protocol::handshake::normalise_host;
 use protocol::proof;
@@ -41,7 +41,7 @@ pub(crate) async fn leave(
 
 async fn tell(identity: &Identity, config: &Config, paths: &Paths) -> Result<(), Error> {
     let relay = RelayAddress::parse(&identity.enrolment.relay)?;
-    let authority = daemon::authority(identity, config, paths)?;
+    let authority = reach::authority(identity, config, paths)?;
     let relay_host = normalise_host(relay.host());
     let agent_id = &identity.enrolment.agent_id;
     let proof = proof::prove_leave(agent_id, &identity.seeds.signing_key()?, &relay_host);

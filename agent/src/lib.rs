@@ -33,6 +33,7 @@ mod journal;
 mod orders;
 mod peers;
 mod secrets;
+mod signals;
 mod signer;
 mod status;
 mod tickets;
@@ -43,6 +44,8 @@ mod runs;
 
 mod link;
 mod notify;
+mod reach;
+mod reload;
 
 mod daemon;
 mod doctor;

@@ -34,7 +34,9 @@ const FOLD_EVERY: Duration = Duration::from_secs(60);
 pub(crate) struct Control {
     set: Box<dyn Fn(LogLevel) + Send + Sync>,
     /// The level of the command line or the configuration.
-    base: LogLevel,
+    base: Mutex<LogLevel>,
+    /// The command line fixes the level.
+    is_fixed: bool,
     now: Mutex<LogLevel>,
     fold: Fold,
 }
@@ -71,15 +73,27 @@ pub(crate) fn start(level: LogLevel, format: LogFormat, settings: &config::Log) 
             tracing::warn!(event = "log_level_kept", %error, "the level of the log could not be changed");
         }
     });
-    Ok(Control { set, base: level, now: Mutex::new(level), fold })
+    Ok(Control { set, base: Mutex::new(level), is_fixed: false, now: Mutex::new(level), fold })
 }
 
 impl Control {
+    /// The level is the command line's, whatever a configuration says later.
+    pub(crate) fn fixed(self) -> Self {
+        Self { is_fixed: true, ..self }
+    }
+
+    /// The level of a configuration that was read again.
+    pub(crate) fn rebase(&self, level: LogLevel) {
+        if !self.is_fixed {
+            *lock(&self.base) = level;
+        }
+    }
+
     /// Puts the ordered level in force, or takes it back when its time is over.
     pub(crate) fn obey(&self, paths: &Paths) {
         let ordered = level::ordered(paths, crate::clock::now_ms());
-        let wanted = ordered.unwrap_or(self.base);
-        let mut now = self.now.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let wanted = ordered.unwrap_or_else(|| *lock(&self.base));
+        let mut now = lock(&self.now);
         if *now != wanted {
             *now = wanted;
             // At least at info, so that the change itself is seen.
@@ -102,6 +116,10 @@ impl Control {
             }
         }
     }
+}
+
+fn lock(level: &Mutex<LogLevel>) -> std::sync::MutexGuard<'_, LogLevel> {
+    level.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Only the workspace's own crates follow the level: lines of HTTP and TLS libraries could hold headers, and with them a password.

@@ -31,6 +31,8 @@ mod process_mining;
 mod read_only;
 #[cfg(target_os = "linux")]
 mod rebinding;
+#[cfg(unix)]
+mod reload;
 mod resumable;
 mod site;
 mod tidy;

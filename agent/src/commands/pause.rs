@@ -1,5 +1,6 @@
-//! `pause` and `resume`: orders to the agent that runs with this state folder, now or later.
+//! `pause`, `resume` and `reload`: orders to the agent that runs with this state folder, now or later.
 
+use crate::audit::{self, Entry};
 use crate::breaker;
 use crate::cli::{Common, Pause, Resume};
 use crate::clock;
@@ -8,6 +9,7 @@ use crate::identity::Identity;
 use crate::lock;
 use crate::orders;
 use crate::paths::Paths;
+use crate::reload;
 use protocol::site::SiteAddress;
 use serde_json::json;
 
@@ -29,6 +31,32 @@ pub(super) fn pause(given: &Pause, common: &Common, paths: &Paths) -> Result<u8,
     };
     println!("Paused: {} ({effect})", pause.reason);
     println!("Next: uplink-agent resume");
+    Ok(EXIT_DONE)
+}
+
+/// A configuration that cannot be used is refused here, before the running agent hears of it.
+pub(super) fn reload(common: &Common, paths: &Paths) -> Result<u8, Error> {
+    Identity::require(paths)?;
+    let usable = reload::read(paths, &crate::cli::Premises::default())?;
+    let running = lock::is_held(paths)?;
+    if running {
+        audit::note_once(paths, &usable.config.audit, Entry::order("reload", ""))?;
+        reload::order(paths)?;
+    }
+    let file = paths.config.path();
+    if common.json {
+        println!("{}", json!({"reload": running, "file": file, "running": running}));
+    } else if running {
+        println!(
+            "The configuration is right; the running agent takes it within a second: {}",
+            file.display()
+        );
+    } else {
+        println!(
+            "The configuration is right; no agent runs that would have to read it again: {}",
+            file.display()
+        );
+    }
     Ok(EXIT_DONE)
 }
 

@@ -88,14 +88,8 @@ async fn run_as_enrolled(
     identity.former.iter().try_for_each(|former| opener.add_older(former))?;
     let orders = Orders::new(paths, Gate { hours: policy.rules().hours.clone(), volume: volume.clone() });
     let health = Health::new(&policy, &config.health);
-    let observed = health.clone();
     let counters = Counters::default();
-    let counted = counters.clone();
-    let told = Box::new(move |record: &jira::RequestRecord| {
-        observed.handle_request(record);
-        counted.handle_request(record);
-    });
-    let (audit, writer) = audit::start(paths, &config.audit, told)?;
+    let (audit, writer) = audit::start(paths, &config.audit, Box::new(told(&health, &counters)))?;
     note_start(&audit, &identity)?;
     let premises = Arc::new(Premises {
         policy,
@@ -140,12 +134,26 @@ async fn run_as_enrolled(
     writer.finish().await;
     volume.keep(paths)?;
     board.write_end(paths)?;
-    let kept = kept?;
-    if let Some(config) = reconfigured.filter(|_| kept == KeepEnd::Stopped && !signals.stop.is_cancelled()) {
-        return Ok(RunEnd::Reconfigured(Box::new(config)));
+    Ok(end(kept?, reconfigured.filter(|_| !signals.stop.is_cancelled())))
+}
+
+fn end(kept: KeepEnd, reconfigured: Option<Config>) -> RunEnd {
+    match reconfigured {
+        Some(config) if kept == KeepEnd::Stopped => RunEnd::Reconfigured(Box::new(config)),
+        _ => {
+            tell_end(kept);
+            RunEnd::Kept(kept)
+        }
     }
-    tell_end(kept);
-    Ok(RunEnd::Kept(kept))
+}
+
+/// Who hears of each request to a Jira.
+fn told(health: &Health, counters: &Counters) -> impl Fn(&jira::RequestRecord) + Send + Sync + 'static {
+    let (health, counters) = (health.clone(), counters.clone());
+    move |record| {
+        health.handle_request(record);
+        counters.handle_request(record);
+    }
 }
 
 fn tell_end(end: KeepEnd) {

@@ -19,6 +19,7 @@ mod health;
 mod hostile;
 mod identity;
 mod judge;
+mod leaving;
 mod login;
 #[cfg(target_os = "linux")]
 mod network;

@@ -2,6 +2,7 @@
 //! the purge; the service on a machine without packages; the root of the container.
 
 mod container;
+mod kubernetes;
 mod machine;
 mod unit;
 

@@ -193,7 +193,7 @@ pub enum Error {
     },
     /// The service could not be installed, removed, started or asked.
     #[error(transparent)]
-    Service(#[from] crate::service::ServiceError),
+    Service(#[from] crate::service::error::ServiceError),
     /// A manifest proves nothing.
     #[error("{reason}; get it again with `uplinkctl run manifest RUN`, and if it stays so, do not trust it")]
     Manifest {

@@ -89,6 +89,7 @@ fn agent_document(node: &Node, agent: &Agent) -> Value {
         "name": agent.name,
         "fingerprint": agent.fingerprint,
         "version": agent.version,
+        "update": update_for(&agent.version),
         "signing_key": agent.signing_key,
         "sealing_key": agent.sealing_key,
         "enrolled_at": clock::text(agent.enrolled_ms),
@@ -97,6 +98,18 @@ fn agent_document(node: &Node, agent: &Agent) -> Value {
         "health": health,
         "stopped": agent.stopped.as_ref().map(stopped_document),
     })
+}
+
+/// The version that an older agent should be brought to: the relay's own. A version of another form is not judged.
+fn update_for(version: &str) -> Option<&'static str> {
+    let own = env!("CARGO_PKG_VERSION");
+    numbers(version).zip(numbers(own)).filter(|(agents, relays)| agents < relays).map(|_| own)
+}
+
+fn numbers(version: &str) -> Option<[u64; 3]> {
+    let release = version.split(['-', '+']).next()?;
+    let numbers: Vec<u64> = release.split('.').map(|number| number.parse().ok()).collect::<Option<_>>()?;
+    numbers.try_into().ok()
 }
 
 fn stopped_document(why: &Stopped) -> Value {
@@ -141,4 +154,20 @@ fn jira_document(jira: &JiraHealth) -> Value {
         "version": jira.version,
         "failure": jira.failure,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_older_agent_is_told_of_an_update() {
+        let own = env!("CARGO_PKG_VERSION");
+        assert_eq!(update_for("0.0.9"), Some(own));
+        assert_eq!(update_for("0.0.10-rc.1"), Some(own));
+        for version in [own, "99.0.0", "", "unknown", "1.2", "v0.0.1"] {
+            assert_eq!(update_for(version), None, "{version}");
+        }
+        assert!(numbers("0.10.0") > numbers("0.9.9"), "versions are no text");
+    }
 }

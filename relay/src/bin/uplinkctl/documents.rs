@@ -39,6 +39,8 @@ pub(crate) struct Agent {
     pub(crate) name: String,
     pub(crate) fingerprint: String,
     pub(crate) version: String,
+    /// The relay's version, if the agent's is older.
+    pub(crate) update: Option<String>,
     pub(crate) sealing_key: String,
     pub(crate) online: bool,
     /// Why the relay lets it in no more until somebody acts.

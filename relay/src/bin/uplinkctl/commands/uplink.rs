@@ -189,7 +189,7 @@ fn shown(uplink: &Uplink) -> String {
                 state.to_owned(),
                 seen,
                 agent.health.as_ref().map_or("-", health_word).to_owned(),
-                agent.version.clone(),
+                version(agent),
                 agent.fingerprint.clone(),
             ]
         })
@@ -202,6 +202,13 @@ fn shown(uplink: &Uplink) -> String {
     let table = table(&heads, &rows, &none);
     let stopped: String = uplink.agents.iter().filter_map(|agent| why_stopped(&uplink.name, agent)).collect();
     format!("{}\n{table}{}{stopped}", facts(&[("uplink", uplink.name.clone())]), details(uplink))
+}
+
+fn version(agent: &Agent) -> String {
+    match &agent.update {
+        Some(update) => format!("{} (update to {update})", agent.version),
+        None => agent.version.clone(),
+    }
 }
 
 fn state(agent: &Agent) -> &'static str {

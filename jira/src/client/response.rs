@@ -6,10 +6,11 @@
 use crate::client::allow::Read;
 use crate::client::allow::cloud::CloudRead;
 use crate::error::Error;
+use httpdate::parse_http_date;
 use reqwest::StatusCode;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use serde::Deserialize;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use url::Url;
 
 /// Longest wait that a `Retry-After` can impose; a run that waits longer is better tried later.
@@ -291,9 +292,19 @@ fn not_found(answer: &Answer, expect: &Expectation<'_>) -> Error {
     }
 }
 
+/// Seconds, or a time of day: that one by the clock of whoever answers, if its `Date` tells it, so that clocks which differ do no harm.
 fn retry_after(answer: &Answer) -> Option<Duration> {
-    let seconds: u64 = answer.headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
+    let text = answer.header(RETRY_AFTER.as_str())?.trim();
+    let wait = match text.parse().map(Duration::from_secs) {
+        Ok(wait) => wait,
+        Err(_) => {
+            let told = answer.header(DATE.as_str()).and_then(|date| parse_http_date(date.trim()).ok());
+            let until = parse_http_date(text).ok()?;
+            // A time that is past means at once.
+            until.duration_since(told.unwrap_or_else(SystemTime::now)).unwrap_or_default()
+        }
+    };
+    Some(wait.min(RETRY_AFTER_MAX))
 }
 
 fn quote(text: &str) -> String {

@@ -2,7 +2,7 @@
 
 use crate::engine::landing::{Landing, client, client_with, full, limits, password};
 use jira::{Error, Limits, Spec};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tests::jira_sim::{Fault, FaultKind, JiraSim, RateLimit, SimConfig};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,6 +43,19 @@ async fn a_rate_limit_is_obeyed() {
         stats.rate_limited,
         stats.requests_total
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_of_day_to_come_back_at_is_waited_for() {
+    let sim = JiraSim::start(SimConfig::generated(60, 2)).unwrap();
+    // The times on the wire have whole seconds, so up to one of the three may be gone already.
+    sim.fail_next("/search", 1, FaultKind::ComeBackAt { seconds: 3 });
+    let (mut landing, began) = (Landing::default(), Instant::now());
+    let summary = landing.finish(client(&sim), full()).await;
+    assert!(began.elapsed() >= Duration::from_secs(2), "tried again after {:?}", began.elapsed());
+    assert_eq!(summary.retries, 1);
+    landing.commit(true);
+    landing.assert_is_truth(&sim);
 }
 
 #[tokio::test(flavor = "multi_thread")]

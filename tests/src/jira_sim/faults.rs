@@ -23,6 +23,11 @@ pub enum FaultKind {
         /// Value of `Retry-After`; `None` leaves the header out.
         retry_after_seconds: Option<u64>,
     },
+    /// 503 with a `Retry-After` that is a time of day, so many seconds from now.
+    ComeBackAt {
+        /// From now.
+        seconds: u32,
+    },
     /// Cloud's 429 in one of its forms.
     CloudTooManyRequests {
         /// Value of `Retry-After`; `None` leaves the header out.

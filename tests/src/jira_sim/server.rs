@@ -270,6 +270,11 @@ fn faulty(inner: &Inner, request: &Request, number: u64, fault: FaultKind) -> Re
             }
             finish(inner, decorate(inner, reply, Some(0), number), false)
         }
+        FaultKind::ComeBackAt { seconds } => {
+            let at = chrono::Utc::now() + chrono::TimeDelta::seconds(i64::from(seconds));
+            let at = at.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+            finish(inner, Reply::html(503, pages::gateway(503)).header("retry-after", at), false)
+        }
         FaultKind::Gateway { status } => finish(inner, Reply::html(status, pages::gateway(status)), false),
         FaultKind::EmptyForbidden => finish(inner, Reply::empty(403), false),
         FaultKind::Redirect { location } => {

@@ -42,7 +42,7 @@ impl Server {
     }
 
     /// Accepts one TLS connection, reads the request's head and answers with `answer`.
-    async fn answer(self, answer: &'static str) {
+    async fn answer(self, answer: &str) {
         let (tcp, _) = self.listener.accept().await.unwrap();
         let Ok(mut tls) = self.acceptor.accept(tcp).await else { return };
         let mut head = Vec::new();
@@ -60,7 +60,7 @@ async fn dial(relay: &RelayAddress, trust: &Trust, limit: Duration) -> Result<Di
         .await
 }
 
-async fn failure_of(answer: &'static str) -> DialError {
+async fn failure_of(answer: &str) -> DialError {
     let server = server().await;
     let (address, trust) = (server.address("localhost"), server.trust.clone());
     let (result, ()) = tokio::join!(dial(&address, &trust, LIMIT), server.answer(answer));
@@ -181,6 +181,19 @@ async fn a_refused_upgrade_carries_status_reason_and_when_to_come_back() {
     let error = failure_of(answer).await;
     assert!(matches!(error, DialError::Upgrade { status: 503, .. }), "{error}");
     assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
+}
+
+#[tokio::test]
+async fn a_time_to_come_back_at_is_read_by_the_clock_of_whoever_names_it() {
+    for (headers, seconds) in [
+        ("Date: Sun, 06 Nov 1994 08:49:30 GMT\r\nRetry-After: Sun, 06 Nov 1994 08:49:37 GMT", Some(7)),
+        ("Date: Sun, 06 Nov 1994 08:49:30 GMT\r\nRetry-After: Sunday, 06-Nov-94 08:49:29 GMT", Some(0)),
+        ("Retry-After: Sun Nov  6 08:49:37 1994", Some(0)),
+        ("Retry-After: soon", None),
+    ] {
+        let answer = format!("HTTP/1.1 429 Slow down\r\n{headers}\r\nContent-Length: 0\r\n\r\n");
+        assert_eq!(failure_of(&answer).await.retry_after(), seconds.map(Duration::from_secs), "{headers}");
+    }
 }
 
 #[tokio::test]

@@ -3,9 +3,10 @@
 use super::error::{DialError, Endpoint, Role, Step};
 use super::{Socket, Transport};
 use crate::relay_address::RelayAddress;
+use httpdate::parse_http_date;
 use protocol::limits::MESSAGE_BYTES_MAX;
 use protocol::version::ProtocolVersion;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
 use tokio_tungstenite::tungstenite::error::{Error as WsError, ProtocolError};
@@ -82,7 +83,15 @@ fn problem_of(response: &Response) -> (String, String) {
     (clean(text("code").unwrap_or_default()), clean(detail))
 }
 
+/// Seconds, or a time of day: that one by the clock of whoever answers, if its `Date` tells it.
 fn retry_after_of(response: &Response) -> Option<Duration> {
-    let header = response.headers().get("retry-after")?;
-    header.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+    let header = |name: &str| response.headers().get(name)?.to_str().ok().map(str::trim);
+    let text = header("retry-after")?;
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let told = header("date").and_then(|date| parse_http_date(date).ok());
+    let until = parse_http_date(text).ok()?;
+    // A time that is past means at once.
+    Some(until.duration_since(told.unwrap_or_else(SystemTime::now)).unwrap_or_default())
 }

@@ -124,6 +124,33 @@ fn trouble_on_the_way_is_tried_again_and_the_search_window_is_not() {
     );
 }
 
+fn wait_of(headers: &[(&'static str, &'static str)]) -> Option<Duration> {
+    match judged(&search(), "http://h/", answer(503, &[&[HTML], headers].concat(), "")) {
+        Verdict::Again { wait, .. } => wait,
+        other => panic!("not tried again: {other:?}"),
+    }
+}
+
+#[test]
+fn a_time_to_come_back_at_is_read_by_the_clock_of_whoever_names_it() {
+    let date = ("date", "Sun, 06 Nov 1994 08:49:30 GMT");
+    // The three forms of RFC 9110, section 5.6.7.
+    for until in
+        ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"]
+    {
+        assert_eq!(wait_of(&[date, ("retry-after", until)]), Some(Duration::from_secs(7)), "{until}");
+    }
+    let past = ("retry-after", "Sun, 06 Nov 1994 08:49:29 GMT");
+    assert_eq!(wait_of(&[date, past]), Some(Duration::ZERO));
+    assert_eq!(wait_of(&[past]), Some(Duration::ZERO), "without a Date this machine's clock counts");
+    let far = ("retry-after", "Sat, 06 Nov 2094 08:49:37 GMT");
+    assert_eq!(wait_of(&[date, far]), Some(RETRY_AFTER_MAX));
+    assert_eq!(wait_of(&[("retry-after", "99999999999999")]), Some(RETRY_AFTER_MAX));
+    for nonsense in ["soon", "-1", "1.5", ""] {
+        assert_eq!(wait_of(&[date, ("retry-after", nonsense)]), None, "{nonsense}");
+    }
+}
+
 #[test]
 fn a_body_that_ends_early_is_tried_again_and_a_stranger_is_not() {
     assert!(matches!(

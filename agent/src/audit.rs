@@ -6,6 +6,7 @@
 
 mod chain;
 mod entry;
+mod flood;
 mod journal;
 mod recorder;
 #[cfg(test)]
@@ -19,17 +20,21 @@ pub(crate) use verify::{Broken, Findings};
 use crate::config;
 use crate::error::Error;
 use crate::paths::Paths;
+use flood::Flood;
 use journal::{Journal, JournalError, JournalLimits};
 use protocol::control::Failure;
 use recorder::Recorder;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Entries that wait for the disk; a healthy one never lets a hundred wait.
 const ENTRIES: usize = 1024;
 /// Requests that are in flight or wait for the disk, over all runs.
 const REQUESTS: usize = 1024;
+/// How long instructions are counted before the count is recorded.
+const COUNT_FOR: Duration = Duration::from_secs(60);
 
 /// Where the parts of the agent note what they do. A clone is the same log.
 #[derive(Clone)]
@@ -37,6 +42,7 @@ pub(crate) struct Audit {
     entries: mpsc::Sender<(i64, Entry)>,
     requests: mpsc::Sender<jira::RequestRecord>,
     state: watch::Receiver<State>,
+    flood: Arc<Flood>,
 }
 
 /// How the log is.
@@ -82,7 +88,8 @@ pub(crate) fn start(
             action: "start the audit log's thread",
             reason: error.to_string(),
         })?;
-    Ok((Audit { entries, requests, state }, Writer { end, thread }))
+    let flood = Arc::new(Flood::new(Instant::now()));
+    Ok((Audit { entries, requests, state, flood }, Writer { end, thread }))
 }
 
 impl Audit {
@@ -98,7 +105,7 @@ impl Audit {
                 while requests_in.recv().await.is_some() {}
             });
         });
-        Self { entries, requests, state }
+        Self { entries, requests, state, flood: Arc::new(Flood::new(Instant::now())) }
     }
 
     /// Notes something.
@@ -125,6 +132,43 @@ impl Audit {
                 ?entry,
                 "the audit log takes no more lines; this one is missing there"
             );
+        }
+    }
+
+    /// Whether an instruction that came now is recorded on a line of its own; see `flood`.
+    pub(crate) fn has_place(&self) -> bool {
+        self.flood.has_place(Instant::now())
+    }
+
+    /// Whether work may be begun, and recorded, for an instruction that has no such line.
+    pub(crate) fn may_begin(&self) -> bool {
+        self.flood.may_begin(Instant::now())
+    }
+
+    /// Counts an instruction that has no line of its own.
+    pub(crate) fn count(&self, asked: &Instruction) {
+        self.flood.count(asked.kind(), crate::clock::now_ms());
+    }
+
+    /// Records what was counted, if anything was.
+    pub(crate) fn note_counted(&self) {
+        let Some(flood::Counts { since_ms, kinds }) = self.flood.take() else { return };
+        let entry = Entry::counted(since_ms, kinds);
+        if let Entry::InstructionsCounted { times, .. } = &entry {
+            tracing::warn!(
+                event = "instructions_counted",
+                times,
+                "the relay asks for more than is written down line by line; the audit log has the count"
+            );
+        }
+        self.note_done(entry);
+    }
+
+    /// Records now and then what was counted, until dropped.
+    pub(crate) async fn keep_counting(&self) {
+        loop {
+            tokio::time::sleep(COUNT_FOR).await;
+            self.note_counted();
         }
     }
 

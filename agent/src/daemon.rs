@@ -126,10 +126,12 @@ async fn run_as_enrolled(
         () = notify::keep_told(&board, &vigil, &signals.stop) => Ok(KeepEnd::Stopped),
         () = reconfigure => Ok(KeepEnd::Stopped),
         () = control.keep_counting() => Ok(KeepEnd::Stopped),
+        () = audit.keep_counting() => Ok(KeepEnd::Stopped),
         () = serve_metrics(config, &sources) => Ok(KeepEnd::Stopped),
         () = note_halts(&premises) => Ok(KeepEnd::Stopped),
         () = keep_healthy(&premises, &config.requests) => Ok(KeepEnd::Stopped),
     };
+    audit.note_counted();
     audit.note_done(Entry::AgentStopped {});
     writer.finish().await;
     volume.keep(paths)?;

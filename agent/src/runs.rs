@@ -85,6 +85,9 @@ pub(crate) struct Runs {
     halt: Option<Halt>,
     /// Runs that were handed back by a halt: what their tasks still said has no effect.
     handed_back: HashMap<RunId, Lease>,
+    /// Whether the present instruction has a line of its own in the audit log. One that has none is judged all the same, and counted if it
+    /// is refused.
+    has_place: bool,
 }
 
 struct Held {
@@ -126,6 +129,7 @@ impl Runs {
             resume: ResumeStore::default(),
             halt: None,
             handed_back: HashMap::new(),
+            has_place: true,
         };
         (runs, said)
     }
@@ -191,6 +195,25 @@ impl Runs {
         }
     }
 
+    /// Takes notice of a message before it is followed: whether it is written down on a line of its own.
+    pub(crate) fn hear(&mut self, message: &RelayMessage) -> bool {
+        self.has_place = !Instruction::is_one(message) || self.premises.audit.has_place();
+        self.has_place
+    }
+
+    /// Notes a message of a type that this agent does not know.
+    pub(crate) fn note_unknown(&mut self, got: &str) {
+        self.has_place = self.premises.audit.has_place();
+        if self.has_place {
+            tracing::warn!(
+                event = "unknown_instruction",
+                got,
+                "the relay sent a message that this agent does not know"
+            );
+        }
+        self.note(Instruction::unknown(got));
+    }
+
     /// Follows an instruction, or gives the answer that refuses it.
     pub(crate) fn handle(&mut self, message: RelayMessage) -> Option<AgentMessage> {
         let asked = Instruction::of(&message);
@@ -207,7 +230,7 @@ impl Runs {
             RelayMessage::TestConnection { request, connection } => self.test(request, connection, asked),
             other => {
                 // Stopping is always followed, whether or not it finds its place in the log.
-                asked.into_iter().for_each(|asked| self.premises.audit.note_done(Entry::Instruction(asked)));
+                asked.into_iter().for_each(|asked| self.note(asked));
                 self.follow(other)
             }
         }
@@ -219,7 +242,9 @@ impl Runs {
             RelayMessage::CancelRun { run, lease } => self.cancel(run, lease),
             RelayMessage::PartLanded { run, part, .. } => self.word(&run, None, ToRun::Landed(part)),
             RelayMessage::PartFailed { run, part, failure, .. } => {
-                tracing::warn!(event = "part_refused", %run, %part, code = policy::shortened(&failure.code), "the relay could not land a part");
+                if self.has_place {
+                    tracing::warn!(event = "part_refused", %run, %part, code = policy::shortened(&failure.code), "the relay could not land a part");
+                }
                 let shown = Failure {
                     code: policy::shortened(&failure.code),
                     message: policy::shortened_line(&failure.message),
@@ -294,7 +319,7 @@ impl Runs {
             self.record_refusal(asked, halt.code);
             return Some(hand_back(run, lease, &halt));
         }
-        match resume.and_then(|resume| self.admit(start, resume)) {
+        match resume.and_then(|resume| self.admit(start, resume)).and_then(|order| self.within_rate(order)) {
             Ok(order) => match self.record(asked) {
                 Ok(()) => {
                     self.spawn(order);
@@ -322,9 +347,21 @@ impl Runs {
     }
 
     fn record_refusal(&self, asked: Option<Instruction>, code: &str) {
-        asked
-            .into_iter()
-            .for_each(|asked| self.premises.audit.note_done(Entry::Instruction(asked.refused(code))));
+        asked.into_iter().for_each(|asked| self.note(asked.refused(code)));
+    }
+
+    /// Notes an instruction whose fate is known.
+    fn note(&self, asked: Instruction) {
+        if self.has_place {
+            self.premises.audit.note_done(Entry::Instruction(asked));
+        } else {
+            self.premises.audit.count(&asked);
+        }
+    }
+
+    /// Nothing is begun that has no line of its own.
+    fn within_rate<T>(&self, admitted: T) -> Result<T, Failure> {
+        if self.has_place || self.premises.audit.may_begin() { Ok(admitted) } else { Err(too_busy()) }
     }
 
     fn spawn(&mut self, order: Order) {
@@ -387,6 +424,7 @@ impl Runs {
         };
         let admitted =
             turn.and_then(|turn| self.admit_test(&request, &connection).map(|login| (turn, login)));
+        let admitted = admitted.and_then(|admitted| self.within_rate(admitted));
         let (turn, login) = match admitted {
             Ok(admitted) => admitted,
             Err(failure) => {

@@ -5,7 +5,7 @@ use protocol::ids::{Lease, RunId};
 use protocol::site::SiteAddress;
 use protocol::spec::{ConnectionSpec, CredentialKind, ExtractionSpec, Load};
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use tests::cluster::{Binaries, PASSWORD, Process, USERNAME};
 use tests::hostile_relay::{HostileLink, HostileRelay};
@@ -16,7 +16,7 @@ pub(crate) struct Premises {
     pub(crate) agent: Process,
     pub(crate) link: HostileLink,
     pub(crate) relay: HostileRelay,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Premises {
@@ -43,7 +43,12 @@ impl Premises {
         command.args(["run", "--log-format", "json", "--log-level", "debug"]);
         let agent = Process::spawn("agent", command);
         let link = relay.next_link().await;
-        Self { agent, link, relay, _dir: dir }
+        Self { agent, link, relay, dir }
+    }
+
+    /// The agent's state folder.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.dir.path().join("state")
     }
 
     /// Sends a run and gives the failure that the agent answers.

@@ -14,6 +14,8 @@ use serde::Serialize;
 
 /// Names of a list that one entry repeats; the rest is counted.
 const NAMES_MAX: usize = 40;
+/// Why a message of a type that this agent does not know is not followed.
+const UNKNOWN: &str = "unknown_message";
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -60,6 +62,15 @@ pub(crate) enum Entry {
     JiraRequest(Request),
     /// The relay asked for something.
     Instruction(Instruction),
+    /// The relay asks for more than is recorded line by line; the rest was counted.
+    InstructionsCounted {
+        /// When the first of them came.
+        since: String,
+        /// How many in all.
+        times: u64,
+        /// The same by kind.
+        kinds: Vec<Counted>,
+    },
     /// A part is durable at the relay: what left the premises.
     PartLanded(Landed),
     /// A part of an earlier lease of a run that goes on here, as the relay told it.
@@ -140,6 +151,26 @@ pub(crate) struct Instruction {
     code: Option<String>,
 }
 
+/// Instructions of a kind.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Counted {
+    /// The message's type.
+    pub(crate) instruction: String,
+    pub(crate) accepted: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) code: Option<String>,
+    /// How many.
+    pub(crate) times: u64,
+}
+
+impl Counted {
+    /// Whether both are of one kind.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        (&self.instruction, self.accepted, &self.code) == (&other.instruction, other.accepted, &other.code)
+    }
+}
+
 /// What was to be read.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 struct Extraction {
@@ -181,6 +212,16 @@ impl Entry {
         let at = DateTime::from_timestamp_millis(at_ms).unwrap_or_default();
         let at = at.to_rfc3339_opts(SecondsFormat::Millis, true);
         serde_json::to_string(&Body { seq, at, entry: self })
+    }
+
+    /// What was counted since then.
+    pub(crate) fn counted(since_ms: i64, kinds: Vec<Counted>) -> Self {
+        let since = DateTime::from_timestamp_millis(since_ms).unwrap_or_default();
+        Self::InstructionsCounted {
+            since: since.to_rfc3339_opts(SecondsFormat::Millis, true),
+            times: kinds.iter().map(|kind| kind.times).sum(),
+            kinds,
+        }
     }
 
     /// An order of the premises.
@@ -237,6 +278,21 @@ impl Landed {
 }
 
 impl Instruction {
+    /// Whether a message asks for something: then [`Instruction::of`] gives what.
+    pub(crate) fn is_one(message: &RelayMessage) -> bool {
+        !matches!(
+            message,
+            RelayMessage::ResumeEntries { .. }
+                | RelayMessage::PartLanded { .. }
+                | RelayMessage::CheckpointStored { .. }
+                | RelayMessage::RunClosed { .. }
+                | RelayMessage::Window { .. }
+                | RelayMessage::NextTicket { .. }
+                | RelayMessage::Beat { .. }
+                | RelayMessage::BeatAck { .. }
+        )
+    }
+
     /// What a message of the relay asks for; `None` for acknowledgements, beats and windows, which ask for nothing, and for the entries
     /// of a run that goes on, which are counted where it starts.
     pub(crate) fn of(message: &RelayMessage) -> Option<Self> {
@@ -245,6 +301,9 @@ impl Instruction {
             accepted: true,
             ..Self::default()
         };
+        if !Self::is_one(message) {
+            return None;
+        }
         Some(match message {
             RelayMessage::StartRun { run, lease, connection, extraction, resume_entries } => Self {
                 run: Some(shortened(run.as_str())),
@@ -270,14 +329,6 @@ impl Instruction {
             RelayMessage::UnknownMessage { got } => {
                 Self { detail: Some(shortened(got)), ..asked("unknown_message") }
             }
-            RelayMessage::ResumeEntries { .. }
-            | RelayMessage::PartLanded { .. }
-            | RelayMessage::CheckpointStored { .. }
-            | RelayMessage::RunClosed { .. }
-            | RelayMessage::Window { .. }
-            | RelayMessage::NextTicket { .. }
-            | RelayMessage::Beat { .. }
-            | RelayMessage::BeatAck { .. } => return None,
             RelayMessage::KeysKept { fingerprint } => {
                 Self { detail: Some(fingerprint.to_string()), ..asked("keys_kept") }
             }
@@ -292,7 +343,7 @@ impl Instruction {
                 )),
                 ..asked("reseal")
             },
-            #[expect(unreachable_patterns, reason = "what a later version asks for is recorded by its type")]
+            // What a later version asks for is recorded by its type.
             other => asked(other.tag()),
         })
     }
@@ -300,7 +351,14 @@ impl Instruction {
     /// A message of a type that this agent does not know.
     pub(crate) fn unknown(got: &str) -> Self {
         let asked = Self { instruction: shortened(got), ..Self::default() };
-        asked.refused("unknown_message")
+        asked.refused(UNKNOWN)
+    }
+
+    /// What it is, without whatever the relay chose to write into it.
+    pub(crate) fn kind(&self) -> Counted {
+        let is_unknown = self.code.as_deref() == Some(UNKNOWN);
+        let instruction = if is_unknown { UNKNOWN.to_owned() } else { self.instruction.clone() };
+        Counted { instruction, accepted: self.accepted, code: self.code.clone(), times: 1 }
     }
 
     /// The same, refused.

@@ -3,7 +3,6 @@
 
 use super::driver::{Driver, LinkEnd};
 use super::identity_words::IdentityWords;
-use crate::audit::{Entry, Instruction};
 use crate::orders::{Halt, Standing};
 use crate::policy;
 use crate::run::FromRun;
@@ -142,21 +141,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     fn handle_relay(&mut self, message: RelayMessage) -> Result<(), LinkEnd> {
-        self.identity.handle(&message);
+        let is_written_down = self.runs.hear(&message);
+        if is_written_down {
+            self.identity.handle(&message);
+        }
         match &message {
             RelayMessage::PartLanded { stream, .. } | RelayMessage::PartFailed { stream, .. } => {
                 self.streams.remove(stream);
             }
             RelayMessage::GoAway { retry_after_ms, reason } => {
                 self.go_away = Some(Duration::from_millis(*retry_after_ms));
-                tracing::info!(
-                    event = "go_away",
-                    retry_after_ms,
-                    reason = policy::shortened_line(reason),
-                    "the relay is about to close the link for a while"
-                );
+                if is_written_down {
+                    say_go_away(*retry_after_ms, reason);
+                }
             }
-            RelayMessage::UnknownMessage { got } => {
+            RelayMessage::UnknownMessage { got } if is_written_down => {
                 tracing::info!(
                     event = "unknown_message",
                     got = policy::shortened(got),
@@ -225,12 +224,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             self.premises.board.round_trip(round_trip);
         }
         while let Some(got) = self.driver.poll_unknown() {
-            tracing::warn!(
-                event = "unknown_instruction",
-                got,
-                "the relay sent a message that this agent does not know"
-            );
-            self.premises.audit.note_done(Entry::Instruction(Instruction::unknown(&got)));
+            self.runs.note_unknown(&got);
         }
     }
 
@@ -273,6 +267,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
         SessionEnd::Lost { end, go_away: self.go_away, runs }
     }
+}
+
+fn say_go_away(retry_after_ms: u64, reason: &str) {
+    tracing::info!(
+        event = "go_away",
+        retry_after_ms,
+        reason = policy::shortened_line(reason),
+        "the relay is about to close the link for a while"
+    );
 }
 
 /// The orders of the premises as soon as they change; never, when nobody gives any.

@@ -28,7 +28,9 @@ impl Runs {
         let refuse = |entry: &mut journal::Entry, refusal: &Refusal| {
             entry.followed = false;
             entry.decisions.push(self.premises.policy.refused(refusal));
-            self.premises.journal.add(entry);
+            if self.has_place {
+                self.premises.journal.add(entry);
+            }
             self.refuse(run.as_str(), &connection, refusal)
         };
         let permitted = match self.premises.policy.admit(&connection) {
@@ -67,13 +69,17 @@ impl Runs {
     ) -> Result<(Opened, Try), Failure> {
         let (id, site) = (policy::shortened(id), &permitted.address);
         let opened = self.premises.opener.credential(permitted, connection).map_err(|error| {
-            tracing::warn!(event = "secret_unusable", id, %site, %error, "there is no password for this");
+            if self.has_place {
+                tracing::warn!(event = "secret_unusable", id, %site, %error, "there is no password for this");
+            }
             error.failure()
         })?;
         let account = Account { site: site.clone(), username: opened.username.clone() };
         let login = self.premises.breaker.enter(account, opened.mark.clone()).map_err(|blocked| {
             let failure = blocked.failure();
-            tracing::warn!(event = "login_not_tried", id, %site, code = failure.code, reason = failure.message, "the login is not tried");
+            if self.has_place {
+                tracing::warn!(event = "login_not_tried", id, %site, code = failure.code, reason = failure.message, "the login is not tried");
+            }
             self.premises.board.error(&id, &failure.code, &failure.message);
             failure
         })?;
@@ -82,15 +88,17 @@ impl Runs {
 
     fn refuse(&self, id: &str, connection: &ConnectionSpec, refusal: &Refusal) -> Failure {
         let failure = refusal.failure();
-        tracing::warn!(
-            event = "refused",
-            run = policy::shortened(id),
-            connection = policy::shortened(&connection.name),
-            site = %connection.site,
-            code = refusal.code(),
-            reason = policy::shortened_line(&failure.message),
-            "an instruction of the relay was refused"
-        );
+        if self.has_place {
+            tracing::warn!(
+                event = "refused",
+                run = policy::shortened(id),
+                connection = policy::shortened(&connection.name),
+                site = %connection.site,
+                code = refusal.code(),
+                reason = policy::shortened_line(&failure.message),
+                "an instruction of the relay was refused"
+            );
+        }
         self.premises.board.error(id, refusal.code(), &failure.message);
         failure
     }

@@ -278,6 +278,48 @@ async fn every_instruction_is_in_the_audit_log_with_its_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn instructions_without_end_are_judged_and_what_is_refused_of_them_is_counted() {
+    let mut bench = bench();
+    let mut written = bench.runs.premises.audit.state();
+    // More than have lines of their own.
+    for number in 0..2_500_u64 {
+        let evil = bench.start("https://evil.invalid/jira", 1);
+        bench.runs.hear(&evil);
+        let Some(AgentMessage::RunFailed { failure, .. }) = bench.runs.handle(evil) else {
+            panic!("an instruction was not answered")
+        };
+        assert_eq!(failure.code, "site_not_permitted");
+        if number % 500 == 0 {
+            // The queue to the writer is shorter than that.
+            written.wait_for(|state| state.head.seq >= number.min(2_000)).await.unwrap();
+        }
+    }
+    let good = bench.start(PERMITTED, 2);
+    assert!(!bench.runs.hear(&good));
+    assert!(bench.runs.handle(good).is_none(), "a permitted run was refused for what was refused before");
+    assert_eq!(bench.failure().await.code, "unreachable");
+    bench.ended().await;
+    while bench.runs.premises.audit.may_begin() {}
+    let good = bench.start(PERMITTED, 3);
+    let Some(AgentMessage::RunFailed { failure, .. }) = bench.runs.handle(good) else {
+        panic!("a run was begun that has no line in the audit log")
+    };
+    assert_eq!((failure.code.as_str(), bench.runs.count()), ("agent_busy", 0));
+    bench.runs.note_unknown("x\nchosen by the relay");
+    bench.runs.premises.audit.note_counted();
+    let recorded = bench.recorded().await;
+    let lines = recorded.iter().filter(|line| line["event"] == "instruction").count();
+    assert!((2_001..2_010).contains(&lines), "{lines} lines");
+    let counted = recorded.iter().find(|line| line["event"] == "instructions_counted").unwrap();
+    let all = usize::try_from(counted["times"].as_u64().unwrap()).unwrap();
+    assert_eq!(lines + all, 2_503, "some are neither recorded nor counted: {counted:#}");
+    let kinds: Vec<_> =
+        counted["kinds"].as_array().unwrap().iter().map(|kind| kind["code"].as_str()).collect();
+    assert_eq!(kinds, [Some("site_not_permitted"), Some("agent_busy"), Some("unknown_message")]);
+    assert!(!counted.to_string().contains("chosen"), "{counted:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_done_that_cannot_be_recorded() {
     let mut bench = bench();
     let (other, writer) = {

@@ -6,14 +6,17 @@
 //!  test (Jira, 10.N.3.1) --- premises 10.N.1.2 ---[firewall]--- 10.N.1.1 dmz 10.N.2.1 --- 10.N.2.2 cloud
 //! ```
 //!
-//! Needs root, `ip`, `nft`, `tcpdump` and `dnsmasq`, and for proxies `squid` with `htpasswd` and `mitmdump`. Where they are missing the
+//! Needs root, `ip`, `nft`, `tcpdump` and `dnsmasq`, and for proxies `squid` with `htpasswd`, `stunnel4`,
+//! `microsocks`, `danted`, `cntlm` and `mitmdump`. Where they are missing the
 //! test says so aloud and passes; with `UPLINK_REQUIRE_NETNS=1`, as in continuous integration, it fails.
 
 mod capture;
 mod proxies;
 
 pub use capture::{Capture, Packet};
-pub use proxies::{MITM_PORT, PROXY_PASSWORD, PROXY_USERNAME, SQUID_PORT, mitmdump};
+pub use proxies::{
+    MITM_PORT, PROXY_PASSWORD, PROXY_USERNAME, SOCKS_PORT, SQUID_PORT, TLS_PROXY_PORT, mitmdump,
+};
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -254,10 +257,21 @@ impl Drop for PremisesNet {
         }
         for host in [Host::Premises, Host::Dmz, Host::Cloud] {
             let name = self.namespace(host);
+            end_all_in(&name);
             drop(std::fs::remove_dir_all(resolver_folder(&name)));
             // The lines go with the namespaces.
             drop(Command::new("ip").args(["netns", "delete", &name]).output());
         }
+    }
+}
+
+/// Ends what the services left behind: some are families of processes that do not notice their parent's end.
+fn end_all_in(namespace: &str) {
+    let listed = Command::new("ip").args(["netns", "pids", namespace]).output();
+    let listed =
+        listed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    for process in listed.split_whitespace() {
+        drop(Command::new("kill").args(["-KILL", process]).output());
     }
 }
 

@@ -1,8 +1,8 @@
 //! A certificate authority and what it signs.
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
+    IsCa, KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::CertifiedKey;
@@ -22,6 +22,21 @@ pub enum Validity {
     Past,
     /// It begins in many years.
     Future,
+}
+
+/// What a certificate is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// Nothing is said of it.
+    Unsaid,
+    /// To show who a client is, and for nothing else.
+    Client,
+}
+
+/// A certificate and its key before they take the form that somebody wants.
+struct Leaf {
+    certificate: rcgen::Certificate,
+    key: KeyPair,
 }
 
 impl Authority {
@@ -44,6 +59,34 @@ impl Authority {
 
     /// A certificate for these names with its key.
     pub fn certify(&self, names: &[&str], validity: Validity) -> Arc<CertifiedKey> {
+        self.leaf(names, validity, Purpose::Unsaid).certified()
+    }
+
+    /// A certificate for these names that only a client may show, with its key.
+    pub fn certify_for_clients(&self, names: &[&str]) -> Arc<CertifiedKey> {
+        self.leaf(names, Validity::Now, Purpose::Client).certified()
+    }
+
+    /// A client's certificate and its key as one PEM file.
+    pub fn client_pem(&self, name: &str) -> String {
+        let Leaf { certificate, key } = self.leaf(&[name], Validity::Now, Purpose::Client);
+        certificate.pem() + &key.serialize_pem()
+    }
+
+    /// A server's certificate and its key as one PEM file.
+    pub fn server_pem(&self, names: &[&str]) -> String {
+        let Leaf { certificate, key } = self.leaf(names, Validity::Now, Purpose::Unsaid);
+        certificate.pem() + &key.serialize_pem()
+    }
+
+    /// Itself as the only one that is believed.
+    pub(super) fn roots(&self) -> rustls::RootCertStore {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(self.issuer.der().clone()).expect("an authority");
+        roots
+    }
+
+    fn leaf(&self, names: &[&str], validity: Validity, purpose: Purpose) -> Leaf {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).expect("names");
         let year = |from, to| (date_time_ymd(from, 1, 1), date_time_ymd(to, 1, 1));
@@ -52,11 +95,20 @@ impl Authority {
             Validity::Past => year(2020, 2022),
             Validity::Future => year(2060, 2062),
         };
+        if purpose == Purpose::Client {
+            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        }
         let key = KeyPair::generate().expect("a key");
-        let leaf = params.signed_by(&key, &self.issuer).expect("a certificate");
-        let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key in DER");
+        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+        Leaf { certificate, key }
+    }
+}
+
+impl Leaf {
+    fn certified(&self) -> Arc<CertifiedKey> {
+        let key = PrivateKeyDer::try_from(self.key.serialize_der()).expect("a key in DER");
         let provider = rustls::crypto::aws_lc_rs::default_provider();
-        let certified = CertifiedKey::from_der(vec![leaf.der().clone()], key, &provider);
+        let certified = CertifiedKey::from_der(vec![self.certificate.der().clone()], key, &provider);
         Arc::new(certified.expect("a certificate and its key"))
     }
 }

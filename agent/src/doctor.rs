@@ -190,11 +190,14 @@ async fn look_at_jiras(
     let limits = limits(config);
     let asked: Vec<_> = chosen.iter().map(|site| site.address.as_str()).collect();
     if enrolled && !asked.is_empty() {
-        audit::note_once(
-            paths,
-            &config.audit,
-            Entry::order("doctor", &format!("asks {}", asked.join(", "))),
-        )?;
+        let order = Entry::order("doctor", &format!("asks {}", asked.join(", ")));
+        if let Err(error) = audit::note_once(paths, &config.audit, order) {
+            // As the agent itself: nothing is asked that cannot be recorded.
+            report.add_state_failure(premises::audit_is_closed(paths, &error));
+            let skipped = asked.iter().map(|site| Finding::skipped(Check::JiraApi, *site, "state failed"));
+            report.extend(skipped);
+            return Ok(());
+        }
     }
     for site in chosen {
         for login in logins(site, password.as_ref()) {

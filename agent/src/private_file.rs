@@ -46,7 +46,8 @@ pub(crate) fn write(path: &Path, bytes: &[u8], durability: Durability) -> Result
     let draft = draft_name(path)?;
     let done = fill(&draft, bytes, folder, durability).and_then(|()| fs::rename(&draft, path));
     if let Err(source) = done {
-        remove_if_there(&draft)?;
+        // Why the writing failed says more than why the rest of it stays.
+        drop(remove_if_there(&draft));
         return Err(Error::File { action: "write", path: path.to_owned(), source });
     }
     match durability {

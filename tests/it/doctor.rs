@@ -2,8 +2,14 @@
 //! every check is also shown something that only looks right.
 
 mod bundle;
+mod catalogue;
 mod clock;
+mod enrolment;
 mod jira;
+mod jira_login;
+mod jira_way;
+#[cfg(target_os = "linux")]
+mod network;
 mod preflight;
 mod premises;
 mod proxy;
@@ -56,8 +62,13 @@ impl Machine {
         self.run_program(Command::new(Binaries::built().path("uplink-agent")), args, stdin).await
     }
 
-    async fn run_program(&self, mut command: Command, args: &[&str], stdin: &str) -> Printed {
-        command.args(args).arg("--state").arg(self.state());
+    async fn run_program(&self, command: Command, args: &[&str], stdin: &str) -> Printed {
+        self.run_on(&self.state(), command, args, stdin).await
+    }
+
+    /// The same on another state folder.
+    async fn run_on(&self, state: &Path, mut command: Command, args: &[&str], stdin: &str) -> Printed {
+        command.args(args).arg("--state").arg(state);
         for name in ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"] {
             command.env_remove(name).env_remove(name.to_lowercase());
         }
@@ -68,18 +79,22 @@ impl Machine {
         // A program that refuses its arguments closes its input early; what it printed tells the test.
         drop(pipe.write_all(stdin.as_bytes()).await);
         drop(pipe);
-        let output = child.wait_with_output().await.expect("the program ends");
-        Printed {
-            code: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        printed(child.wait_with_output().await.expect("the program ends"))
     }
 
     /// Checks the way to a relay that is not enrolled at.
     async fn look_at(&self, relay: &str, ca_pem: &str) -> Printed {
         let ca = self.file("ca.pem", ca_pem);
         self.doctor(&["--relay", relay, "--relay-ca", &ca.display().to_string()], "").await
+    }
+}
+
+/// What a program printed.
+pub(crate) fn printed(output: std::process::Output) -> Printed {
+    Printed {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
 }
 
@@ -152,6 +167,24 @@ pub(crate) async fn server(conduct: Conduct) -> (TlsServer, String) {
 /// A server that answers every request the same.
 pub(crate) async fn answering(answer: &'static str) -> (TlsServer, String) {
     server(Conduct::Answer(std::sync::Arc::new(move |_| answer.as_bytes().to_vec()))).await
+}
+
+/// Runs `doctor` with an agent's state folder and configuration.
+pub(crate) async fn doctor_of(cluster: &Cluster) -> Printed {
+    cluster.on_premises(&["doctor", "--json"], "").await
+}
+
+/// Without the failure that this machine is not enrolled, where that is not looked at.
+pub(crate) fn only_jira(mut printed: Printed) -> Printed {
+    let mut document = printed.json();
+    assert_eq!(finding(&document, "identity")["code"], "not_enrolled");
+    let checks = document["checks"].as_array_mut().unwrap();
+    checks.retain(|check| check["check"] != "identity");
+    let ok = checks.iter().all(|check| check["outcome"] != "fail");
+    document["ok"] = ok.into();
+    printed.code = i32::from(!ok);
+    printed.stdout = document.to_string();
+    printed
 }
 
 /// Waits until the agent's own status says that it is linked.

@@ -9,12 +9,14 @@
 mod bad_input;
 mod bounded;
 mod cloud;
+mod come_back;
 mod direct;
 mod doctor;
 mod engine;
 mod events;
 mod evidence;
 mod exactly_once;
+mod flood;
 mod health;
 mod hostile;
 mod identity;

@@ -29,7 +29,8 @@ async fn tls(cluster: &Cluster) -> TlsStream<TcpStream> {
         .unwrap()
 }
 
-async fn upgrade(
+/// Asks the relay for a WebSocket.
+pub(crate) async fn upgrade(
     cluster: &Cluster,
     subprotocol: Option<&str>,
 ) -> Result<WebSocketStream<TlsStream<TcpStream>>, Error> {

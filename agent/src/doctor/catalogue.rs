@@ -274,6 +274,8 @@ codes! {
     AgentUnknown = Enrolment Fail "agent_unknown", "Check that the relay is the one that enrolled this agent; if it is, enrol anew with `uplink-agent enroll --force` and an unused token.";
     /// The agent was removed at the relay.
     AgentRevoked = Enrolment Fail "agent_revoked", "If that was not meant, enrol anew with `uplink-agent enroll --force` and an unused token.";
+    /// Two machines hold this agent's identity, and the relay has stopped both.
+    AgentCloned = Enrolment Fail "agent_cloned", "Find the copy of this agent's state folder and remove it; then enrol anew with `uplink-agent enroll --force` and an unused token, or have the relay's administrator trust the agent again.";
     /// The relay knows the agent by other keys.
     AgentKeyRefused = Enrolment Fail "agent_key_refused", "Restore the state folder of this agent, or enrol anew with `uplink-agent enroll --force` and an unused token.";
     /// The relay refuses this agent for another reason.

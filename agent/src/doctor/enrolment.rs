@@ -41,8 +41,9 @@ fn code_of(code: &str) -> Option<Code> {
     match code.trim_start_matches("handshake_").trim_start_matches("link_") {
         "unknown_agent" => Some(Code::AgentUnknown),
         "revoked" => Some(Code::AgentRevoked),
+        "cloned" => Some(Code::AgentCloned),
         "bad_signature" => Some(Code::AgentKeyRefused),
-        "wrong_host" | "unknown_protocol" => Some(Code::AgentRefused),
+        "wrong_host" | "unknown_protocol" | "malformed_hello" => Some(Code::AgentRefused),
         _ => None,
     }
 }

@@ -50,11 +50,11 @@ pub(super) async fn examine(target: Target<'_>) -> Vec<Finding> {
     };
     let about = jira::about(site.clone(), target.limits.clone()).await;
     let mut findings = match about {
-        Ok(about) => all_is_well(&subject, &about),
+        Ok(about) => all_is_well(&site, &subject, &about),
         Err(error) => {
             let failed = blame(&error, &site, &target.limits, &subject).await;
             let check = failed.check;
-            let mut findings = before(check, &subject);
+            let mut findings = before(check, &site, &subject);
             findings.push(failed);
             let why = format!("{} failed", check.id());
             findings.extend(after(check).map(|check| Finding::skipped(check, &subject, &why)));
@@ -71,15 +71,16 @@ fn patient_as(mut site: Site, limits: &Limits) -> Site {
     site
 }
 
-fn all_is_well(subject: &str, about: &About) -> Vec<Finding> {
-    let mut findings = before(Check::JiraApi, subject);
+fn all_is_well(site: &Site, subject: &str, about: &About) -> Vec<Finding> {
+    let mut findings = before(Check::JiraApi, site, subject);
     let found = format!("Jira {} answers", about.version);
     findings.push(Finding::pass(Check::JiraApi, subject, found));
     findings
 }
 
 /// What must have worked for a check to be reached.
-fn before(check: Check, subject: &str) -> Vec<Finding> {
+fn before(check: Check, site: &Site, subject: &str) -> Vec<Finding> {
+    let behind_a_proxy = site.way.proxy.is_some();
     let in_clear = subject.starts_with("http://");
     let reached = [
         (Check::JiraName, "it was resolved"),
@@ -93,6 +94,7 @@ fn before(check: Check, subject: &str) -> Vec<Finding> {
                 let found = "without https the password travels in clear between here and Jira";
                 Finding::of(Code::JiraInClear, subject, found)
             }
+            Check::JiraName if behind_a_proxy => Finding::skipped(check, subject, "the proxy looks it up"),
             _ => Finding::pass(check, subject, found),
         })
         .collect()
@@ -106,9 +108,13 @@ fn after(check: Check) -> impl Iterator<Item = Check> {
 
 /// A failure without a login.
 async fn blame(error: &Error, site: &Site, limits: &Limits, subject: &str) -> Finding {
-    let code = code_of(error);
+    let code = code_on_the_way(error, site);
     let plain = Finding::of(code, subject, said(error));
     match (code, error) {
+        (Code::JiraProxy, _) => match &site.way.proxy {
+            Some(proxy) => Finding::of(code, subject, format!("{} The proxy is {}.", said(error), proxy.url)),
+            None => plain,
+        },
         (Code::JiraUntrusted, _) => match certificate_of(site, limits).await {
             Some(met) => {
                 let found =
@@ -147,6 +153,18 @@ async fn certificate_of(site: &Site, limits: &Limits) -> Option<Met> {
     let addresses = Names::default().resolve(&at, Lookup::Ask, limits.connect_timeout).await.ok()?;
     let tcp = dial::connect(&at, &addresses, limits.connect_timeout).await.ok()?;
     Some(peek::look(Box::new(tcp), &at.host, limits.connect_timeout).await?.met)
+}
+
+/// Where there is a proxy, it is the proxy's name and port that were tried, and the proxy that wants a login of its own.
+fn code_on_the_way(error: &Error, site: &Site) -> Code {
+    let is_of_the_proxy = match error {
+        Error::Unreachable { cause, .. } => {
+            matches!(cause, UnreachableCause::Dns | UnreachableCause::Refused)
+        }
+        Error::Unexpected { status, .. } => *status == 407,
+        _ => false,
+    };
+    if is_of_the_proxy && site.way.proxy.is_some() { Code::JiraProxy } else { code_of(error) }
 }
 
 fn code_of(error: &Error) -> Code {
@@ -243,17 +261,22 @@ fn said(error: &Error) -> String {
 mod tests {
     use super::*;
 
+    fn site(url: &str) -> Site {
+        Site { base_url: Url::parse(url).unwrap(), extra_root_pem: None, way: jira::Way::default() }
+    }
+
     #[test]
     fn a_failure_credits_what_came_before_and_skips_what_comes_after() {
+        let site = site("https://jira");
         let before: Vec<_> =
-            before(Check::JiraTls, "https://jira").into_iter().map(|held| held.check).collect();
+            before(Check::JiraTls, &site, "https://jira").into_iter().map(|held| held.check).collect();
         assert_eq!(before, [Check::JiraName, Check::JiraConnect]);
         assert_eq!(after(Check::JiraTls).collect::<Vec<_>>(), [Check::JiraApi, Check::JiraLogin]);
     }
 
     #[test]
     fn http_is_never_reported_as_a_trusted_certificate() {
-        let tls = before(Check::JiraApi, "http://jira").pop().unwrap();
+        let tls = before(Check::JiraApi, &site("http://jira"), "http://jira").pop().unwrap();
         assert_eq!((tls.check, tls.code), (Check::JiraTls, "jira_in_clear"));
     }
 }

@@ -27,12 +27,14 @@ pub(super) fn config_is_wrong(paths: &Paths, error: &Error) -> Finding {
 /// The state folder and the modes in it.
 pub(super) fn state(paths: &Paths) -> Finding {
     let subject = paths.state.display().to_string();
-    if !paths.state.exists() {
-        return Finding::skipped(
-            Check::State,
-            subject,
-            "it is not there yet; `uplink-agent enroll` makes it",
-        );
+    match paths.state.try_exists() {
+        Ok(true) => {}
+        Ok(false) => {
+            let why = "it is not there yet; `uplink-agent enroll` makes it";
+            return Finding::skipped(Check::State, subject, why);
+        }
+        // A folder above it is closed to this user: whether it is there cannot be told.
+        Err(error) => return Finding::of(Code::StateUnreachable, subject, error.to_string()),
     }
     match look_at_state(paths) {
         Ok(()) => {
@@ -48,6 +50,11 @@ pub(super) fn state(paths: &Paths) -> Finding {
         }
         Err(Flaw::Other(error)) => Finding::of(Code::StateUnreachable, subject, error.to_string()),
     }
+}
+
+/// The audit log takes no line, although the files beside it may be well.
+pub(super) fn audit_is_closed(paths: &Paths, error: &Error) -> Finding {
+    Finding::of(Code::StateUnreachable, paths.state.display().to_string(), error.to_string())
 }
 
 enum Flaw {

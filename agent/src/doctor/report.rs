@@ -105,6 +105,14 @@ impl Report {
         self.checks.insert(place, finding);
     }
 
+    /// The state folder was well until something was written into it; what failed there before says it already.
+    pub(crate) fn add_state_failure(&mut self, finding: Finding) {
+        if !self.checks.iter().any(|held| held.check == Check::State && held.failed()) {
+            self.checks.retain(|held| held.check != Check::State);
+            self.add(finding);
+        }
+    }
+
     /// The configuration made sense until something that it names was used.
     pub(crate) fn add_config_failure(&mut self, finding: Finding) {
         self.checks.retain(|held| held.check != Check::Config);

@@ -46,6 +46,7 @@ impl LinkEnd {
             LinkEnd::Protocol(LinkError::PeerDead { .. }) => "link_silent",
             LinkEnd::Protocol(_) => "link_protocol",
             LinkEnd::Closed { code, .. } if *code == CloseCode::Revoked.number() => "link_revoked",
+            LinkEnd::Closed { code, .. } if *code == CloseCode::Cloned.number() => "link_cloned",
             LinkEnd::Closed { .. } => "link_closed",
             LinkEnd::Broken(_) => "link_broken",
             LinkEnd::TicketNotStored(_) => "ticket_not_stored",

@@ -49,11 +49,11 @@ pub(crate) fn judge_body(error: reqwest::Error, site: &Url, what: String, attemp
     Verdict::Again { error: Error::BodyTruncated { what, attempts: attempt, detail }, wait: None }
 }
 
-/// The alerts by which the other side refuses our certificate, or the lack of one; its own certificate is never the matter of an alert
-/// that we receive.
+/// The alerts by which the other side refuses our certificate, the authority that signed it, or the lack of one; its own certificate is
+/// never the matter of an alert that we receive.
 fn is_about_our_certificate(text: &str) -> bool {
     let text = text.to_lowercase();
-    text.contains("received fatal alert") && text.contains("certificate")
+    text.contains("received fatal alert") && (text.contains("certificate") || text.contains("unknownca"))
 }
 
 fn is_about_proxy(text: &str) -> bool {

@@ -75,6 +75,29 @@ async fn a_date_tells_a_wrong_clock_where_no_challenge_comes_through() {
     assert!(clock["found"].as_str().unwrap().contains("`Date`"), "{clock:#}");
 }
 
+/// Takes the time out of the answer's head.
+fn no_date() -> Head {
+    Arc::new(|head: &str| {
+        let lines = head.split("\r\n").filter(|line| !line.to_ascii_lowercase().starts_with("date:"));
+        lines.collect::<Vec<_>>().join("\r\n")
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_nobody_tells_is_unknown_and_no_pass() {
+    let cluster = Cluster::relay_only().await;
+    let (middle, ca) = server(pass_on(&cluster, no_upgrade(), no_date())).await;
+    let printed = Machine::new().look_at(&middle.url(), &ca).await;
+    let document = fails(&printed, "relay_upgrade", "relay_upgrade_stripped", &[]);
+    let clock = finding(&document, "clock");
+    assert_eq!((&clock["outcome"], &clock["code"]), (&"note".into(), &"clock_unknown".into()), "{clock:#}");
+    // Where the challenge comes through, it tells the time.
+    let (middle, ca) = server(pass_on(&cluster, same(), no_date())).await;
+    let document = Machine::new().look_at(&middle.url(), &ca).await.json();
+    assert!(finding(&document, "clock")["found"].as_str().unwrap().contains("challenge"), "{document:#}");
+    passes(&document, &["clock"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_date_of_something_on_the_way_is_not_believed_against_the_relay() {
     let cluster = Cluster::relay_only().await;

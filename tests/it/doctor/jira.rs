@@ -1,6 +1,6 @@
 //! A permitted Jira: the way there, what answers, and one login.
 
-use super::{Machine, are_skipped, fails, finding, passes};
+use super::{Machine, are_skipped, fails, finding, only_jira, passes};
 use crate::site::{config, generated};
 use std::sync::Arc;
 use tests::cluster::{PASSWORD, Printed, USERNAME};
@@ -9,9 +9,9 @@ use tests::middlebox::{Authority, Certificates, Conduct, TlsServer, Validity};
 use tokio::net::TcpListener;
 
 const INFO: &str = "/rest/api/2/serverInfo";
-const MYSELF: &str = "/rest/api/2/myself";
+pub(super) const MYSELF: &str = "/rest/api/2/myself";
 
-fn sim() -> RunningSim {
+pub(super) fn sim() -> RunningSim {
     JiraSim::start(generated(10, 1)).unwrap()
 }
 
@@ -25,25 +25,12 @@ async fn look_at(jira: &str) -> Printed {
     only_jira(Machine::new().doctor(&["--allow-jira", jira], "").await)
 }
 
-async fn log_in(jira: &str, password: &str) -> Printed {
+pub(super) async fn log_in(jira: &str, password: &str) -> Printed {
     let args = ["--allow-jira", jira, "--username", USERNAME, "--password-stdin"];
     only_jira(Machine::new().doctor(&args, password).await)
 }
 
-/// Without the failure that this machine is not enrolled, which is not looked at here.
-fn only_jira(mut printed: Printed) -> Printed {
-    let mut document = printed.json();
-    assert_eq!(finding(&document, "identity")["code"], "not_enrolled");
-    let checks = document["checks"].as_array_mut().unwrap();
-    checks.retain(|check| check["check"] != "identity");
-    let ok = checks.iter().all(|check| check["outcome"] != "fail");
-    document["ok"] = ok.into();
-    printed.code = i32::from(!ok);
-    printed.stdout = document.to_string();
-    printed
-}
-
-fn answer(status: u16, content_type: &str, body: &str) -> FaultKind {
+pub(super) fn answer(status: u16, content_type: &str, body: &str) -> FaultKind {
     FaultKind::Answer { status, content_type: content_type.to_owned(), body: body.to_owned() }
 }
 
@@ -135,21 +122,6 @@ async fn single_sign_on_that_spares_the_server_information_is_found_by_the_login
     sim.fail_next(MYSELF, 100, FaultKind::SsoPage);
     let document = fails(&log_in(&sim.url(), PASSWORD).await, "jira_login", "jira_login_sso", &["sign-on"]);
     passes(&document, &["jira_api"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_200_as_for_a_visitor_is_no_login() {
-    for kind in [FaultKind::Anonymous, FaultKind::SeraphFailed] {
-        let sim = sim();
-        sim.fail_next(MYSELF, 100, kind);
-        let printed = log_in(&sim.url(), PASSWORD).await;
-        let document = printed.json();
-        assert_eq!(
-            (printed.code, &finding(&document, "jira_login")["outcome"]),
-            (1, &"fail".into()),
-            "{document:#}"
-        );
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

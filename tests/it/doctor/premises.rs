@@ -1,21 +1,10 @@
-//! Configuration, state folder, identity, and what the relay says of the agent.
+//! Configuration, state folder, identity.
 
-use super::{Machine, are_skipped, fails, finding, passes};
+use super::{Machine, are_skipped, doctor_of, fails, finding, passes, printed};
 use crate::site::generated;
 use std::os::unix::fs::PermissionsExt;
-use tests::cluster::{Binaries, Cluster, Printed};
-use tests::jira_sim::JiraSim;
-
-async fn doctor_of(cluster: &Cluster) -> Printed {
-    let mut command = tokio::process::Command::new(Binaries::built().path("uplink-agent"));
-    command.args(["doctor", "--json", "--state"]).arg(cluster.agent_state());
-    let output = command.output().await.unwrap();
-    Printed {
-        code: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
-}
+use tests::cluster::{Binaries, Cluster};
+use tests::jira_sim::{JiraSim, RunningSim};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_configuration_that_cannot_be_used_is_exit_code_2_and_names_key_and_line() {
@@ -62,24 +51,74 @@ async fn keys_that_others_can_read_and_damaged_ones_have_their_own_codes() {
     passes(&doctor_of(&cluster).await.json(), &["state", "identity"]);
 }
 
+/// A cluster whose agent is enrolled and not running.
+async fn enrolled(sim: &RunningSim) -> Cluster {
+    let cluster = Cluster::relay_only().await;
+    let token = cluster.new_token("hq").await;
+    let printed = cluster.enrol(&token, &sim.url()).await;
+    assert_eq!(printed.code, 0, "{printed:?}");
+    cluster
+}
+
+/// Only root can give files away and mount; `false`, said aloud, for anybody else.
+fn as_root(what: &str) -> bool {
+    let user = std::process::Command::new("id").arg("-u").output().unwrap();
+    let is_root = user.stdout.starts_with(b"0");
+    let required = std::env::var("UPLINK_REQUIRE_NETNS").is_ok_and(|value| value == "1");
+    assert!(is_root || !required, "UPLINK_REQUIRE_NETNS=1, but this is not root");
+    if !is_root {
+        eprintln!("SKIPPED: no root on this machine; {what}");
+    }
+    is_root
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn an_agent_that_was_removed_at_the_relay_is_told_so() {
+async fn a_state_folder_that_cannot_be_entered_is_not_taken_for_one_that_is_not_there() {
+    let machine = Machine::new();
+    std::fs::write(machine.state(), "a file in the folder's place").unwrap();
+    let document = fails(&machine.doctor(&[], "").await, "state", "state_unreachable", &["cannot"]);
+    assert!(finding(&document, "state")["remedy"].as_str().unwrap().contains("own user"), "{document:#}");
+    let below = Machine::new();
+    std::fs::write(below.state(), "a file above the folder").unwrap();
+    let command = tokio::process::Command::new(Binaries::built().path("uplink-agent"));
+    let printed = below.run_on(&below.state().join("state"), command, &["doctor", "--json"], "").await;
+    fails(&printed, "state", "state_unreachable", &[]);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_takes_no_more_is_found_although_everything_can_be_read() {
+    if !as_root("a disk that became read-only was not tried") {
+        return;
+    }
     let sim = JiraSim::start(generated(10, 1)).unwrap();
-    let mut cluster = Cluster::start(&sim.url()).await;
-    let document = doctor_of(&cluster).await.json();
-    let agent = finding(&document, "enrolment")["subject"].as_str().unwrap().to_owned();
-    let removed = cluster.ctl(&["uplink", "revoke", "hq", &agent], "").await;
-    assert_eq!(removed.code, 0, "{removed:?}");
-    let told = async {
-        loop {
-            // The agent writes its status a moment after it was told.
-            let printed = doctor_of(&cluster).await;
-            if printed.code != 0 {
-                return printed;
-            }
-        }
-    };
-    let printed = tokio::time::timeout(std::time::Duration::from_secs(60), told).await.unwrap();
-    fails(&printed, "enrolment", "agent_revoked", &[]);
-    cluster.kill_agent().await;
+    let cluster = enrolled(&sim).await;
+    passes(&doctor_of(&cluster).await.json(), &["state", "identity", "jira_api"]);
+    sim.reset_stats();
+    let state = cluster.agent_state().display().to_string();
+    let script = format!(
+        "mount --bind '{state}' '{state}' && mount -o remount,bind,ro '{state}' && exec \"$0\" doctor --json --state '{state}'"
+    );
+    let mut command = tokio::process::Command::new("unshare");
+    command.args(["--mount", "sh", "-c", &script]).arg(Binaries::built().path("uplink-agent"));
+    let printed = printed(command.output().await.unwrap());
+    let document = fails(&printed, "state", "state_unreachable", &["ead-only"]);
+    passes(&document, &["identity", "relay_challenge"]);
+    // What cannot be recorded is not asked.
+    are_skipped(&document, &["jira_api"]);
+    assert_eq!(sim.stats().requests_total, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_of_another_user_are_named_although_root_can_read_them() {
+    if !as_root("a file of another user was not tried") {
+        return;
+    }
+    let sim = JiraSim::start(generated(10, 1)).unwrap();
+    let cluster = enrolled(&sim).await;
+    let identity = cluster.agent_state().join("identity.json");
+    std::os::unix::fs::chown(&identity, Some(65_534), None).unwrap();
+    fails(&doctor_of(&cluster).await, "state", "state_owner", &["identity.json", "another user"]);
+    std::os::unix::fs::chown(&identity, Some(0), None).unwrap();
+    passes(&doctor_of(&cluster).await.json(), &["state"]);
 }

@@ -2,8 +2,9 @@
 
 use super::{Machine, are_skipped, ca_of, fails, finding, passes};
 use serde_json::Value;
+use std::sync::Arc;
 use tests::cluster::{Cluster, Printed};
-use tests::middlebox::{ConnectProxy, Mood};
+use tests::middlebox::{Authority, Certificates, Conduct, ConnectProxy, Mood, TlsServer, Validity};
 use tokio::net::TcpListener;
 
 async fn look_through(proxy: &str, machine: Machine) -> (Cluster, Printed) {
@@ -90,4 +91,30 @@ async fn something_else_at_the_proxys_address_is_no_proxy() {
     let (_cluster, printed) = look_through(&format!("http://{address}"), Machine::new()).await;
     fails(&printed, "proxy", "proxy_unfit", &[&address.to_string()]);
     greeter.abort();
+}
+
+/// A proxy over TLS that answers 403, and a machine that trusts its authority.
+async fn forbidding_over_tls(names: &[&str]) -> (TlsServer, Machine) {
+    let authority = Authority::new("Proxy Authority");
+    let machine = Machine::new();
+    let ca = machine.file("proxy-ca.pem", &authority.pem()).display().to_string();
+    let forbids =
+        Conduct::Answer(Arc::new(|_| b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n".to_vec()));
+    let proxy = TlsServer::start(authority, Certificates::One(names, Validity::Now), forbids).await;
+    (proxy, machine.with("UPLINK_AGENT_PROXY__CA_FILE", &ca))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_over_tls_is_heard_only_with_a_certificate_of_a_trusted_authority_for_its_name() {
+    let (proxy, trusting) = forbidding_over_tls(&["127.0.0.1"]).await;
+    let address = proxy.address.to_string();
+    let (_cluster, printed) = look_through(&proxy.url(), Machine::new()).await;
+    let words = ["Proxy Authority", &address];
+    let document = fails(&printed, "proxy", "proxy_certificate_untrusted", &words);
+    are_skipped(&document, &["relay_name", "relay_connect", "relay_tls"]);
+    let (_cluster, printed) = look_through(&proxy.url(), trusting).await;
+    fails(&printed, "proxy", "proxy_forbids", &["403"]);
+    let (elsewhere, trusting) = forbidding_over_tls(&["proxy.corp.example"]).await;
+    let (_cluster, printed) = look_through(&elsewhere.url(), trusting).await;
+    fails(&printed, "proxy", "proxy_certificate_untrusted", &["proxy.corp.example"]);
 }

@@ -97,3 +97,15 @@ async fn expired_and_early_certificates_show_their_days() {
         fails(&printed, "relay_tls", code, &days);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_only_a_client_may_show_is_refused_for_that_and_not_for_its_authority() {
+    let authority = Authority::new("Corp Authority");
+    let pem = authority.pem();
+    let server = TlsServer::start(authority, Certificates::ForClients(&["127.0.0.1"]), nowhere()).await;
+    let printed = Machine::new().look_at(&server.url(), &pem).await;
+    let document = fails(&printed, "relay_tls", "relay_certificate_bad", &["lient"]);
+    assert!(text(finding(&document, "relay_tls"), "issuer_met").contains("Corp Authority"), "{document:#}");
+    passes(&document, &["relay_connect"]);
+    are_skipped(&document, &["relay_upgrade", "relay_challenge"]);
+}

@@ -1,6 +1,7 @@
 //! From HTTPS to a WebSocket: stripped upgrades, portals, wrong servers, and answers that only look like a yes.
 
-use super::{Machine, answering, are_skipped, fails, finding, pass_on, passes, same, server};
+use super::{Machine, answering, are_skipped, ca_of, fails, finding, pass_on, passes, same, server};
+use crate::wire::upgrade;
 use std::sync::Arc;
 use tests::cluster::{Cluster, Printed};
 use tests::middlebox::{Conduct, Head};
@@ -146,4 +147,30 @@ async fn a_websocket_without_a_challenge_is_no_relay() {
         let printed = look_at_upgrade(move |head| agreed(head, &message(strange))).await;
         fails(&printed, "relay_challenge", "relay_challenge_strange", &[]);
     }
+}
+
+/// Handshakes that a relay waits for at once, by its own limit.
+const GREETINGS: usize = 256;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_takes_nobody_at_the_moment_is_busy_and_no_fault_of_the_network() {
+    let cluster = Cluster::relay_only().await;
+    // Each place is given back after ten seconds: a machine that is too slow for that tries again.
+    for _ in 0..5 {
+        let links = (0..GREETINGS).map(|_| upgrade(&cluster, Some("uplink.v1")));
+        let held: Vec<_> = futures_util::future::join_all(links).await;
+        let printed = Machine::new().look_at(&cluster.relay_url, &ca_of(&cluster)).await;
+        let taken = held.into_iter().flatten().count();
+        if printed.code == 0 {
+            eprintln!("{taken} links were not enough, or gone too soon");
+            continue;
+        }
+        let document = fails(&printed, "relay_upgrade", "relay_busy", &["503", "shaking hands"]);
+        passes(&document, &["relay_connect", "relay_tls", "clock"]);
+        are_skipped(&document, &["relay_challenge"]);
+        let found = finding(&document, "relay_upgrade");
+        assert!(found.get("network_team").is_none(), "the network is blamed: {found:#}");
+        return;
+    }
+    panic!("the relay was never busy");
 }

@@ -2,9 +2,9 @@
 
 use super::authority::{Authority, Validity};
 use super::read_head;
-use rustls::ServerConfig;
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
+use rustls::{ConfigBuilder, ServerConfig, WantsVerifier};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,6 +20,8 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 pub enum Certificates<'a> {
     /// One for these names, whatever is asked for.
     One(&'a [&'a str], Validity),
+    /// As `One`, but of the kind that only clients may show.
+    ForClients(&'a [&'a str]),
     /// A new one for the name that is asked for.
     OnDemand,
 }
@@ -68,14 +70,22 @@ impl TlsServer {
     pub async fn start(authority: Authority, certificates: Certificates<'_>, conduct: Conduct) -> Self {
         let resolver: Arc<dyn ResolvesServerCert> = match certificates {
             Certificates::One(names, validity) => Arc::new(One(authority.certify(names, validity))),
+            Certificates::ForClients(names) => Arc::new(One(authority.certify_for_clients(names))),
             Certificates::OnDemand => Arc::new(OnDemand(authority)),
         };
+        Self::listen(versions().with_no_client_auth().with_cert_resolver(resolver), conduct).await
+    }
+
+    /// The same with a certificate for the loopback address, and only clients with a certificate of the same authority are let in.
+    pub async fn start_for_clients_of(authority: &Authority, conduct: Conduct) -> Self {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_no_client_auth()
-            .with_cert_resolver(resolver);
+        let roots = Arc::new(authority.roots());
+        let clients = WebPkiClientVerifier::builder_with_provider(roots, provider).build().expect("roots");
+        let own = Arc::new(One(authority.certify(&["127.0.0.1"], Validity::Now)));
+        Self::listen(versions().with_client_cert_verifier(clients).with_cert_resolver(own), conduct).await
+    }
+
+    async fn listen(config: ServerConfig, conduct: Conduct) -> Self {
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
@@ -97,6 +107,11 @@ impl TlsServer {
     pub fn url(&self) -> String {
         format!("https://{}", self.address)
     }
+}
+
+fn versions() -> ConfigBuilder<ServerConfig, WantsVerifier> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions")
 }
 
 async fn serve(mut stream: TlsStream<TcpStream>, conduct: &Conduct) -> std::io::Result<()> {

@@ -241,11 +241,11 @@ struct Owed {
 impl Owed {
     fn note(&mut self, asked: RelayMessage) {
         match asked {
-            RelayMessage::StartRun { run, lease, .. } => {
-                if self.leases.get(&run).is_none_or(|known| *known < lease) {
-                    self.leases.insert(run.clone(), lease);
-                    self.runs.insert(run);
-                }
+            RelayMessage::StartRun { run, lease, .. }
+                if self.leases.get(&run).is_none_or(|known| *known < lease) =>
+            {
+                self.leases.insert(run.clone(), lease);
+                self.runs.insert(run);
             }
             RelayMessage::TestConnection { request, .. } => drop(self.tests.insert(request)),
             _ => {}

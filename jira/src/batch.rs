@@ -6,6 +6,7 @@
 mod column;
 mod layout;
 mod metadata;
+mod of_issue;
 mod rows;
 
 pub(crate) use column::Cell;
@@ -371,6 +372,7 @@ fn count_notes(notes: &IssueNotes, warnings: &mut Warnings) {
             );
         }
     }
+    of_issue::count_unsent(notes, warnings);
     let cut = "Jira counted history entries that it did not send; the table lacks them";
     warnings.add("changelog_cut", cut, notes.histories_cut);
     let no_id = "Jira sent entries without the id that would be their key; they are left out";

@@ -13,6 +13,7 @@ mod issue;
 mod lenient;
 mod list;
 mod object;
+mod of_issue;
 mod sprint;
 mod tree;
 mod values;
@@ -21,6 +22,7 @@ pub(crate) use child_lists::keep_with_id;
 pub(crate) use histories::Histories;
 pub(crate) use issue::{Asked, IssueBuffers, IssueNotes, read_page};
 pub(crate) use list::{ElementRules, RowList, Shape, read_children, read_rows};
+pub(crate) use of_issue::{OfIssuePage, read_of_issue};
 pub(crate) use tree::Trees;
 
 use crate::batch::{Place, Sink};
@@ -102,6 +104,8 @@ pub(crate) struct IssueSeen {
     pub(crate) accepted: bool,
     /// Tables whose embedded list was cut and of which none was kept: read them from the list's own resource.
     pub(crate) incomplete: Vec<Table>,
+    /// Tables whose resource is to be asked for it.
+    pub(crate) owed: Vec<Table>,
     /// Issues at the other end of its links, if it was ever moved (or its history is not read): their links hold its key.
     pub(crate) linked_if_moved: Vec<i64>,
 }

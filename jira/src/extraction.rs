@@ -30,6 +30,7 @@ pub(crate) mod cloud;
 pub(crate) mod events;
 pub(crate) mod lanes;
 pub(crate) mod metadata;
+pub(crate) mod of_issue;
 pub(crate) mod passes;
 pub(crate) mod plan;
 pub(crate) mod proof;

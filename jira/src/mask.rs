@@ -18,7 +18,7 @@ pub use rule::{ColumnSelector, Mask, MaskError, MaskRule, Masks};
 use crate::batch::RowBuffer;
 use crate::fields::{CustomType, IssueSchema};
 use crate::spec::Narrowing;
-use crate::tables::{ColumnType, Table, agile, links, metadata};
+use crate::tables::{ColumnType, Table, agile, agile_issues, links, metadata};
 use crate::warning::Warning;
 use again::Values;
 use arrow_array::ArrayRef;
@@ -74,6 +74,11 @@ impl Masking {
             Table::Boards => {
                 let key = buffer.text_at(agile::BOARD_PROJECT_KEY, row);
                 key.is_none_or(|key| self.narrowing.permits_project(key))
+            }
+            // A board of a permitted project may show issues of others.
+            Table::BoardIssues | Table::BacklogIssues | Table::SprintIssues => {
+                let key = buffer.text_at(agile_issues::ISSUE_KEY, row).and_then(|key| key.rsplit_once('-'));
+                self.narrowing.permits_row_of(key.map(|(project, _)| project))
             }
             _ => true,
         }

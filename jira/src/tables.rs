@@ -7,12 +7,14 @@ pub use column::ColumnType;
 pub(crate) use column::{
     ColumnSpec, Take, date, document, flag, int, json, made, refs, rich, text, time, user,
 };
+use of_issue::OfIssue;
 use origin::Origin;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
 
 pub(crate) mod agile;
+pub(crate) mod agile_issues;
 pub(crate) mod changelog;
 pub(crate) mod child_lists;
 pub(crate) mod column;
@@ -30,6 +32,7 @@ pub(crate) mod issues;
 pub(crate) mod links;
 pub(crate) mod lists;
 pub(crate) mod metadata;
+pub(crate) mod of_issue;
 pub(crate) mod origin;
 pub(crate) mod projects;
 pub(crate) mod worklogs;
@@ -101,6 +104,16 @@ tables! {
         IssueSubtasks => issue_subtasks::SPEC,
         /// One row a value of a custom field that holds several.
         IssueCustomValues => issue_custom_values::SPEC,
+        /// One row a link of an issue to something outside of Jira.
+        IssueRemoteLinks => of_issue::REMOTE_LINKS,
+        /// One row a person who watches an issue.
+        IssueWatchers => of_issue::WATCHERS,
+        /// One row a person who voted for an issue.
+        IssueVotes => of_issue::VOTES,
+        /// One row a property that a plugin keeps with an issue.
+        IssueProperties => of_issue::PROPERTIES,
+        /// One row a transition that the account which reads could make.
+        IssueTransitions => of_issue::TRANSITIONS,
     }
     metadata {
         /// One row a project.
@@ -137,6 +150,12 @@ tables! {
         BoardColumns => agile::BOARD_COLUMNS,
         /// One row a sprint.
         Sprints => agile::SPRINTS,
+        /// One row an issue of a board, in the order of the board.
+        BoardIssues => agile_issues::BOARD_ISSUES,
+        /// One row an issue of a backlog, in its order.
+        BacklogIssues => agile_issues::BACKLOG_ISSUES,
+        /// One row an issue of a sprint.
+        SprintIssues => agile_issues::SPRINT_ISSUES,
         /// One row a favourite filter of the account that reads.
         Filters => lists::FILTERS,
         /// One row a dashboard that the account sees.
@@ -188,6 +207,11 @@ impl Table {
     /// Whether its rows are derived from those of other tables: no answer of Jira holds them.
     pub(crate) fn is_derived(self) -> bool {
         !self.spec().derived_from.is_empty()
+    }
+
+    /// The tables whose rows come from a resource of each issue.
+    pub(crate) fn of_each_issue() -> impl Iterator<Item = (Self, &'static OfIssue)> {
+        ISSUE_TABLES.iter().filter_map(|&table| Some((table, table.spec().of_issue.as_ref()?)))
     }
 
     /// The tables whose rows are lists of each issue.
@@ -294,6 +318,10 @@ pub(crate) struct TableSpec {
     pub(crate) origin: Option<Origin>,
     /// For a table whose rows are lists of each issue: where they are.
     pub(crate) children: Option<ChildLists>,
+    /// For a table of issues whose rows come from a resource of each issue.
+    pub(crate) of_issue: Option<OfIssue>,
+    /// What a search must be asked to show besides fields and histories.
+    pub(crate) expands: Option<&'static str>,
     /// For a derived table: those that must be read for it.
     pub(crate) derived_from: &'static [Table],
 }
@@ -312,6 +340,8 @@ impl TableSpec {
         asks: &[],
         origin: None,
         children: None,
+        of_issue: None,
+        expands: None,
         derived_from: &[],
     };
 }

@@ -47,7 +47,7 @@ impl JiraClient {
         let ask = SearchAsk {
             jql,
             fields: vec!["created".to_owned()],
-            expand_changelog: false,
+            expand: Vec::new(),
             max_results: 0,
             start_at: 0,
         };

@@ -33,6 +33,11 @@ async fn connected_at(url: &str, token: &str) -> (Cluster, Printed) {
     (cluster, tested)
 }
 
+/// A relay that is connected to a site of Jira Cloud.
+pub(crate) async fn connected_cloud(sim: &RunningSim) -> Cluster {
+    connected(sim, TOKEN).await.0
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cloud_site_lands_cell_by_cell_in_full_and_delta_loads() {
     let sim = JiraSim::start(SimConfig::cloud(1_200, 95)).unwrap();

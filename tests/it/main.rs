@@ -24,6 +24,7 @@ mod judge;
 mod leaving;
 mod login;
 #[cfg(target_os = "linux")]
+mod named_tables;
 mod network;
 mod packages;
 mod password;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 
+mod agile_issues;
 mod auth;
 mod catalog;
 mod catalog_generated;
@@ -27,6 +28,7 @@ mod handle;
 mod index;
 mod jql;
 mod limiter;
+mod of_issue;
 mod pages;
 mod people;
 mod query;

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::jira_sim::SimHandle;
+use issue::Wanted;
 
 mod adf;
 mod children;
@@ -16,6 +17,7 @@ mod history;
 mod issue;
 mod lists;
 mod metadata;
+mod of_issue;
 mod value;
 
 pub use columns::{ColumnType, names};
@@ -47,11 +49,11 @@ impl IssueRows {
     }
 }
 
-/// All tables at once; for sites that fit into memory several times.
+/// All tables that are not optional at once; for sites that fit into memory several times.
 #[must_use]
 pub fn tables(sim: &SimHandle) -> BTreeMap<String, TruthTable> {
     let mut tables: BTreeMap<String, TruthTable> =
-        names().filter_map(|name| Some((name.to_owned(), empty(sim, name)?))).collect();
+        columns::defaults().filter_map(|name| Some((name.to_owned(), empty(sim, name)?))).collect();
     for IssueRows(children) in issues(sim) {
         for (name, rows) in children {
             if let Some(table) = tables.get_mut(name) {
@@ -73,11 +75,11 @@ pub fn table(sim: &SimHandle, name: &str) -> Option<TruthTable> {
     Some(table)
 }
 
-/// Rows that each table must have, in one pass over the issues.
+/// Rows that each table that is not optional must have, in one pass over the issues.
 #[must_use]
 pub fn counts(sim: &SimHandle) -> BTreeMap<String, usize> {
     let mut counts: BTreeMap<String, usize> =
-        names().map(|name| (name.to_owned(), columns::metadata_rows(sim, name).len())).collect();
+        columns::defaults().map(|name| (name.to_owned(), columns::metadata_rows(sim, name).len())).collect();
     for IssueRows(children) in issues(sim) {
         for (table, rows) in children {
             *counts.entry(table.to_owned()).or_default() += rows.len();
@@ -102,17 +104,21 @@ pub fn empty(sim: &SimHandle, name: &str) -> Option<TruthTable> {
 pub fn rows<'a>(sim: &'a SimHandle, name: &'a str) -> Option<Box<dyn Iterator<Item = Row> + 'a>> {
     columns::of(name)?;
     if columns::is_issue_table(name) {
-        return Some(Box::new(issues(sim).flat_map(move |rows| rows.into_table(name))));
+        return Some(Box::new(issues_of(sim, Wanted::One(name)).flat_map(move |rows| rows.into_table(name))));
     }
     Some(Box::new(columns::metadata_rows(sim, name).into_iter()))
 }
 
-/// The rows of every issue, one issue at a time, in the order of [`SimHandle::ids`].
+/// The rows of every issue, one issue at a time, in the order of [`SimHandle::ids`], of the tables that are not optional.
 pub fn issues(sim: &SimHandle) -> impl Iterator<Item = IssueRows> + '_ {
+    issues_of(sim, Wanted::Defaults)
+}
+
+fn issues_of<'a>(sim: &'a SimHandle, wanted: Wanted<'a>) -> impl Iterator<Item = IssueRows> + 'a {
     let custom = custom::columns(&sim.field_list());
     sim.ids().into_iter().filter_map(move |id| {
         let json = sim.issue_json(&id.to_string()).ok()?;
-        issue::rows(&json, &custom)
+        issue::rows(&json, &custom, &|list| sim.issue_list(list, id), wanted)
     })
 }
 

@@ -1,6 +1,6 @@
 //! Rows of the site's metadata: lists whose elements are told apart by their keys.
 
-use super::{Cell, RowBuffer, Sink, WITHHELD_PROJECTS, layout};
+use super::{Cell, RowBuffer, Sink, WITHHELD_ISSUES, WITHHELD_PROJECTS, layout};
 use crate::decode::{DecodeError, MetadataPage, RowList, Shape, Trees, read_rows};
 use crate::tables::origin::Origin;
 use crate::tables::{Table, metadata};
@@ -38,6 +38,19 @@ impl Sink {
         of: Option<i64>,
         json: &str,
     ) -> Result<MetadataPage, DecodeError> {
+        self.metadata_from(table, (of, 0), json)
+    }
+
+    /// The same, of a page before which there are so many elements.
+    ///
+    /// # Errors
+    /// As [`Self::metadata`].
+    pub(crate) fn metadata_from(
+        &mut self,
+        table: Table,
+        (of, start_at): (Option<i64>, u64),
+        json: &str,
+    ) -> Result<MetadataPage, DecodeError> {
         const WHAT: &str = "a list of metadata";
         if table.is_issue_table() {
             return Err(DecodeError::Shape { what: WHAT, detail: format!("{table} is read from searches") });
@@ -51,14 +64,16 @@ impl Sink {
         let mut fresh = HashSet::new();
         let masking = &self.masking;
         let origin = table.spec().origin.as_ref().unwrap_or(&Origin::LIST);
-        let base = buffer.rows();
+        let (base, mut ordinal) = (buffer.rows(), start_at);
         let keep = &mut |buffer: &mut RowBuffer, row: usize| {
+            let at = ordinal;
+            ordinal += 1;
             if !masking.permits_metadata(table, buffer, row) {
                 withheld += 1;
                 return false;
             }
             complete(table, buffer, row, &names);
-            place(origin, buffer, (of, base), row);
+            place(origin, buffer, (of, at), row);
             let has_key = key.iter().all(|&column| buffer.is_set(column, row));
             without_id += u64::from(!has_key);
             has_key && {
@@ -71,7 +86,10 @@ impl Sink {
         seen.extend(fresh);
         self.notes.without_id += without_id;
         if withheld > 0 {
-            self.warnings.add(WITHHELD_PROJECTS.0, WITHHELD_PROJECTS.1, withheld);
+            let is_of_issues =
+                matches!(table, Table::BoardIssues | Table::BacklogIssues | Table::SprintIssues);
+            let (code, message) = if is_of_issues { WITHHELD_ISSUES } else { WITHHELD_PROJECTS };
+            self.warnings.add(code, message, withheld);
         }
         self.even_empty.insert(table);
         self.settle()?;
@@ -80,12 +98,12 @@ impl Sink {
 }
 
 /// The cells that tell what the list was asked for, and where in it the row stands.
-fn place(origin: &Origin, buffer: &mut RowBuffer, (of, base): (Option<i64>, usize), row: usize) {
+fn place(origin: &Origin, buffer: &mut RowBuffer, (of, at): (Option<i64>, u64), row: usize) {
     if let Some(column) = origin.of_column {
         buffer.put(column, row, of.map_or(Cell::Null, Cell::I64));
     }
     if let Some(column) = origin.ordinal_column {
-        let ordinal = i64::try_from(row - base).unwrap_or(i64::MAX);
+        let ordinal = i64::try_from(at).unwrap_or(i64::MAX);
         buffer.put(column, row, Cell::I64(ordinal));
     }
 }

@@ -4,11 +4,13 @@
 //! write, another path, or a POST other than the searches and bulk reads that have no form as GET. [`permits`] states the same list for auditors, as method, path and query.
 
 pub(crate) mod cloud;
+pub(crate) mod of_issue;
 
 use crate::jql::Jql;
 use crate::tables::Table;
 use crate::tables::origin::{Each, Origin};
 use cloud::CloudRead;
+use of_issue::OfIssueAsk;
 use serde::Serialize;
 
 /// Comments asked for in one page; Jira answers fewer and says so.
@@ -41,6 +43,8 @@ pub(crate) enum Read {
         /// The issue.
         id: i64,
     },
+    /// What a table keeps with one issue.
+    OfIssue(OfIssueAsk),
     /// What is asked of Jira Cloud alone.
     Cloud(CloudRead),
 }
@@ -81,7 +85,8 @@ impl ListAsk {
 pub(crate) struct SearchAsk {
     pub(crate) jql: Jql,
     pub(crate) fields: Vec<String>,
-    pub(crate) expand_changelog: bool,
+    /// What is shown besides the fields.
+    pub(crate) expand: Vec<&'static str>,
     pub(crate) max_results: u64,
     pub(crate) start_at: u64,
 }
@@ -94,8 +99,8 @@ struct SearchBody<'a> {
     start_at: u64,
     max_results: u64,
     fields: &'a [String],
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    expand: Vec<&'static str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    expand: &'a [&'static str],
     validate_query: bool,
 }
 
@@ -123,7 +128,8 @@ pub fn permits(method: &str, path: &str, query: Option<&str>) -> bool {
     }
     method == "GET"
         && (parameters_of(path).is_some_and(|allowed| names(query).all(|name| allowed.contains(&name)))
-            || is_list(path, query))
+            || is_list(path, query)
+            || of_issue::permits(path, query))
 }
 
 /// Whether it is asked for a table of the site's metadata.
@@ -132,8 +138,8 @@ fn is_list(path: &str, query: Option<&str>) -> bool {
         Table::all().iter().flat_map(|table| [false, true].map(|is_cloud| Origin::of(*table, is_cloud)));
     let origins = origins.flatten();
     origins.filter(|origin| origin.has_path(path)).any(|origin| {
-        let allowed: Vec<_> = origin.parameters().collect();
-        names(query).all(|name| allowed.contains(&name))
+        let mut sent = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+        sent.all(|(name, value)| origin.permits(&name, &value))
     })
 }
 
@@ -161,6 +167,7 @@ impl Read {
         match self {
             Self::IssueComments { id, .. } => format!("/rest/api/2/issue/{id}/comment"),
             Self::IssueWorklogs { id } => format!("/rest/api/2/issue/{id}/worklog"),
+            Self::OfIssue(ask) => ask.path(),
             Self::Cloud(read) => read.path(),
             Self::List(ListAsk { of: Some(of), .. }) => self.template().replace("{id}", &of.to_string()),
             fixed => fixed.template().to_owned(),
@@ -178,6 +185,7 @@ impl Read {
             Self::Search(_) => SEARCH_PATH,
             Self::IssueComments { .. } => "/rest/api/2/issue/{id}/comment",
             Self::IssueWorklogs { .. } => "/rest/api/2/issue/{id}/worklog",
+            Self::OfIssue(ask) => ask.template(),
             Self::Cloud(read) => read.template(),
         }
     }
@@ -195,6 +203,7 @@ impl Read {
     /// Parameters of the address.
     pub(crate) fn query(&self) -> Vec<(&'static str, String)> {
         match self {
+            Self::OfIssue(ask) => ask.query(),
             Self::Cloud(read) => read.query(),
             Self::Project => {
                 vec![("expand", "description,lead".to_owned()), ("includeArchived", "true".to_owned())]
@@ -221,7 +230,7 @@ impl Read {
             start_at: ask.start_at,
             max_results: ask.max_results,
             fields: &ask.fields,
-            expand: if ask.expand_changelog { vec!["changelog"] } else { Vec::new() },
+            expand: &ask.expand,
             validate_query: !ask.jql.names_issues(),
         };
         serde_json::to_string(&body).ok()
@@ -235,6 +244,7 @@ impl Read {
     /// What it asks for, for errors and logs.
     pub(crate) fn what(&self) -> String {
         match self {
+            Self::OfIssue(ask) => ask.what(),
             Self::Cloud(read) => read.what(),
             Self::Search(ask) => format!("the search `{}` from {}", ask.jql, ask.start_at),
             Self::List(ListAsk { table, of: Some(of), start_at, .. }) => {
@@ -259,7 +269,7 @@ mod tests {
         let search = SearchAsk {
             jql: Jql::all(),
             fields: vec!["created".to_owned()],
-            expand_changelog: true,
+            expand: vec!["changelog"],
             max_results: 100,
             start_at: 0,
         };
@@ -279,7 +289,9 @@ mod tests {
             Read::IssueComments { id: 10001, start_at: 50 },
             Read::IssueWorklogs { id: 10001 },
         ];
-        lists.chain(on_cloud).chain(others).chain(cloud::tests::every_read()).collect()
+        let of_issues =
+            Table::of_each_issue().map(|(table, _)| Read::OfIssue(OfIssueAsk { table, id: 10001 }));
+        lists.chain(on_cloud).chain(of_issues).chain(others).chain(cloud::tests::every_read()).collect()
     }
 
     #[test]
@@ -317,7 +329,10 @@ mod tests {
             ("GET", "/rest/api/2/project//components", None),
             ("GET", "/rest/api/2/project/1/../components", None),
             ("GET", "/rest/api/2/project/1/components", Some("startAt=0")),
-            ("GET", "/rest/agile/1.0/board/1/issue", None),
+            ("GET", "/rest/agile/1.0/board/1/properties", None),
+            ("GET", "/rest/agile/1.0/board/1/issue", Some("fields=*all")),
+            ("GET", "/rest/agile/1.0/board/1/issue", Some("startAt=x")),
+            ("GET", "/rest/agile/1.0/sprint/x/issue", None),
             ("POST", "/rest/agile/1.0/board", None),
             ("POST", "/rest/api/3/issue", None),
             ("POST", "/rest/api/3/issue/bulk", None),

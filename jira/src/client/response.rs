@@ -288,6 +288,7 @@ fn not_found(answer: &Answer, expect: &Expectation<'_>) -> Error {
         | Read::Search(_)
         | Read::IssueComments { .. }
         | Read::IssueWorklogs { .. }
+        | Read::OfIssue(_)
         | Read::Cloud(_) => Error::NotFound { what: expect.read.what(), detail },
     }
 }

@@ -9,6 +9,7 @@ use crate::decode::object::Into;
 use crate::decode::tree::{Member, Node, Section, Target, Trees};
 use crate::decode::values::write_values;
 use crate::decode::{DecodeError, IssueHead, IssueSeen, PageHead};
+use crate::tables::of_issue::Only;
 use crate::tables::{ByIssueTable, ListFrame, Table, changelog, issue_subtasks, issues, links};
 use serde::Deserialize as _;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess};
@@ -79,6 +80,23 @@ impl IssueBuffers {
         if moved { others.collect() } else { Vec::new() }
     }
 
+    /// The wanted tables whose resource is to be asked for the issue that was just read.
+    fn owed(&self, marks: &Marks, notes: &mut IssueNotes) -> Vec<Table> {
+        let row = mark(marks, Table::Issues);
+        let is_owed = |(table, only): (Table, Only)| match only {
+            Only::All => Some(table),
+            Only::Counted(column) => match self.issues.i64_at(column, row) {
+                Some(count) => (count > 0).then_some(table),
+                None => {
+                    note_unsent(notes, table);
+                    None
+                }
+            },
+        };
+        let wanted = Table::of_each_issue().filter(|(table, _)| self.child(*table).is_some());
+        wanted.map(|(table, of_issue)| (table, of_issue.only)).filter_map(is_owed).collect()
+    }
+
     /// Makes the rows that follow from the issue's own, and writes the issue's id into those of its children.
     fn own_children(&mut self, marks: &Marks, issue_id: i64) {
         let row = mark(marks, Table::Issues);
@@ -129,6 +147,12 @@ impl IssueNotes {
         }
         self.histories_cut += other.histories_cut;
         self.without_id += other.without_id;
+    }
+}
+
+fn note_unsent(notes: &mut IssueNotes, table: Table) {
+    if let Some(unsent) = notes.unsent.of_mut(table) {
+        *unsent += 1;
     }
 }
 
@@ -231,6 +255,7 @@ impl Page<'_, '_> {
             updated_ms: millis(issues::UPDATED).unwrap_or(created_ms),
             accepted: false,
             incomplete: Vec::new(),
+            owed: Vec::new(),
             linked_if_moved: Vec::new(),
         })
     }
@@ -249,6 +274,7 @@ impl Page<'_, '_> {
             return self.buffers.truncate(marks);
         }
         seen.incomplete = read.incomplete;
+        seen.owed = self.buffers.owed(marks, &mut self.notes);
         self.buffers.own_children(marks, seen.id);
         seen.linked_if_moved = self.buffers.linked_if_moved(marks);
         let issue_rows = mark(marks, Table::Issues) + usize::from(self.buffers.keep_issues);
@@ -385,6 +411,9 @@ impl<'s> Work<'s> {
                 && judge(buffers.of_mut(table), mark(&marks, table), (table, framed), frame, &mut read)
             {
                 continue;
+            }
+            if table.spec().expands.is_some() && total.is_none() && buffers.of_mut(table).is_some() {
+                note_unsent(&mut read.notes, table);
             }
             read.notes.without_id += without_id.of(table).copied().unwrap_or_default();
         }

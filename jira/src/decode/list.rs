@@ -4,7 +4,7 @@ use crate::batch::{Cell, RowBuffer};
 use crate::decode::children::{HistoryRow, LinkRow};
 use crate::decode::custom::OwnedText;
 use crate::decode::lenient::{Count, Read, Reader, Truth};
-use crate::decode::object::{Fill, Put};
+use crate::decode::object::{Fill, Put, UserId};
 use crate::decode::sprint::SprintRow;
 use crate::decode::tree::Node;
 use crate::decode::{DecodeError, Envelope, MetadataPage};
@@ -24,6 +24,8 @@ pub(crate) enum Shape {
     History { head: Node, item: Node },
     /// A sprint: an object, or the text of one.
     Sprint(Node),
+    /// A person, whose id is the cell of that column.
+    User(usize),
     /// A scalar, the cell of that column.
     Text(usize),
 }
@@ -85,6 +87,9 @@ impl<'de> DeserializeSeed<'de> for Element<'_> {
             }
             Shape::Sprint(node) => {
                 Read(SprintRow { node, buffer, row }).deserialize(deserializer).map(|()| 1)
+            }
+            Shape::User(column) => {
+                Read(UserId { buffer, column: *column, row }).deserialize(deserializer).map(|()| 1)
             }
             Shape::Text(column) => {
                 Read(Put { buffer, column: *column, row }).deserialize(deserializer).map(|()| 1)

@@ -247,6 +247,7 @@ fn push_custom(fields: &mut Node, schema: &IssueSchema, wanted: impl Fn(Table) -
 fn shape_of(table: Table, element: Element, is_cloud: bool) -> Shape {
     match element {
         Element::Text(column) => Shape::Text(column),
+        Element::User(column) => Shape::User(column),
         Element::Sprint => {
             let mut sprint = Node::of_table(table, is_cloud);
             for name in ["boardId", "originBoardId"] {

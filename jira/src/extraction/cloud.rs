@@ -34,7 +34,8 @@ impl Run {
         token: Option<String>,
     ) -> Result<PageHead, Error> {
         let max_results = max_results.clamp(1, HEADS_PER_PAGE);
-        let ask = CloudSearch { jql: jql.bounded(), fields: head_fields(), max_results, token };
+        let ask =
+            CloudSearch { jql: jql.bounded(), fields: head_fields(), expand: Vec::new(), max_results, token };
         let read = Read::Cloud(CloudRead::Search(ask));
         let json = self.client.read(&read).await?;
         self.count_bytes(Table::Issues, json.len());

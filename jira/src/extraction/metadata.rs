@@ -2,15 +2,14 @@
 
 use crate::checkpoint::{Done, Work};
 use crate::client::allow::{ListAsk, Read};
-use crate::decode::MetadataPage;
+use crate::decode::{DecodeError, MetadataPage};
 use crate::error::Error;
 use crate::extraction::run::Run;
-use crate::extraction::subjects::Board;
+use crate::extraction::subjects::{boards, projects, sprints};
 use crate::extraction::writer::UnitWriter;
 use crate::tables::Table;
 use crate::tables::origin::{Each, Origin, Refused};
 use futures_util::StreamExt;
-use serde::Deserialize;
 use std::sync::Arc;
 
 /// A page that tells neither its end nor a total is the last if it holds fewer rows: no Jira cuts pages below this.
@@ -22,7 +21,7 @@ pub(crate) async fn read(run: Arc<Run>, table: Table) -> Result<(), Error> {
     let mut asks = first_asks(&run, table, origin).await?;
     let mut writer = UnitWriter::open(&run, table.name(), 0).await;
     writer.sink.require(table);
-    let mut withheld = 0;
+    let (mut withheld, mut cut) = (0, 0);
     while !asks.is_empty() {
         let shared = &run;
         let mut answers = futures_util::stream::iter(asks)
@@ -31,8 +30,9 @@ pub(crate) async fn read(run: Arc<Run>, table: Table) -> Result<(), Error> {
         let mut more = Vec::new();
         while let Some((ask, answer)) = answers.next().await {
             match answer? {
-                Some(json) => more.extend(take(&mut writer, ask, &json)?),
-                None => withheld += 1,
+                Asked::Answer(json) => more.extend(take(&mut writer, ask, &json)?),
+                Asked::Withheld => withheld += 1,
+                Asked::Cut => cut += 1,
             }
             writer.flush().await?;
         }
@@ -41,39 +41,49 @@ pub(crate) async fn read(run: Arc<Run>, table: Table) -> Result<(), Error> {
     if withheld > 0 {
         warn_withheld(&run, table, withheld).await?;
     }
+    if cut > 0 {
+        let message = format!(
+            "lists of the table {table} are longer than Jira's search window; it lacks what lies behind"
+        );
+        run.warn(&format!("{table}_cut"), &message, cut).await?;
+    }
     writer.finish(|stats| Done::new(Work::Metadata { table }, stats)).await
 }
 
 /// Writes a table from its one answer.
 pub(crate) async fn write(run: &Run, table: Table, json: &str) -> Result<(), Error> {
     let mut writer = UnitWriter::open(run, table.name(), 0).await;
-    feed(&mut writer, table, None, json)?;
+    writer.count_bytes(table, json.len());
+    writer.sink.metadata(table, None, json).map_err(|error| undecodable(table, &error))?;
     writer.finish(|stats| Done::new(Work::Metadata { table }, stats)).await
 }
 
 fn feed(
     writer: &mut UnitWriter<'_>,
-    table: Table,
-    of: Option<i64>,
+    (table, of, start_at): (Table, Option<i64>, u64),
     json: &str,
 ) -> Result<MetadataPage, Error> {
     writer.count_bytes(table, json.len());
     writer
         .sink
-        .metadata(table, of, json)
-        .map_err(|error| Error::undecodable(format!("the table {table}"), &error))
+        .metadata_from(table, (of, start_at), json)
+        .map_err(|error| undecodable(table, &error))
+}
+
+fn undecodable(table: Table, error: &DecodeError) -> Error {
+    Error::undecodable(format!("the table {table}"), error)
 }
 
 /// Takes an answer; gives what to ask next.
 fn take(writer: &mut UnitWriter<'_>, ask: ListAsk, json: &str) -> Result<Option<ListAsk>, Error> {
-    let page = feed(writer, ask.table, ask.of, json)?;
+    let page = feed(writer, (ask.table, ask.of, ask.start_at), json)?;
     let is_paged = Origin::of(ask.table, ask.is_cloud).is_some_and(|origin| origin.page.is_some());
     Ok(ask.after(&page).filter(|_| is_paged))
 }
 
 impl ListAsk {
     /// The next page, advanced by what came, not by what was asked for. A server that ignores the offset answers the same rows for ever.
-    fn after(self, page: &MetadataPage) -> Option<Self> {
+    pub(super) fn after(self, page: &MetadataPage) -> Option<Self> {
         let start_at = self.start_at + page.count;
         let is_last = match (page.is_last, page.total) {
             (Some(is_last), _) => is_last,
@@ -97,114 +107,37 @@ async fn first_asks(run: &Run, table: Table, origin: &Origin) -> Result<Vec<List
             let boards = boards(run).await?.iter().filter(|board| board.shows_sprints);
             of_all(&boards.map(|board| board.id).collect::<Vec<_>>())
         }
+        Each::Sprint => of_all(sprints(run).await?),
         Each::Board => of_all(&boards(run).await?.iter().map(|board| board.id).collect::<Vec<_>>()),
     })
 }
 
-/// The answer to one question; `None` if Jira does not let this account see it.
-async fn ask_one(run: &Run, origin: &Origin, ask: ListAsk) -> Result<Option<String>, Error> {
+/// What came of one question.
+pub(super) enum Asked {
+    Answer(String),
+    /// Jira does not let this account see it.
+    Withheld,
+    /// It lies behind Jira's search window.
+    Cut,
+}
+
+/// Asks one question.
+pub(super) async fn ask_one(run: &Run, origin: &Origin, ask: ListAsk) -> Result<Asked, Error> {
     match run.client.read(&Read::List(ask)).await {
-        Ok(json) => Ok(Some(json)),
+        Ok(json) => Ok(Asked::Answer(json)),
         Err(Error::Unexpected { status: 400, .. }) if origin.each == Each::ScrumBoard => {
             // What Jira says of a board that has no sprints.
-            Ok(Some(r#"{"values":[],"isLast":true}"#.to_owned()))
+            Ok(Asked::Answer(r#"{"values":[],"isLast":true}"#.to_owned()))
         }
-        Err(Error::Forbidden { .. } | Error::NotFound { .. } | Error::Unexpected { status: 400, .. })
-            if origin.refused == Refused::IsWithheld =>
-        {
-            Ok(None)
-        }
+        Err(
+            Error::Forbidden { .. } | Error::NotFound { .. } | Error::Unexpected { status: 400 | 412, .. },
+        ) if origin.refused == Refused::IsWithheld => Ok(Asked::Withheld),
+        Err(Error::SearchWindow { .. }) if ask.start_at > 0 => Ok(Asked::Cut),
         Err(error) => Err(error),
     }
 }
 
-async fn warn_withheld(run: &Run, table: Table, count: u64) -> Result<(), Error> {
+pub(super) async fn warn_withheld(run: &Run, table: Table, count: u64) -> Result<(), Error> {
     let message = format!("Jira does not let this account read what the table {table} holds; it lacks that");
     run.warn(&format!("{table}_withheld"), &message, count).await
-}
-
-/// The ids of the projects that are read.
-async fn projects(run: &Run) -> Result<&[i64], Error> {
-    let read = || async {
-        let listed = run.client.projects().await?;
-        let is_asked = |key: &str| {
-            let asked = &run.spec.projects;
-            asked.is_empty() || asked.iter().any(|wanted| wanted.as_str().eq_ignore_ascii_case(key))
-        };
-        let read = listed
-            .iter()
-            .filter(|project| is_asked(&project.key) && run.spec.narrowing.permits_project(&project.key));
-        Ok(read.filter_map(|project| project.id.parse().ok()).collect())
-    };
-    run.subjects.projects.get_or_try_init(read).await.map(Vec::as_slice)
-}
-
-/// The boards that are read.
-async fn boards(run: &Run) -> Result<&[Board], Error> {
-    let read = || async {
-        let table = Table::Boards;
-        let Some(origin) = &table.spec().origin else { return Ok(Vec::new()) };
-        let mut asks = first_asks_of_boards(run, table).await?;
-        let mut boards: Vec<Board> = Vec::new();
-        let mut withheld = 0;
-        while let Some(ask) = asks.pop() {
-            let Some(json) = ask_one(run, origin, ask).await? else {
-                withheld += 1;
-                continue;
-            };
-            let (found, page) = boards_of(&json, &boards)?;
-            boards.extend(found);
-            asks.extend(ask.after(&page));
-        }
-        if withheld > 0 && !run.spec.tables.contains(&table) {
-            warn_withheld(run, table, withheld).await?;
-        }
-        Ok(boards)
-    };
-    run.subjects.boards.get_or_try_init(read).await.map(Vec::as_slice)
-}
-
-async fn first_asks_of_boards(run: &Run, table: Table) -> Result<Vec<ListAsk>, Error> {
-    let is_cloud = run.client.is_cloud();
-    let ask = |of| ListAsk { table, of, start_at: 0, is_cloud };
-    if !run.spec.narrowing.has_projects() {
-        return Ok(vec![ask(None)]);
-    }
-    Ok(projects(run).await?.iter().map(|id| ask(Some(*id))).collect())
-}
-
-/// The boards of a page that are not known yet, and what the page says of itself.
-fn boards_of(json: &str, known: &[Board]) -> Result<(Vec<Board>, MetadataPage), Error> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Page {
-        values: Vec<Listed>,
-        #[serde(default)]
-        is_last: Option<bool>,
-        #[serde(default)]
-        total: Option<u64>,
-    }
-    #[derive(Deserialize)]
-    struct Listed {
-        id: i64,
-        #[serde(default, rename = "type")]
-        kind: String,
-    }
-    let page: Page = serde_json::from_str(json)
-        .map_err(|error| Error::Undecodable { what: "the boards".to_owned(), detail: error.to_string() })?;
-    let is_known = |id: i64| known.iter().any(|board| board.id == id);
-    let fresh: Vec<Board> = page
-        .values
-        .iter()
-        .filter(|listed| !is_known(listed.id))
-        .map(|listed| Board { id: listed.id, shows_sprints: listed.kind != "kanban" })
-        .collect();
-    let length = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-    let told = MetadataPage {
-        count: length(page.values.len()),
-        fresh: length(fresh.len()),
-        is_last: page.is_last,
-        total: page.total,
-    };
-    Ok((fresh, told))
 }

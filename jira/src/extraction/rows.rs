@@ -5,6 +5,7 @@ use crate::client::allow::Read;
 use crate::client::allow::cloud::CloudRead;
 use crate::decode::{Asked, DecodeError, Envelope, Histories, IssueHead, IssueSeen, PageHead};
 use crate::error::Error;
+use crate::extraction::of_issue;
 use crate::extraction::run::Run;
 use crate::extraction::walk::PageTaker;
 use crate::extraction::writer::UnitWriter;
@@ -189,6 +190,7 @@ impl PageTaker for Rows<'_> {
         }
         let asks = self.held_back(page);
         self.read_children(asks).await?;
+        of_issue::read(self.run, &mut self.writer, page).await?;
         self.writer.flush().await
     }
 }

@@ -128,7 +128,7 @@ impl Run {
         if self.client.is_cloud() {
             return self.cloud_heads(jql, max_results, None).await;
         }
-        let ask = SearchAsk { jql, fields: head_fields(), expand_changelog: false, max_results, start_at };
+        let ask = SearchAsk { jql, fields: head_fields(), expand: Vec::new(), max_results, start_at };
         let read = Read::Search(ask);
         let json = self.client.read(&read).await?;
         self.count_bytes(Table::Issues, json.len());

@@ -55,6 +55,8 @@ pub(crate) struct Walk<'a> {
     run: &'a Run,
     fields: Vec<String>,
     expand_changelog: bool,
+    /// What tables want shown besides fields and histories.
+    expand: Vec<&'static str>,
     page: u64,
     /// From this second on the site's clock is still running: what is not proven there is read again by the next pass.
     open_from: i64,
@@ -67,6 +69,7 @@ impl<'a> Walk<'a> {
             run,
             fields: head_fields(),
             expand_changelog: false,
+            expand: Vec::new(),
             page: HEADS_PER_PAGE,
             open_from: i64::MAX,
         }
@@ -76,7 +79,8 @@ impl<'a> Walk<'a> {
     pub(crate) fn over_rows(run: &'a Run, fields: Vec<String>, page: u64, open_from: i64) -> Self {
         let tables = read_for(&run.spec.tables);
         let expand_changelog = tables.contains(&Table::IssueChangelog) || tables.contains(&Table::Issues);
-        Self { run, fields, expand_changelog, page, open_from }
+        let expand = tables.iter().filter_map(|table| table.spec().expands).collect();
+        Self { run, fields, expand_changelog, expand, page, open_from }
     }
 
     /// Walks over the whole range.
@@ -213,7 +217,13 @@ impl<'a> Walk<'a> {
         let mut cut = 0;
         loop {
             let (fields, max_results) = (self.fields.clone(), self.page);
-            let ask = CloudSearch { jql: jql.clone().bounded(), fields, max_results, token: token.clone() };
+            let ask = CloudSearch {
+                jql: jql.clone().bounded(),
+                fields,
+                expand: self.expand.clone(),
+                max_results,
+                token: token.clone(),
+            };
             let read = Read::Cloud(CloudRead::Search(ask));
             let json = match self.run.client.read_shrinkable(&read).await {
                 Ok(json) => json,
@@ -235,7 +245,11 @@ impl<'a> Walk<'a> {
     /// Issues by id, which Jira Cloud answers leaving out those that are gone.
     async fn cloud_issues(&mut self, ids: &[i64], taker: &mut impl PageTaker) -> Result<(), Error> {
         for some in ids.chunks(IDS_PER_SEARCH) {
-            let ask = CloudRead::Issues { issues: some.to_vec(), fields: self.fields.clone() };
+            let ask = CloudRead::Issues {
+                issues: some.to_vec(),
+                fields: self.fields.clone(),
+                expand: self.expand.clone(),
+            };
             let read = Read::Cloud(ask);
             let json = self.run.client.read(&read).await?;
             let taken = self.take_cloud(json, taker).await?;
@@ -282,10 +296,11 @@ impl<'a> Walk<'a> {
         let mut within_window = self.run.window().saturating_sub(start_at).max(1);
         loop {
             let max_results = self.page.min(within_window);
+            let changelog = self.expand_changelog.then_some("changelog").into_iter();
             let read = Read::Search(SearchAsk {
                 jql: jql.clone(),
                 fields: self.fields.clone(),
-                expand_changelog: self.expand_changelog,
+                expand: changelog.chain(self.expand.iter().copied()).collect(),
                 max_results,
                 start_at,
             });

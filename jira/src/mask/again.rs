@@ -19,6 +19,8 @@ const AGAIN: &[(Table, &str, &[&str])] = &[
 /// Tables of which nothing may leave when one of these columns of `issues` is masked: their keys would tell it all the same.
 const TELLING: &[(Table, &[&str])] = &[
     (Table::IssueComponents, &["components"]),
+    (Table::IssueWatchers, &["watches"]),
+    (Table::IssueVotes, &["votes"]),
     (Table::IssueVersions, &["fix_versions", "affects_versions"]),
 ];
 

@@ -171,7 +171,8 @@ impl Masks {
 
     /// Whether a table cannot be read under these rules, since nothing would be left of its rows.
     pub fn excludes(&self, table: Table) -> bool {
-        (table == Table::Users && self.of_people() == Some(&Mask::Drop)) || again::tells(self, table)
+        let is_of_people = matches!(table, Table::Users | Table::IssueWatchers | Table::IssueVotes);
+        (is_of_people && self.of_people() == Some(&Mask::Drop)) || again::tells(self, table)
     }
 
     /// What the rules come to, as a text by which two agents see that they mask alike.

@@ -36,6 +36,8 @@ pub(crate) enum Each {
     ScrumBoard,
     /// Every board.
     Board,
+    /// Every sprint of these boards.
+    Sprint,
 }
 
 /// What a refused answer means.
@@ -81,14 +83,20 @@ impl Origin {
         refused: Refused::IsWithheld,
     };
 
-    /// The parameters that a request may carry.
-    pub(crate) fn parameters(&self) -> impl Iterator<Item = &'static str> {
+    /// Whether a request may carry this parameter: a fixed one as it is, any other with a number.
+    pub(crate) fn permits(&self, name: &str, value: &str) -> bool {
+        let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+        self.query.contains(&(name, value)) || (is_number && self.numbers().any(|known| known == name))
+    }
+
+    /// The parameters that take a number.
+    fn numbers(&self) -> impl Iterator<Item = &'static str> {
         let paging: &[&str] = if self.page.is_some() { &["startAt", "maxResults"] } else { &[] };
         let narrowed = match self.each {
             Each::SiteOrProject(parameter) => Some(parameter),
-            Each::Site | Each::Project | Each::ScrumBoard | Each::Board => None,
+            Each::Site | Each::Project | Each::ScrumBoard | Each::Board | Each::Sprint => None,
         };
-        self.query.iter().map(|(name, _)| *name).chain(paging.iter().copied()).chain(narrowed)
+        paging.iter().copied().chain(narrowed)
     }
 
     /// Whether a path is this resource's, with a number for the id.

@@ -32,6 +32,8 @@ fn the_places_that_the_decoder_knows_by_number_have_the_right_names() {
         (issues::PROJECT_KEY, "project_key"),
         (issues::CREATED, "created"),
         (issues::UPDATED, "updated"),
+        (issues::VOTES, "votes"),
+        (issues::WATCHES, "watches"),
         (issues::COMMENT_COUNT, "comment_count"),
         (issues::WORKLOG_COUNT, "worklog_count"),
         (issues::CHANGELOG_COUNT, "changelog_count"),
@@ -60,6 +62,11 @@ fn the_places_that_the_decoder_knows_by_number_have_the_right_names() {
     assert_eq!(name(Table::IssueVersions, issue_versions::ROLE), "role");
     assert_eq!(name(Table::IssueSubtasks, issue_subtasks::PARENT_KEY), "parent_key");
     assert_eq!(name(Table::IssueCustomValues, issue_custom_values::VALUE_JSON), "value_json");
+    assert_eq!(name(Table::IssueProperties, of_issue::PROPERTY_KEY), "property_key");
+    assert_eq!(name(Table::IssueProperties, of_issue::PROPERTY_VALUE), "value");
+    for table in [Table::BoardIssues, Table::BacklogIssues, Table::SprintIssues] {
+        assert_eq!(name(table, agile_issues::ISSUE_KEY), "issue_key");
+    }
     for table in Table::of_issues() {
         assert_eq!(name(table, table.spec().issue_column), "issue_id", "{table}");
     }

@@ -31,7 +31,7 @@ pub(super) fn engine_spec(wire: &ExtractionSpec) -> Result<Spec, Failure> {
 
 fn tables(names: &[String]) -> Result<BTreeSet<Table>, Failure> {
     if names.is_empty() {
-        return Ok(Table::all().iter().copied().collect());
+        return Ok(Table::defaults().collect());
     }
     let known =
         |name: &String| Table::parse(name).ok_or_else(|| refused(format!("there is no table `{name}`")));

@@ -17,6 +17,11 @@ const ISSUE_TABLES: &[&str] = &[
     "issue_attachments",
     "issue_subtasks",
     "issue_custom_values",
+    "issue_remote_links",
+    "issue_watchers",
+    "issue_votes",
+    "issue_properties",
+    "issue_transitions",
 ];
 
 /// Tables of the site: replaced as a whole in every run.
@@ -38,12 +43,24 @@ const METADATA_TABLES: &[&str] = &[
     "boards",
     "board_columns",
     "sprints",
+    "board_issues",
+    "backlog_issues",
+    "sprint_issues",
     "filters",
     "dashboards",
 ];
 
 /// Those of both that are read only when they are named.
-const OPTIONAL_TABLES: &[&str] = &[];
+const OPTIONAL_TABLES: &[&str] = &[
+    "issue_remote_links",
+    "issue_watchers",
+    "issue_votes",
+    "issue_properties",
+    "issue_transitions",
+    "board_issues",
+    "backlog_issues",
+    "sprint_issues",
+];
 
 /// The pseudo table of issue ids that a later generation has read again.
 pub(crate) const REPLACED: &str = "_replaced";

@@ -43,7 +43,7 @@ pub(crate) fn client(sim: &SimHandle) -> JiraClient {
 
 pub(crate) fn full() -> Spec {
     Spec {
-        tables: Table::all().iter().copied().collect(),
+        tables: Table::defaults().collect(),
         mode: Mode::Full,
         projects: Vec::new(),
         created_from: None,

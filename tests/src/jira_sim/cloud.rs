@@ -182,6 +182,7 @@ fn api(visit: &Visit<'_>, segments: &[&str]) -> Reply {
         ["issue", id, "changelog"] => changelog::page(visit, id),
         ["issue", id, "comment"] => detail::comments(visit, id),
         ["issue", id, "worklog"] => detail::worklogs(visit, id),
+        ["issue", id, resource] => detail::of_issue(visit, id, resource),
         ["worklog", "updated"] => feeds::worklog_changes(visit, false),
         ["worklog", "deleted"] => feeds::worklog_changes(visit, true),
         [kind @ ("field" | "statuses" | "priority" | "resolution"), "search"] => {

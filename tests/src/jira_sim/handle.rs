@@ -384,7 +384,12 @@ impl SimHandle {
         if self.is_cloud() {
             return Ok(cloud::issue::write(&site, slot, &CloudView::whole(&site)));
         }
-        let view = View { selection: Selection::all(&site), changelog: true, worklog_cap: usize::MAX >> 1 };
+        let view = View {
+            selection: Selection::all(&site),
+            changelog: true,
+            worklog_cap: usize::MAX >> 1,
+            transitions: false,
+        };
         let mut out = String::new();
         site.write_issue(&mut out, slot, &view);
         Ok(out)
@@ -437,11 +442,34 @@ impl SimHandle {
     #[must_use]
     pub fn site_list(&self, list: &str, of: &str) -> Vec<serde_json::Value> {
         let site = self.0.site();
-        let list = super::site_lists::named(&site.catalog, list, of);
+        let list = match list {
+            "board_issues" | "backlog_issues" | "sprint_issues" => {
+                super::agile_issues::list_of(&site, list, of.parse().unwrap_or_default())
+            }
+            _ => super::site_lists::named(&site.catalog, list, of),
+        };
         if !self.is_cloud() {
             return list;
         }
         list.iter().map(|object| cloud::metadata::shaped(&site, &object.to_string())).collect()
+    }
+
+    /// The objects that an issue keeps in a resource of its own: `remotelink`, `watchers`, `voters`, `properties` (each with `key` and
+    /// `value`) or `transitions`. Empty for another name and for an unknown issue.
+    #[must_use]
+    pub fn issue_list(&self, list: &str, id: u64) -> Vec<serde_json::Value> {
+        let site = self.0.site();
+        let Some(slot) = site.find_id(id) else { return Vec::new() };
+        let mut objects = super::of_issue::list_of(&site, slot, list);
+        if self.is_cloud() {
+            for object in &mut objects {
+                *object = cloud::metadata::shaped(&site, &object.to_string());
+                if list == "transitions" {
+                    super::of_issue::cloud_transition(object);
+                }
+            }
+        }
+        objects
     }
 
     /// The objects of `/status`, `/priority`, `/resolution` or `/issuetype`; empty for another name.

@@ -57,6 +57,7 @@ pub(crate) struct View {
     pub(crate) changelog: bool,
     /// Most worklogs inside the issue; the total is always said.
     pub(crate) worklog_cap: usize,
+    pub(crate) transitions: bool,
 }
 
 impl Site {
@@ -80,6 +81,12 @@ impl Site {
         if view.changelog {
             out.push_str(",\"changelog\":");
             self.write_envelope(out, &doc, ("histories", &doc.histories), (0, doc.histories.len()));
+        }
+        if view.transitions {
+            out.push_str(",\"transitions\":");
+            out.push_str(
+                &serde_json::Value::from(super::of_issue::list_of(self, slot, "transitions")).to_string(),
+            );
         }
         out.push('}');
     }

@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use super::Inner;
 use super::auth::Login;
 use super::doc::{push_bare_time, rezone};
+use super::of_issue;
 use super::render::{Selection, View};
 use super::reply::Reply;
 use super::search::{self, PageInfo, Search, names, usize_of};
 use super::site_lists;
 
-/// Where the resources of Jira Software are.
 /// Where the resources of Jira Software are.
 pub(crate) const AGILE: &str = "/rest/agile/1.0/";
 
@@ -148,6 +148,11 @@ fn api(inner: &Inner, request: &Request, account: Option<usize>, segments: &[&st
         ["issue", id] => issue(inner, request, account, id),
         ["issue", id, "comment"] => comments(inner, request, account, id),
         ["issue", id, "worklog"] => worklogs(inner, account, id),
+        ["issue", id, resource] => {
+            let site = inner.site();
+            let Some(slot) = site.find(id) else { return no_issue() };
+            of_issue::answer(&site, slot, resource).unwrap_or_else(Reply::unknown_path)
+        }
         _ => site_lists::platform(inner, request, segments).unwrap_or_else(|| metadata(inner, segments)),
     }
 }
@@ -311,14 +316,16 @@ fn issue(inner: &Inner, request: &Request, account: Option<usize>, id: &str) -> 
     let selection = Selection::parse(&site, &request.list("fields"), "*all");
     let (names, schema) = search::names_and_schema(&site, &selection);
     let worklog_cap = inner.config.embedded_worklog_cap;
-    let view = View { selection, changelog: expands("changelog"), worklog_cap };
+    let view =
+        View { selection, changelog: expands("changelog"), worklog_cap, transitions: expands("transitions") };
     let mut out = String::new();
     site.write_issue(&mut out, slot, &view);
-    for (name, map) in [("names", names), ("schema", schema)] {
-        if expands(name) {
-            out.pop();
-            out += &format!(",\"{name}\":{map}}}");
-        }
+    let properties = request.list("properties").iter().any(|wanted| wanted == "*all");
+    let properties = properties.then(|| Value::from(of_issue::properties(&site, slot)));
+    let expansions = [("names", names), ("schema", schema)].into_iter().filter(|(name, _)| expands(name));
+    for (name, map) in properties.map(|map| ("properties", map)).into_iter().chain(expansions) {
+        out.pop();
+        out += &format!(",\"{name}\":{map}}}");
     }
     zoned(inner, account, out)
 }

@@ -156,7 +156,12 @@ fn write_page(
     worklog_cap: usize,
 ) -> String {
     let selection = Selection::parse(site, &search.fields, "*navigable");
-    let view = View { selection, changelog: search.expands("changelog"), worklog_cap };
+    let view = View {
+        selection,
+        changelog: search.expands("changelog"),
+        worklog_cap,
+        transitions: search.expands("transitions"),
+    };
     let mut out = String::with_capacity(found.slots.len() * 16_384 + 256);
     out += &format!(
         r#"{{"expand":"schema,names","startAt":{},"maxResults":{},"total":{},"issues":["#,

@@ -4,6 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::Inner;
+use super::agile_issues;
 use super::catalog::{Catalog, Project};
 use super::catalog_generated::category;
 use super::doc::Frag;
@@ -12,9 +13,9 @@ use super::rest::Request;
 use super::search::usize_of;
 
 /// Boards and sprints that Jira gives in one page.
-const AGILE_PAGE: u64 = 50;
+pub(crate) const AGILE_PAGE: u64 = 50;
 /// Sprints of every board that shows them: more than a page.
-const SPRINTS: u64 = 60;
+pub(crate) const SPRINTS: u64 = 60;
 
 /// The answer to a list of the platform; `None` for another path.
 pub(crate) fn platform(inner: &Inner, request: &Request, segments: &[&str]) -> Option<Reply> {
@@ -56,13 +57,14 @@ pub(crate) fn agile(inner: &Inner, request: &Request, account: Option<usize>, pa
     }
     let site = inner.site();
     let catalog = &site.catalog;
+    let window = inner.config.flavour.enforces_window().then_some(inner.config.max_result_window);
     let segments: Vec<&str> = path.trim_end_matches('/').split('/').collect();
     match segments.as_slice() {
         ["board"] => {
             let narrowed = request.parameter("projectKeyOrId").map(|wanted| catalog.find_project(wanted));
             let boards = boards(catalog).into_iter().filter(|board| match narrowed {
                 None => true,
-                Some(project) => project.map(u64::from) == board_project(board),
+                Some(project) => project.map(u64::from) == board["id"].as_u64().and_then(board_project),
             });
             Reply::json(200, &page(boards.collect(), request, true))
         }
@@ -75,12 +77,24 @@ pub(crate) fn agile(inner: &Inner, request: &Request, account: Option<usize>, pa
                 );
             };
             match *rest {
+                "issue" | "backlog" => {
+                    let list = if *rest == "issue" { "board_issues" } else { "backlog_issues" };
+                    agile_issues::page(&site, (list, id.parse().unwrap_or_default()), request, window)
+                }
                 "configuration" => Reply::json(200, &configuration(catalog, board)),
                 "sprint" if board["type"] == "kanban" => {
                     Reply::error(400, "The board does not support sprints")
                 }
                 "sprint" => Reply::json(200, &page(sprints(catalog, board), request, false)),
                 _ => Reply::unknown_path(),
+            }
+        }
+        ["sprint", id, "issue"] => {
+            let sprint = id.parse::<u64>().unwrap_or_default();
+            let board = boards(catalog).into_iter().find(|board| board["id"].as_u64() == Some(sprint / 1000));
+            match board.filter(|board| board["type"] == "scrum" && sprint % 1000 < SPRINTS) {
+                Some(_) => agile_issues::page(&site, ("sprint_issues", sprint), request, window),
+                None => Reply::error(404, "Sprint does not exist."),
             }
         }
         _ => Reply::unknown_path(),
@@ -247,8 +261,9 @@ fn boards(catalog: &Catalog) -> Vec<Value> {
     catalog.projects.iter().enumerate().flat_map(|(at, project)| of(at, &project.name)).collect()
 }
 
-fn board_project(board: &Value) -> Option<u64> {
-    board["id"].as_u64().map(|id| (id - 1) / 2)
+/// The number of the project of a board.
+pub(crate) fn board_project(board: u64) -> Option<u64> {
+    Some(board.checked_sub(1)? / 2)
 }
 
 /// The object of `/board/{id}/configuration`.

@@ -1,8 +1,9 @@
 //! Names, types and keys of the tables, and where the rows of each come from.
 
 use super::children;
+use super::issue::Wanted;
 use super::issue::{self, Parts};
-use super::{IssueRows, Row, events, history, lists, metadata};
+use super::{IssueRows, Row, events, history, lists, metadata, of_issue};
 use crate::jira_sim::SimHandle;
 
 /// Type of a column.
@@ -39,6 +40,15 @@ struct Described {
     columns: &'static str,
     key: &'static str,
     rows: Rows,
+    /// Whether an extraction reads it only when it names it.
+    is_optional: bool,
+}
+
+impl Described {
+    const fn optional(mut self) -> Self {
+        self.is_optional = true;
+        self
+    }
 }
 
 /// Where the rows of a table come from.
@@ -54,7 +64,7 @@ const fn of_issue(
     key: &'static str,
     rows: fn(&Parts<'_>) -> Vec<Row>,
 ) -> Described {
-    Described { name, columns, key, rows: Rows::Issue(rows) }
+    Described { name, columns, key, rows: Rows::Issue(rows), is_optional: false }
 }
 
 const fn of_site(
@@ -63,7 +73,7 @@ const fn of_site(
     key: &'static str,
     rows: fn(&SimHandle) -> Vec<Row>,
 ) -> Described {
-    Described { name, columns, key, rows: Rows::Site(rows) }
+    Described { name, columns, key, rows: Rows::Site(rows), is_optional: false }
 }
 
 static TABLES: &[Described] = &[
@@ -143,6 +153,29 @@ static TABLES: &[Described] = &[
         "issue_id field_id ordinal",
         children::custom_values,
     ),
+    of_issue(
+        "issue_remote_links",
+        "issue_id:i remote_link_id:i global_id:t relationship:t application_type:t application_name:t url:t title:t summary:t resolved:b",
+        "issue_id remote_link_id",
+        of_issue::remote_links,
+    )
+    .optional(),
+    of_issue("issue_watchers", "issue_id:i user_id:t", "issue_id user_id", of_issue::watchers).optional(),
+    of_issue("issue_votes", "issue_id:i user_id:t", "issue_id user_id", of_issue::votes).optional(),
+    of_issue(
+        "issue_properties",
+        "issue_id:i property_key:t value:j",
+        "issue_id property_key",
+        of_issue::properties,
+    )
+    .optional(),
+    of_issue(
+        "issue_transitions",
+        "issue_id:i transition_id:i name:t to_status_id:i to_status_name:t has_screen:b is_available:b",
+        "issue_id transition_id",
+        of_issue::transitions,
+    )
+    .optional(),
     of_site(
         "projects",
         "project_id:i project_key:t name:t description:t lead_id:t category_id:i category_name:t project_type:t archived:b",
@@ -226,6 +259,27 @@ static TABLES: &[Described] = &[
         lists::sprints,
     ),
     of_site(
+        "board_issues",
+        "board_id:i issue_id:i rank:i flagged:b",
+        "board_id issue_id",
+        lists::board_issues,
+    )
+    .optional(),
+    of_site(
+        "backlog_issues",
+        "board_id:i issue_id:i rank:i flagged:b",
+        "board_id issue_id",
+        lists::backlog_issues,
+    )
+    .optional(),
+    of_site(
+        "sprint_issues",
+        "sprint_id:i issue_id:i rank:i flagged:b",
+        "sprint_id issue_id",
+        lists::sprint_issues,
+    )
+    .optional(),
+    of_site(
         "filters",
         "filter_id:i name:t description:t jql:t owner_id:t favourite:b",
         "filter_id",
@@ -243,18 +297,27 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     TABLES.iter().map(|table| table.name)
 }
 
+/// The names of the tables that an extraction reads which names none.
+pub(super) fn defaults() -> impl Iterator<Item = &'static str> {
+    TABLES.iter().filter(|table| !table.is_optional).map(|table| table.name)
+}
+
 /// Whether the rows of the table come from issues.
 pub(super) fn is_issue_table(name: &str) -> bool {
     described(name).is_some_and(|table| matches!(table.rows, Rows::Issue(_)))
 }
 
 /// The rows of one issue by table.
-pub(super) fn issue_rows(parts: &Parts<'_>) -> IssueRows {
+pub(super) fn issue_rows(parts: &Parts<'_>, wanted: Wanted<'_>) -> IssueRows {
+    let is_wanted = |table: &&Described| match wanted {
+        Wanted::Defaults => !table.is_optional,
+        Wanted::One(name) => table.name == name,
+    };
     let rows = |table: &Described| match table.rows {
         Rows::Issue(rows) => Some((table.name, rows(parts))),
         Rows::Site(_) => None,
     };
-    IssueRows(TABLES.iter().filter_map(rows).collect())
+    IssueRows(TABLES.iter().filter(is_wanted).filter_map(rows).collect())
 }
 
 /// The rows of a table that does not come from issues; none for another name.

@@ -1,5 +1,6 @@
 //! One issue's JSON to its rows.
 
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::adf;
@@ -15,13 +16,29 @@ pub(super) struct Parts<'a> {
     pub(super) fields: Members<'a>,
     pub(super) id: Cell,
     pub(super) custom: &'a [CustomColumn],
+    /// The objects of a resource of the issue, by its name.
+    pub(super) of_issue: &'a dyn Fn(&str) -> Vec<Value>,
+}
+
+/// Which of an issue's tables are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted<'a> {
+    /// Those that an extraction reads which names none.
+    Defaults,
+    /// This one.
+    One(&'a str),
 }
 
 /// Reads an issue; `None` when it is no JSON object.
-pub(super) fn rows(issue: &str, custom: &[CustomColumn]) -> Option<IssueRows> {
+pub(super) fn rows(
+    issue: &str,
+    custom: &[CustomColumn],
+    of_issue: &dyn Fn(&str) -> Vec<Value>,
+    wanted: Wanted<'_>,
+) -> Option<IssueRows> {
     let whole: Members = serde_json::from_str(issue).ok()?;
     let (id, fields) = (number(get(&whole, "id")), members(get(&whole, "fields")));
-    Some(columns::issue_rows(&Parts { whole, fields, id, custom }))
+    Some(columns::issue_rows(&Parts { whole, fields, id, custom, of_issue }, wanted))
 }
 
 pub(super) fn issues(parts: &Parts<'_>) -> Vec<Row> {
@@ -121,8 +138,7 @@ fn id_names(list: Option<&RawValue>) -> Cell {
         .iter()
         .map(|raw| {
             let object = members(Some(raw));
-            let quoted =
-                |name| serde_json::Value::from(string(get(&object, name)).unwrap_or_default()).to_string();
+            let quoted = |name| Value::from(string(get(&object, name)).unwrap_or_default()).to_string();
             format!("{{\"id\":{},\"name\":{}}}", quoted("id"), quoted("name"))
         })
         .collect();

@@ -117,6 +117,36 @@ pub(super) fn board_columns(sim: &SimHandle) -> Vec<Row> {
     sim.site_list("boards", "").iter().flat_map(of).collect()
 }
 
+/// A row for each issue of a list of each of these.
+fn issues_of(sim: &SimHandle, list: &str, of: &[Value]) -> Vec<Row> {
+    let rows = |of: &Value| {
+        let issues = sim.site_list(list, &of.to_string());
+        let row = |(rank, issue): (i64, &Value)| {
+            vec![number(of), number(&issue["id"]), Cell::I64(rank), flag(&issue["fields"]["flagged"])]
+        };
+        (0..).zip(&issues).map(row).collect::<Vec<_>>()
+    };
+    of.iter().flat_map(rows).collect()
+}
+
+fn board_ids(sim: &SimHandle) -> Vec<Value> {
+    sim.site_list("boards", "").iter().map(|board| board["id"].clone()).collect()
+}
+
+pub(super) fn board_issues(sim: &SimHandle) -> Vec<Row> {
+    issues_of(sim, "board_issues", &board_ids(sim))
+}
+
+pub(super) fn backlog_issues(sim: &SimHandle) -> Vec<Row> {
+    issues_of(sim, "backlog_issues", &board_ids(sim))
+}
+
+pub(super) fn sprint_issues(sim: &SimHandle) -> Vec<Row> {
+    let sprints = board_ids(sim).into_iter().flat_map(|board| sim.site_list("sprints", &board.to_string()));
+    let ids: Vec<Value> = sprints.map(|sprint| sprint["id"].clone()).collect();
+    issues_of(sim, "sprint_issues", &ids)
+}
+
 pub(super) fn sprints(sim: &SimHandle) -> Vec<Row> {
     let row = |sprint: &Value| {
         let mut row = id(sprint);

@@ -18,8 +18,11 @@ fn cell<'a>(table: &'a super::TruthTable, row: &'a super::Row, column: &str) -> 
 fn every_table_has_rows_of_its_columns_and_unique_keys() {
     let sim = JiraSim::start(SimConfig::generated(600, 3)).unwrap();
     let tables = tables(&sim);
-    assert_eq!(tables.len(), names().count());
-    for (name, table) in &tables {
+    let optional = names().filter(|name| !tables.contains_key(*name));
+    let optional = optional.map(|name| (name.to_owned(), super::table(&sim, name).unwrap()));
+    let all: std::collections::BTreeMap<_, _> = tables.clone().into_iter().chain(optional).collect();
+    assert_eq!(all.len(), names().count());
+    for (name, table) in &all {
         assert!(!table.rows.is_empty(), "{name}");
         let mut keys = BTreeSet::new();
         for row in &table.rows {

@@ -24,6 +24,8 @@ pub(crate) enum CloudRead {
         issues: Vec<i64>,
         /// What of them.
         fields: Vec<String>,
+        /// What is shown besides the fields.
+        expand: Vec<&'static str>,
     },
     /// About how many issues a condition has.
     Count {
@@ -58,6 +60,8 @@ pub(crate) enum CloudRead {
 pub(crate) struct CloudSearch {
     pub(crate) jql: Jql,
     pub(crate) fields: Vec<String>,
+    /// What is shown besides the fields.
+    pub(crate) expand: Vec<&'static str>,
     pub(crate) max_results: u64,
     /// Where the page before ended.
     pub(crate) token: Option<String>,
@@ -69,6 +73,9 @@ struct SearchBody<'a> {
     jql: String,
     max_results: u64,
     fields: &'a [String],
+    /// Joined by commas.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    expand: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_page_token: Option<&'a str>,
 }
@@ -78,6 +85,8 @@ struct SearchBody<'a> {
 struct IssuesBody<'a> {
     issue_ids_or_keys: Vec<String>,
     fields: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    expand: &'a [&'static str],
 }
 
 #[derive(Serialize)]
@@ -151,12 +160,14 @@ impl CloudRead {
                 jql: ask.jql.to_string(),
                 max_results: ask.max_results,
                 fields: &ask.fields,
+                expand: ask.expand.join(","),
                 next_page_token: ask.token.as_deref(),
             })
             .ok(),
-            Self::Issues { issues, fields } => serde_json::to_string(&IssuesBody {
+            Self::Issues { issues, fields, expand } => serde_json::to_string(&IssuesBody {
                 issue_ids_or_keys: issues.iter().map(i64::to_string).collect(),
                 fields,
+                expand,
             })
             .ok(),
             Self::Count { jql } => serde_json::to_string(&CountBody { jql: jql.to_string() }).ok(),
@@ -196,11 +207,16 @@ pub(super) mod tests {
     /// One of each.
     pub(crate) fn every_read() -> Vec<Read> {
         let (jql, fields, token) = (Jql::all().bounded(), vec!["created".to_owned()], Some("t=".to_owned()));
-        let search =
-            CloudSearch { jql: jql.clone(), fields: fields.clone(), max_results: 100, token: token.clone() };
+        let search = CloudSearch {
+            jql: jql.clone(),
+            fields: fields.clone(),
+            expand: Vec::new(),
+            max_results: 100,
+            token: token.clone(),
+        };
         let reads = [
             CloudRead::Search(search),
-            CloudRead::Issues { issues: vec![7], fields },
+            CloudRead::Issues { issues: vec![7], fields, expand: vec!["transitions"] },
             CloudRead::Count { jql },
             CloudRead::Changelogs { issues: vec![7], token },
             CloudRead::Comments { id: 7, start_at: 100 },

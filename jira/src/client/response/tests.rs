@@ -21,7 +21,7 @@ fn search() -> Read {
     Read::Search(SearchAsk {
         jql: Jql::all(),
         fields: Vec::new(),
-        expand_changelog: false,
+        expand: Vec::new(),
         max_results: 1,
         start_at: 0,
     })

@@ -5,11 +5,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::doc::{Child, Doc, expand};
+use super::super::of_issue;
 use super::super::render::Selection;
 use super::super::search::{names, names_and_schema};
 use super::super::site::Site;
 use super::bean::Window;
-use super::issue::{CloudView, Histories, comment_document, shape, third_version, worklog_document, write};
+use super::issue::{
+    CloudView, Histories, comment_document, shape, third_version, transitions, worklog_document, write,
+};
+use super::metadata::on_cloud;
 use super::{Visit, bodies, problems};
 use crate::jira_sim::reply::Reply;
 
@@ -20,14 +24,19 @@ const WORKLOG_PAGE: usize = 5000;
 /// Most issues of one bulk request.
 const MOST_ISSUES: usize = 100;
 
-fn view(visit: &Visit<'_>, selection: Selection, changelog: bool) -> CloudView {
+fn view(visit: &Visit<'_>, selection: Selection, expands: &dyn Fn(&str) -> bool) -> CloudView {
     let cloud = &visit.inner.config.cloud;
     CloudView {
         selection,
-        histories: if changelog { Histories::Newest(cloud.issue_histories) } else { Histories::Hidden },
+        histories: if expands("changelog") {
+            Histories::Newest(cloud.issue_histories)
+        } else {
+            Histories::Hidden
+        },
         worklog_cap: visit.inner.config.embedded_worklog_cap,
         comment_cap: cloud.embedded_comments,
         id_only: false,
+        transitions: expands("transitions"),
     }
 }
 
@@ -39,12 +48,13 @@ pub(super) fn issue(visit: &Visit<'_>, id: &str) -> Reply {
     let expanded = |name: &str| expands.iter().any(|wanted| wanted == name);
     let selection = Selection::parse(&site, &visit.request.list("fields"), "*all");
     let (names_of, schema) = names_and_schema(&site, &selection);
-    let mut out = write(&site, slot, &view(visit, selection, expanded("changelog")));
-    for (name, map) in [("names", names_of), ("schema", schema)] {
-        if expanded(name) {
-            out.pop();
-            out += &format!(",\"{name}\":{map}}}");
-        }
+    let mut out = write(&site, slot, &view(visit, selection, &expanded));
+    let properties = visit.request.list("properties").iter().any(|wanted| wanted == "*all");
+    let properties = properties.then(|| Value::from(of_issue::properties(&site, slot)));
+    let expansions = [("names", names_of), ("schema", schema)].into_iter().filter(|(name, _)| expanded(name));
+    for (name, map) in properties.map(|map| ("properties", map)).into_iter().chain(expansions) {
+        out.pop();
+        out += &format!(",\"{name}\":{map}}}");
     }
     Reply::json_bytes(200, out.into_bytes())
 }
@@ -80,9 +90,9 @@ pub(super) fn bulk(visit: &Visit<'_>) -> Reply {
     let mut slots: Vec<u32> = visible.iter().filter_map(|wanted| site.find(wanted)).collect();
     slots.sort_by_key(|slot| site.slim(*slot).id);
     slots.dedup();
-    let changelog = bulk.expand.iter().flat_map(|expand| names(expand)).any(|name| name == "changelog");
+    let expands = |name: &str| bulk.expand.iter().flat_map(|expand| names(expand)).any(|one| one == name);
     let fields: Vec<String> = bulk.fields.iter().flat_map(|field| names(field)).collect();
-    let view = view(visit, Selection::parse(&site, &fields, "*navigable"), changelog);
+    let view = view(visit, Selection::parse(&site, &fields, "*navigable"), &expands);
     let issues: Vec<String> = slots.iter().map(|slot| write(&site, *slot, &view)).collect();
     let body = format!(r#"{{"issueErrors":[],"issues":[{}]}}"#, issues.join(","));
     Reply::json_bytes(200, body.into_bytes())
@@ -97,6 +107,22 @@ pub(super) fn child(site: &Site, doc: &Doc, child: &Child, document: fn(&mut Val
     shape(&mut value, &site.catalog.base);
     document(&mut value);
     value
+}
+
+/// `GET issue/{id}/...`: what an issue keeps in resources of its own.
+pub(super) fn of_issue(visit: &Visit<'_>, id: &str, resource: &str) -> Reply {
+    let site = visit.inner.site();
+    let Some(slot) = visit.account.and_then(|_| site.find(id)) else { return problems::no_issue() };
+    if resource == "transitions" {
+        return Reply::json(
+            200,
+            &json!({ "expand": "transitions", "transitions": transitions(&site, slot) }),
+        );
+    }
+    match of_issue::answer(&site, slot, resource) {
+        Some(reply) => on_cloud(&site, reply),
+        None => problems::problem(visit.request, 404, "Not Found", "No message available"),
+    }
 }
 
 /// `GET issue/{id}/comment`.

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::super::fields as f;
+use super::super::of_issue;
 use super::super::render::{Selection, View};
 use super::super::site::Site;
 use super::{adf, changelog, sprints, users};
@@ -30,6 +31,7 @@ pub(crate) struct CloudView {
     pub(crate) comment_cap: usize,
     /// Only `id`, as a search answers that asks for no field.
     pub(crate) id_only: bool,
+    pub(crate) transitions: bool,
 }
 
 impl CloudView {
@@ -41,6 +43,7 @@ impl CloudView {
             worklog_cap: usize::MAX >> 1,
             comment_cap: usize::MAX,
             id_only: false,
+            transitions: false,
         }
     }
 }
@@ -55,6 +58,7 @@ pub(crate) fn write(site: &Site, slot: u32, view: &CloudView) -> String {
         selection: view.selection.clone(),
         changelog: view.histories != Histories::Hidden,
         worklog_cap: view.worklog_cap,
+        transitions: false,
     };
     let mut text = String::new();
     site.write_issue(&mut text, slot, &server);
@@ -73,8 +77,21 @@ pub(crate) fn write(site: &Site, slot: u32, view: &CloudView) -> String {
         out +=
             &format!(",\"changelog\":{}", changelog::embedded(site, &mut issue["changelog"], view.histories));
     }
+    if view.transitions {
+        out += &format!(",\"transitions\":{}", Value::Array(transitions(site, slot)));
+    }
     out += &format!(",\"fields\":{}}}", super::json::text(&Value::Object(fields)));
     third_version(&out, &site.catalog.base)
+}
+
+/// What somebody could do with the issue.
+pub(super) fn transitions(site: &Site, slot: u32) -> Vec<Value> {
+    let mut list = of_issue::list_of(site, slot, "transitions");
+    for transition in &mut list {
+        shape(transition, &site.catalog.base);
+        of_issue::cloud_transition(transition);
+    }
+    list
 }
 
 /// Addresses of the third version of the API.

@@ -278,7 +278,7 @@ pub(super) fn agile(visit: &Visit<'_>, path: &str) -> Reply {
 }
 
 /// An answer of Server in the shapes of Cloud.
-fn on_cloud(site: &Site, mut reply: Reply) -> Reply {
+pub(super) fn on_cloud(site: &Site, mut reply: Reply) -> Reply {
     if reply.is_json() {
         reply.body = shaped(site, &String::from_utf8_lossy(&reply.body)).to_string().into_bytes();
     }

@@ -142,6 +142,7 @@ fn view(visit: &Visit<'_>, site: &Site, search: &Search) -> CloudView {
         worklog_cap: config.embedded_worklog_cap,
         comment_cap: config.cloud.embedded_comments,
         id_only,
+        transitions: names(&search.expand).any(|name| name == "transitions"),
     }
 }
 

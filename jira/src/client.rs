@@ -336,6 +336,8 @@ impl JiraClient {
         };
         let request = if query.is_empty() { request } else { request.query(&query) };
         let request = request.header(ACCEPT, "application/json");
+        let request =
+            if read.is_experimental() { request.header("X-ExperimentalApi", "opt-in") } else { request };
         if !read.is_authenticated() && !self.shared.is_gateway {
             return request;
         }

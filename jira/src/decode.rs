@@ -14,6 +14,7 @@ mod lenient;
 mod list;
 mod object;
 mod of_issue;
+mod sla;
 mod sprint;
 mod tree;
 mod values;

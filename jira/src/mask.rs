@@ -18,7 +18,7 @@ pub use rule::{ColumnSelector, Mask, MaskError, MaskRule, Masks};
 use crate::batch::RowBuffer;
 use crate::fields::{CustomType, IssueSchema};
 use crate::spec::Narrowing;
-use crate::tables::{ColumnType, Table, agile, agile_issues, links, metadata};
+use crate::tables::{ColumnType, Table, agile, agile_issues, links, metadata, service_desk};
 use crate::warning::Warning;
 use again::Values;
 use arrow_array::ArrayRef;
@@ -74,6 +74,9 @@ impl Masking {
             Table::Boards => {
                 let key = buffer.text_at(agile::BOARD_PROJECT_KEY, row);
                 key.is_none_or(|key| self.narrowing.permits_project(key))
+            }
+            Table::ServiceDesks => {
+                self.narrowing.permits_row_of(buffer.text_at(service_desk::DESK_PROJECT_KEY, row))
             }
             // A board of a permitted project may show issues of others.
             Table::BoardIssues | Table::BacklogIssues | Table::SprintIssues => {

@@ -35,6 +35,7 @@ pub(crate) mod metadata;
 pub(crate) mod of_issue;
 pub(crate) mod origin;
 pub(crate) mod projects;
+pub(crate) mod service_desk;
 pub(crate) mod worklogs;
 
 /// The pseudo table of the issue ids that a pass has read again or found deleted.
@@ -114,6 +115,10 @@ tables! {
         IssueProperties => of_issue::PROPERTIES,
         /// One row a transition that the account which reads could make.
         IssueTransitions => of_issue::TRANSITIONS,
+        /// One row a customer request of Jira Service Management.
+        JsmRequests => service_desk::REQUESTS,
+        /// One row a cycle of an SLA of a customer request.
+        JsmSlaCycles => service_desk::SLA_CYCLES,
     }
     metadata {
         /// One row a project.
@@ -156,6 +161,14 @@ tables! {
         BacklogIssues => agile_issues::BACKLOG_ISSUES,
         /// One row an issue of a sprint.
         SprintIssues => agile_issues::SPRINT_ISSUES,
+        /// One row a service desk.
+        ServiceDesks => service_desk::DESKS,
+        /// One row a type of customer requests that a service desk offers.
+        RequestTypes => service_desk::REQUEST_TYPES,
+        /// One row an organisation of customers and service desk that serves it.
+        JsmOrganizations => service_desk::ORGANIZATIONS,
+        /// One row a queue of a service desk.
+        Queues => service_desk::QUEUES,
         /// One row a favourite filter of the account that reads.
         Filters => lists::FILTERS,
         /// One row a dashboard that the account sees.

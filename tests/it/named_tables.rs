@@ -10,8 +10,11 @@ const OF_ISSUES: &[&str] =
     &["issue_remote_links", "issue_watchers", "issue_votes", "issue_properties", "issue_transitions"];
 const OF_BOARDS: &[&str] = &["board_issues", "backlog_issues", "sprint_issues"];
 
+const OF_SERVICE_DESKS: &[&str] =
+    &["service_desks", "request_types", "jsm_organizations", "queues", "jsm_requests", "jsm_sla_cycles"];
+
 fn named() -> Vec<&'static str> {
-    OF_ISSUES.iter().chain(OF_BOARDS).copied().collect()
+    OF_ISSUES.iter().chain(OF_BOARDS).chain(OF_SERVICE_DESKS).copied().collect()
 }
 
 /// Asserts that each of these tables of the connection `jira` equals the simulator's truth, cell by cell.
@@ -126,4 +129,23 @@ async fn what_jira_refuses_of_single_issues_and_boards_is_a_warning_with_a_count
         assert!(warned.contains(&(code.to_owned(), count)), "{code} x {count} is not in {warned:?}");
     }
     assert_eq!(run["result"]["tables"]["issues"]["rows"], 60, "a refused list took an issue away");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_jira_without_service_management_is_a_warning_and_no_failure() {
+    let sim = JiraSim::start(SimConfig { service_management: false, ..generated(60, 135) }).unwrap();
+    let cluster = Cluster::start(&sim.url()).await;
+    cluster.connect(&sim.url(), PASSWORD, 4).await;
+    let tables = format!("issues,{}", OF_SERVICE_DESKS.join(","));
+    let run = cluster.extracted(&["--full", "--tables", &tables]).await;
+    let warned = warnings(&run);
+    assert!(warned.contains(&("service_desks_withheld".to_owned(), 1)), "{warned:?}");
+    assert_eq!(run["result"]["tables"]["issues"]["rows"], 60, "{run:#}");
+    for table in OF_SERVICE_DESKS {
+        let landed =
+            lake_oracle::read(&cluster.table_dir(table)).unwrap_or_else(|| panic!("{table} did not land"));
+        assert!(landed.rows.is_empty(), "{table} has rows");
+    }
+    let asked: Vec<_> = sim.stats().requests.into_keys().filter(|path| path.contains("/request/")).collect();
+    assert!(asked.is_empty(), "issues were asked for their requests: {asked:?}");
 }

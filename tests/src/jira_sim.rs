@@ -40,6 +40,7 @@ pub mod rng;
 mod script;
 mod search;
 mod server;
+mod service_desk;
 mod site;
 mod site_lists;
 mod stats;

@@ -18,6 +18,7 @@ mod issue;
 mod lists;
 mod metadata;
 mod of_issue;
+mod service_desk;
 mod value;
 
 pub use columns::{ColumnType, names};

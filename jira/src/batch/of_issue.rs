@@ -49,7 +49,8 @@ impl Sink {
 
     /// Jira refused a table's resource for one issue.
     pub(crate) fn note_refused(&mut self, table: Table) {
-        let message = format!("issues for which Jira refused what the table {table} holds; it lacks that");
+        let message =
+            format!("issues for which Jira refuses what the table {table} holds, or has nothing there");
         self.warnings.add(&format!("{table}_withheld"), message, 1);
     }
 }

@@ -74,7 +74,8 @@ impl ListAsk {
             query.push((parameter, of.to_string()));
         }
         if let Some(page) = origin.page {
-            query.extend([("startAt", self.start_at.to_string()), ("maxResults", page.to_string())]);
+            let [start, size] = origin.paging.names();
+            query.extend([(start, self.start_at.to_string()), (size, page.to_string())]);
         }
         query
     }
@@ -241,6 +242,11 @@ impl Read {
         !matches!(self, Self::ServerInfo)
     }
 
+    /// Whether Jira Service Management answers only who opts in: it calls some of its lists experimental.
+    pub(crate) fn is_experimental(&self) -> bool {
+        self.template().starts_with("/rest/servicedeskapi/")
+    }
+
     /// What it asks for, for errors and logs.
     pub(crate) fn what(&self) -> String {
         match self {
@@ -289,8 +295,8 @@ mod tests {
             Read::IssueComments { id: 10001, start_at: 50 },
             Read::IssueWorklogs { id: 10001 },
         ];
-        let of_issues =
-            Table::of_each_issue().map(|(table, _)| Read::OfIssue(OfIssueAsk { table, id: 10001 }));
+        let of_issues = Table::of_each_issue()
+            .map(|(table, _)| Read::OfIssue(OfIssueAsk { table, id: 10001, start: 50 }));
         lists.chain(on_cloud).chain(of_issues).chain(others).chain(cloud::tests::every_read()).collect()
     }
 

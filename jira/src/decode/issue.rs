@@ -84,7 +84,7 @@ impl IssueBuffers {
     fn owed(&self, marks: &Marks, notes: &mut IssueNotes) -> Vec<Table> {
         let row = mark(marks, Table::Issues);
         let is_owed = |(table, only): (Table, Only)| match only {
-            Only::All => Some(table),
+            Only::All | Only::OfServiceDesk => Some(table),
             Only::Counted(column) => match self.issues.i64_at(column, row) {
                 Some(count) => (count > 0).then_some(table),
                 None => {
@@ -479,7 +479,7 @@ impl<'de> DeserializeSeed<'de> for SectionOf<'_, '_> {
             }
             Section::List(table, member) => work.list((table, member), deserializer)?,
             Section::Values(place) => work.values(place, deserializer)?,
-            Section::Items | Section::Inward | Section::Outward => {
+            Section::Items | Section::Inward | Section::Outward | Section::Completed | Section::Ongoing => {
                 deserializer.deserialize_ignored_any(IgnoredAny)?;
             }
         }

@@ -5,6 +5,7 @@ use crate::decode::children::{HistoryRow, LinkRow};
 use crate::decode::custom::OwnedText;
 use crate::decode::lenient::{Count, Read, Reader, Truth};
 use crate::decode::object::{Fill, Put, UserId};
+use crate::decode::sla::SlaRows;
 use crate::decode::sprint::SprintRow;
 use crate::decode::tree::Node;
 use crate::decode::{DecodeError, Envelope, MetadataPage};
@@ -24,6 +25,8 @@ pub(crate) enum Shape {
     History { head: Node, item: Node },
     /// A sprint: an object, or the text of one.
     Sprint(Node),
+    /// An SLA of a customer request: one row a cycle.
+    Sla { head: Node, cycle: Node },
     /// A person, whose id is the cell of that column.
     User(usize),
     /// A scalar, the cell of that column.
@@ -58,7 +61,7 @@ impl<'de> Reader<'de> for &mut RowList<'_> {
             let element = Element { shape: self.shape, buffer: self.buffer, row };
             let Some(rows) = list.next_element_seed(element)? else { return Ok(Some(count)) };
             count += 1;
-            if (self.keep)(self.buffer, row) {
+            if (self.keep)(self.buffer, row) && rows > 0 {
                 self.buffer.commit(row + rows);
             } else {
                 self.buffer.truncate(row);
@@ -87,6 +90,9 @@ impl<'de> DeserializeSeed<'de> for Element<'_> {
             }
             Shape::Sprint(node) => {
                 Read(SprintRow { node, buffer, row }).deserialize(deserializer).map(|()| 1)
+            }
+            Shape::Sla { head, cycle } => {
+                Read(SlaRows { head, cycle, buffer, base: row }).deserialize(deserializer)
             }
             Shape::User(column) => {
                 Read(UserId { buffer, column: *column, row }).deserialize(deserializer).map(|()| 1)
@@ -175,11 +181,11 @@ impl Reader<'_> for FrameMember {
 
     fn scalar(self, cell: Cell<'_>) -> FramePart {
         match cell {
-            Cell::Text("startAt") => FramePart::StartAt,
+            Cell::Text("startAt" | "start") => FramePart::StartAt,
             Cell::Text("maxResults") => FramePart::MaxResults,
             Cell::Text("total") => FramePart::Total,
             Cell::Text("nextPageToken") => FramePart::Token,
-            Cell::Text("isLast") => FramePart::IsLast,
+            Cell::Text("isLast" | "isLastPage") => FramePart::IsLast,
             Cell::Text(name) if name == self.0 => FramePart::List,
             Cell::Text(_) | Cell::Null | Cell::Bool(_) | Cell::I64(_) | Cell::F64(_) | Cell::Nested => {
                 FramePart::Other

@@ -21,6 +21,8 @@ pub(crate) struct OfIssuePage {
     pub(crate) count: u64,
     /// What Jira counts; `None` where it does not say.
     pub(crate) total: Option<u64>,
+    /// Whether it is the last page; `None` where Jira does not say.
+    pub(crate) is_last: Option<bool>,
 }
 
 /// Reads an answer. After an error the buffer is as before.
@@ -30,7 +32,10 @@ pub(crate) fn read_of_issue(
     mut rows: RowList<'_>,
 ) -> Result<OfIssuePage, DecodeError> {
     let page = match answer {
-        Answer::List => list(json, &mut rows).map(|count| OfIssuePage { count, total: None }),
+        Answer::List => list(json, &mut rows).map(|count| OfIssuePage { count, ..OfIssuePage::default() }),
+        Answer::Row => {
+            list(&format!("[{json}]"), &mut rows).map(|count| OfIssuePage { count, ..OfIssuePage::default() })
+        }
         Answer::Member(name, counted) => member(json, name, counted, &mut rows),
         Answer::Names(name) => names(json, name, &mut rows),
     };
@@ -54,7 +59,8 @@ fn member(
     let found = members.get(name).ok_or_else(|| shape(&format!("there is no {name}")))?;
     let count = list(found.get(), rows)?;
     let total = counted.and_then(|counted| members.get(counted)).and_then(|total| total.get().parse().ok());
-    Ok(OfIssuePage { count, total })
+    let is_last = members.get("isLastPage").and_then(|is_last| is_last.get().parse().ok());
+    Ok(OfIssuePage { count, total, is_last })
 }
 
 fn names(json: &str, name: &str, rows: &mut RowList<'_>) -> Result<OfIssuePage, DecodeError> {
@@ -70,7 +76,7 @@ fn names(json: &str, name: &str, rows: &mut RowList<'_>) -> Result<OfIssuePage, 
             rows.buffer.truncate(row);
         }
     }
-    Ok(OfIssuePage { count: u64::try_from(named.len()).unwrap_or(u64::MAX), total: None })
+    Ok(OfIssuePage { count: u64::try_from(named.len()).unwrap_or(u64::MAX), ..OfIssuePage::default() })
 }
 
 fn put_name(buffer: &mut RowBuffer, row: usize, name: &str, value: &RawValue) {

@@ -6,6 +6,7 @@ use crate::decode::list::Shape;
 use crate::fields::{CustomType, IssueSchema};
 use crate::tables::{
     ByIssueTable, ColumnSpec, ColumnType, Element, Table, Take, changelog, issue_sprints, issues,
+    service_desk,
 };
 use serde::de::{DeserializeSeed, Deserializer};
 use std::collections::HashMap;
@@ -21,6 +22,9 @@ pub(crate) enum Section {
     Values(usize),
     /// The changed fields of a history entry.
     Items,
+    /// The cycles of an SLA that are over, and the one that is not.
+    Completed,
+    Ongoing,
     /// The issue at the other end of a link, by direction.
     Inward,
     Outward,
@@ -254,6 +258,16 @@ fn shape_of(table: Table, element: Element, is_cloud: bool) -> Shape {
                 sprint.push(name, Target::Value(issue_sprints::BOARD_ID));
             }
             Shape::Sprint(sprint)
+        }
+        Element::Sla => {
+            let columns = table.spec().columns;
+            let mut head = Node::of_columns(columns.iter(), ("", service_desk::CYCLE_PATH), is_cloud);
+            head.push("completedCycles", Target::Section(Section::Completed));
+            head.push("ongoingCycle", Target::Section(Section::Ongoing));
+            Shape::Sla {
+                head,
+                cycle: Node::of_columns(columns.iter(), (service_desk::CYCLE_PATH, ""), is_cloud),
+            }
         }
         Element::Object => Shape::Flat(Node::of_table(table, is_cloud)),
         Element::Link => {

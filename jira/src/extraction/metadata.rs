@@ -5,7 +5,7 @@ use crate::client::allow::{ListAsk, Read};
 use crate::decode::{DecodeError, MetadataPage};
 use crate::error::Error;
 use crate::extraction::run::Run;
-use crate::extraction::subjects::{boards, projects, sprints};
+use crate::extraction::subjects::{boards, desks, projects, sprints};
 use crate::extraction::writer::UnitWriter;
 use crate::tables::Table;
 use crate::tables::origin::{Each, Origin, Refused};
@@ -64,10 +64,7 @@ fn feed(
     json: &str,
 ) -> Result<MetadataPage, Error> {
     writer.count_bytes(table, json.len());
-    writer
-        .sink
-        .metadata_from(table, (of, start_at), json)
-        .map_err(|error| undecodable(table, &error))
+    writer.sink.metadata_from(table, (of, start_at), json).map_err(|error| undecodable(table, &error))
 }
 
 fn undecodable(table: Table, error: &DecodeError) -> Error {
@@ -108,6 +105,7 @@ async fn first_asks(run: &Run, table: Table, origin: &Origin) -> Result<Vec<List
             of_all(&boards.map(|board| board.id).collect::<Vec<_>>())
         }
         Each::Sprint => of_all(sprints(run).await?),
+        Each::ServiceDesk => of_all(&desks(run).await?.iter().map(|desk| desk.id).collect::<Vec<_>>()),
         Each::Board => of_all(&boards(run).await?.iter().map(|board| board.id).collect::<Vec<_>>()),
     })
 }

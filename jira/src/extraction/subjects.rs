@@ -1,4 +1,4 @@
-//! What several tables of a run are read for, asked of Jira once: projects, boards, sprints.
+//! What several tables of a run are read for, asked of Jira once: projects, boards, sprints, service desks.
 
 use crate::client::allow::ListAsk;
 use crate::decode::MetadataPage;
@@ -20,6 +20,7 @@ pub(crate) struct Subjects {
     pub(crate) projects: OnceCell<Vec<i64>>,
     boards: OnceCell<Vec<Board>>,
     sprints: OnceCell<Vec<i64>>,
+    desks: OnceCell<Vec<Desk>>,
 }
 
 /// A board, as far as its tables need it.
@@ -27,6 +28,13 @@ pub(crate) struct Subjects {
 pub(crate) struct Board {
     pub(crate) id: i64,
     pub(crate) shows_sprints: bool,
+}
+
+/// A service desk and its project.
+#[derive(Clone, Debug)]
+pub(crate) struct Desk {
+    pub(crate) id: i64,
+    pub(crate) project_key: Option<String>,
 }
 
 /// The ids of the projects that are read.
@@ -73,6 +81,18 @@ pub(crate) async fn sprints(run: &Run) -> Result<&[i64], Error> {
     run.subjects.sprints.get_or_try_init(read).await.map(Vec::as_slice)
 }
 
+/// The service desks of the projects that may be read.
+pub(crate) async fn desks(run: &Run) -> Result<&[Desk], Error> {
+    let read = || async {
+        let found = listed(run, Table::ServiceDesks, vec![None]).await?;
+        let permitted =
+            found.iter().filter(|desk| run.spec.narrowing.permits_row_of(desk.project_key.as_deref()));
+        let desk = |listed: &Listed| Some(Desk { id: listed.id()?, project_key: listed.project_key.clone() });
+        Ok(permitted.filter_map(desk).collect())
+    };
+    run.subjects.desks.get_or_try_init(read).await.map(Vec::as_slice)
+}
+
 /// An element of a list, as far as somebody asks for it.
 #[derive(Deserialize)]
 struct Listed {
@@ -80,6 +100,8 @@ struct Listed {
     id: Value,
     #[serde(default, rename = "type")]
     kind: Option<String>,
+    #[serde(default, rename = "projectKey")]
+    project_key: Option<String>,
 }
 
 impl Listed {
@@ -92,7 +114,7 @@ impl Listed {
 #[serde(rename_all = "camelCase")]
 struct Page {
     values: Vec<Listed>,
-    #[serde(default)]
+    #[serde(default, alias = "isLastPage")]
     is_last: Option<bool>,
     #[serde(default)]
     total: Option<u64>,

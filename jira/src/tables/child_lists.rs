@@ -53,6 +53,8 @@ pub(crate) enum Element {
     History,
     /// A sprint: an object, or the text of one.
     Sprint,
+    /// An SLA of a customer request: one row a cycle.
+    Sla,
     /// A person, whose id is the cell of that column.
     User(usize),
     /// A scalar, which is the cell of that column.

@@ -11,6 +11,8 @@ pub(crate) struct OfIssue {
     pub(crate) path: &'static str,
     /// Parameters of every request.
     pub(crate) query: &'static [(&'static str, &'static str)],
+    /// Rows asked for in one page by `start` and `limit`; without it an answer is whole.
+    pub(crate) page: Option<u64>,
     /// Where in the answer the rows are.
     pub(crate) answer: Answer,
     /// Which issues it is asked for.
@@ -22,6 +24,8 @@ pub(crate) struct OfIssue {
 pub(crate) enum Answer {
     /// It is the list.
     List,
+    /// It is the only row.
+    Row,
     /// The list is this member; the second, if there is one, counts what the list should hold.
     Member(&'static str, Option<&'static str>),
     /// The members of this member are rows: a name and a value.
@@ -35,6 +39,8 @@ pub(crate) enum Only {
     All,
     /// Those whose row of `issues` has more than zero in this column.
     Counted(usize),
+    /// Those of projects with a service desk.
+    OfServiceDesk,
 }
 
 impl OfIssue {
@@ -78,6 +84,7 @@ pub(crate) static REMOTE_LINKS: TableSpec = TableSpec {
     of_issue: Some(OfIssue {
         path: "/rest/api/2/issue/{id}/remotelink",
         query: &[],
+        page: None,
         answer: Answer::List,
         only: Only::All,
     }),
@@ -95,6 +102,7 @@ pub(crate) static WATCHERS: TableSpec = TableSpec {
     of_issue: Some(OfIssue {
         path: "/rest/api/2/issue/{id}/watchers",
         query: &[],
+        page: None,
         answer: Answer::Member("watchers", Some("watchCount")),
         only: Only::Counted(issues::WATCHES),
     }),
@@ -112,6 +120,7 @@ pub(crate) static VOTES: TableSpec = TableSpec {
     of_issue: Some(OfIssue {
         path: "/rest/api/2/issue/{id}/votes",
         query: &[],
+        page: None,
         answer: Answer::Member("voters", Some("votes")),
         only: Only::Counted(issues::VOTES),
     }),
@@ -136,6 +145,7 @@ pub(crate) static PROPERTIES: TableSpec = TableSpec {
     of_issue: Some(OfIssue {
         path: "/rest/api/2/issue/{id}",
         query: &[("fields", "created"), ("properties", "*all")],
+        page: None,
         answer: Answer::Names("properties"),
         only: Only::All,
     }),

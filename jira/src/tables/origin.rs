@@ -13,6 +13,8 @@ pub(crate) struct Origin {
     pub(crate) each: Each,
     /// Rows asked for in one page; without it an answer is whole.
     pub(crate) page: Option<u64>,
+    /// How pages are asked for.
+    pub(crate) paging: Paging,
     /// The members, joined by dots, that lead to the list of an answer that is an object.
     pub(crate) list: &'static str,
     /// The column that gets the id of what `each` names.
@@ -21,6 +23,25 @@ pub(crate) struct Origin {
     pub(crate) ordinal_column: Option<usize>,
     /// What happens when Jira refuses an answer.
     pub(crate) refused: Refused,
+}
+
+/// The parameters by which pages are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Paging {
+    /// `startAt` and `maxResults`.
+    StartAt,
+    /// `start` and `limit`, as Service Management wants.
+    Start,
+}
+
+impl Paging {
+    /// The names of the offset and of the size.
+    pub(crate) fn names(self) -> [&'static str; 2] {
+        match self {
+            Self::StartAt => ["startAt", "maxResults"],
+            Self::Start => ["start", "limit"],
+        }
+    }
 }
 
 /// What a resource is asked for.
@@ -38,6 +59,8 @@ pub(crate) enum Each {
     Board,
     /// Every sprint of these boards.
     Sprint,
+    /// Every service desk.
+    ServiceDesk,
 }
 
 /// What a refused answer means.
@@ -77,6 +100,7 @@ impl Origin {
         query: &[],
         each: Each::Site,
         page: None,
+        paging: Paging::StartAt,
         list: "values",
         of_column: None,
         ordinal_column: None,
@@ -91,12 +115,17 @@ impl Origin {
 
     /// The parameters that take a number.
     fn numbers(&self) -> impl Iterator<Item = &'static str> {
-        let paging: &[&str] = if self.page.is_some() { &["startAt", "maxResults"] } else { &[] };
         let narrowed = match self.each {
             Each::SiteOrProject(parameter) => Some(parameter),
-            Each::Site | Each::Project | Each::ScrumBoard | Each::Board | Each::Sprint => None,
+            Each::Site
+            | Each::Project
+            | Each::ScrumBoard
+            | Each::Board
+            | Each::Sprint
+            | Each::ServiceDesk => None,
         };
-        paging.iter().copied().chain(narrowed)
+        let paging = self.page.map(|_| self.paging.names());
+        paging.into_iter().flatten().chain(narrowed)
     }
 
     /// Whether a path is this resource's, with a number for the id.

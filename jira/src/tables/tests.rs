@@ -67,6 +67,15 @@ fn the_places_that_the_decoder_knows_by_number_have_the_right_names() {
     for table in [Table::BoardIssues, Table::BacklogIssues, Table::SprintIssues] {
         assert_eq!(name(table, agile_issues::ISSUE_KEY), "issue_key");
     }
+    for (place, expected) in [
+        (service_desk::CYCLE_NO, "cycle_no"),
+        (service_desk::IS_ONGOING, "is_ongoing"),
+        (service_desk::SHARED[0], "sla_id"),
+        (service_desk::SHARED[1], "sla_name"),
+    ] {
+        assert_eq!(name(Table::JsmSlaCycles, place), expected);
+    }
+    assert_eq!(name(Table::ServiceDesks, service_desk::DESK_PROJECT_KEY), "project_key");
     for table in Table::of_issues() {
         assert_eq!(name(table, table.spec().issue_column), "issue_id", "{table}");
     }

@@ -22,6 +22,8 @@ const ISSUE_TABLES: &[&str] = &[
     "issue_votes",
     "issue_properties",
     "issue_transitions",
+    "jsm_requests",
+    "jsm_sla_cycles",
 ];
 
 /// Tables of the site: replaced as a whole in every run.
@@ -46,6 +48,10 @@ const METADATA_TABLES: &[&str] = &[
     "board_issues",
     "backlog_issues",
     "sprint_issues",
+    "service_desks",
+    "request_types",
+    "jsm_organizations",
+    "queues",
     "filters",
     "dashboards",
 ];
@@ -60,6 +66,12 @@ const OPTIONAL_TABLES: &[&str] = &[
     "board_issues",
     "backlog_issues",
     "sprint_issues",
+    "jsm_requests",
+    "jsm_sla_cycles",
+    "service_desks",
+    "request_types",
+    "jsm_organizations",
+    "queues",
 ];
 
 /// The pseudo table of issue ids that a later generation has read again.

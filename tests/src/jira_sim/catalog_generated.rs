@@ -142,6 +142,9 @@ fn add_project(catalog: &mut Catalog, number: u16) {
         "self": format!("{base}/rest/api/2/project/{id}"), "id": id.to_string(), "key": key, "name": name, "projectTypeKey": "software",
         "avatarUrls": { "48x48": format!("{base}/secure/projectavatar?pid={id}&avatarId=10011"), "24x24": format!("{base}/secure/projectavatar?size=small&pid={id}&avatarId=10011") },
     });
+    if key == "OPS" {
+        stub["projectTypeKey"] = "service_desk".into();
+    }
     if number.is_multiple_of(2) {
         stub["projectCategory"] = json!({ "self": format!("{base}/rest/api/2/projectCategory/10100"), "id": "10100", "description": "", "name": "Products" });
     }

@@ -10,6 +10,7 @@ use super::doc::rezone;
 use super::reply::Reply;
 use super::rest::{self, Request};
 use super::search::PageInfo;
+use super::service_desk;
 use super::site::Site;
 
 pub(crate) mod adf;
@@ -150,6 +151,9 @@ fn route(visit: &Visit<'_>) -> (Reply, Option<PageInfo>) {
     }
     if let Some(path) = path.strip_prefix(rest::AGILE) {
         return (metadata::agile(visit, path), None);
+    }
+    if let Some(path) = path.strip_prefix(service_desk::DESK) {
+        return (metadata::service_desk(visit, path), None);
     }
     match segments(path).as_deref() {
         Some(["search", "jql"]) => search::answer(visit),

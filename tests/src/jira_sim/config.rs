@@ -214,6 +214,8 @@ pub struct SimConfig {
     pub edit_after_each_page: Option<u64>,
     /// Threads that answer requests.
     pub threads: usize,
+    /// Whether Jira Service Management is there.
+    pub service_management: bool,
     /// The switches of the Cloud flavour.
     pub cloud: CloudConfig,
 }
@@ -239,6 +241,7 @@ impl Default for SimConfig {
             nodes: 1,
             edit_after_each_page: None,
             threads: 2,
+            service_management: true,
             cloud: CloudConfig::default(),
         }
     }

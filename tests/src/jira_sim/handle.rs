@@ -446,6 +446,9 @@ impl SimHandle {
             "board_issues" | "backlog_issues" | "sprint_issues" => {
                 super::agile_issues::list_of(&site, list, of.parse().unwrap_or_default())
             }
+            "service_desks" | "request_types" | "jsm_organizations" | "queues" => {
+                super::service_desk::list_of(&site.catalog, list, of)
+            }
             _ => super::site_lists::named(&site.catalog, list, of),
         };
         if !self.is_cloud() {
@@ -455,7 +458,7 @@ impl SimHandle {
     }
 
     /// The objects that an issue keeps in a resource of its own: `remotelink`, `watchers`, `voters`, `properties` (each with `key` and
-    /// `value`) or `transitions`. Empty for another name and for an unknown issue.
+    /// `value`), `transitions`, `request` or `sla`. Empty for another name and for an unknown issue.
     #[must_use]
     pub fn issue_list(&self, list: &str, id: u64) -> Vec<serde_json::Value> {
         let site = self.0.site();

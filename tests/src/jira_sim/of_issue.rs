@@ -9,6 +9,7 @@ use super::catalog::User;
 use super::fields as f;
 use super::reply::Reply;
 use super::rng::mix;
+use super::service_desk;
 use super::site::Site;
 
 /// The answer to a resource of an issue; `None` for another path.
@@ -38,6 +39,8 @@ pub(crate) fn list_of(site: &Site, slot: u32, list: &str) -> Vec<Value> {
         "watchers" => people(site, slot, (count(site, slot, f::WATCHES, "watchCount"), 0x3a)),
         "voters" => people(site, slot, (count(site, slot, f::VOTES, "votes"), 0x7e)),
         "transitions" => transitions(site, slot),
+        "request" => service_desk::customer_request(site, slot).into_iter().collect(),
+        "sla" => service_desk::slas(site, slot),
         "properties" => {
             let properties = properties(site, slot).into_iter();
             properties.map(|(key, value)| json!({ "key": key, "value": value })).collect()

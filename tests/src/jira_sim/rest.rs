@@ -11,6 +11,7 @@ use super::of_issue;
 use super::render::{Selection, View};
 use super::reply::Reply;
 use super::search::{self, PageInfo, Search, names, usize_of};
+use super::service_desk;
 use super::site_lists;
 
 /// Where the resources of Jira Software are.
@@ -63,7 +64,7 @@ pub(crate) fn template(method: &Method, path: &str) -> String {
         Some(segments) => format!("/rest/api/2/{}", segments.join("/")),
         None => match path.strip_prefix(AGILE).map(|below| below.split('/').collect::<Vec<_>>()).as_deref() {
             Some([kind, _, rest @ ..]) => format!("{AGILE}{kind}/{{id}}/{}", rest.join("/")),
-            Some(_) | None => path.to_owned(),
+            Some(_) | None => service_desk::template(path),
         },
     };
     format!("{method} {path}")
@@ -76,6 +77,9 @@ pub(crate) fn route(inner: &Inner, request: &Request, account: Option<usize>) ->
         "/status" => Reply::json(200, &json!({ "state": "RUNNING" })),
         "/login.jsp" => Reply::html(200, super::pages::login(&inner.config.context_path)),
         "/rest/auth/1/session" => session(inner, request, account),
+        path if path.starts_with(service_desk::DESK) => {
+            service_desk::answer(inner, request, account, path.trim_start_matches(service_desk::DESK))
+        }
         path if path.starts_with(AGILE) => {
             site_lists::agile(inner, request, account, path.trim_start_matches(AGILE))
         }

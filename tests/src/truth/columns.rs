@@ -3,7 +3,7 @@
 use super::children;
 use super::issue::Wanted;
 use super::issue::{self, Parts};
-use super::{IssueRows, Row, events, history, lists, metadata, of_issue};
+use super::{IssueRows, Row, events, history, lists, metadata, of_issue, service_desk};
 use crate::jira_sim::SimHandle;
 
 /// Type of a column.
@@ -176,6 +176,21 @@ static TABLES: &[Described] = &[
         of_issue::transitions,
     )
     .optional(),
+    of_issue(
+        "jsm_requests",
+        "issue_id:i service_desk_id:i request_type_id:i created:s reporter_id:t portal_status:t status_at:s",
+        "issue_id",
+        service_desk::requests,
+    )
+    .optional(),
+    of_issue(
+        "jsm_sla_cycles",
+        "issue_id:i sla_id:i sla_name:t cycle_no:i is_ongoing:b started:s stopped:s breach_at:s breached:b paused:b \
+        within_calendar_hours:b goal_ms:i elapsed_ms:i remaining_ms:i",
+        "issue_id sla_id cycle_no",
+        service_desk::sla_cycles,
+    )
+    .optional(),
     of_site(
         "projects",
         "project_id:i project_key:t name:t description:t lead_id:t category_id:i category_name:t project_type:t archived:b",
@@ -277,6 +292,34 @@ static TABLES: &[Described] = &[
         "sprint_id:i issue_id:i rank:i flagged:b",
         "sprint_id issue_id",
         lists::sprint_issues,
+    )
+    .optional(),
+    of_site(
+        "service_desks",
+        "service_desk_id:i project_id:i project_key:t name:t",
+        "service_desk_id",
+        service_desk::desks,
+    )
+    .optional(),
+    of_site(
+        "request_types",
+        "request_type_id:i service_desk_id:i name:t description:t help_text:t issue_type_id:i group_ids:j",
+        "request_type_id service_desk_id",
+        service_desk::request_types,
+    )
+    .optional(),
+    of_site(
+        "jsm_organizations",
+        "organization_id:i service_desk_id:i name:t",
+        "organization_id service_desk_id",
+        service_desk::organizations,
+    )
+    .optional(),
+    of_site(
+        "queues",
+        "queue_id:i service_desk_id:i name:t jql:t fields:j",
+        "queue_id service_desk_id",
+        service_desk::queues,
     )
     .optional(),
     of_site(

@@ -11,7 +11,7 @@ fn day(value: &Value) -> Cell {
     value.as_str().and_then(days).map_or(Cell::Null, Cell::Date)
 }
 
-fn instant(value: &Value) -> Cell {
+pub(super) fn instant(value: &Value) -> Cell {
     value.as_str().and_then(micros).map_or(Cell::Null, Cell::Ts)
 }
 

@@ -2,6 +2,7 @@
 
 use crate::tables::Table;
 use crate::tables::of_issue::OfIssue;
+use crate::tables::origin::Paging;
 
 /// One read of a table's resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +10,8 @@ pub(crate) struct OfIssueAsk {
     pub(crate) table: Table,
     /// The issue's id.
     pub(crate) id: i64,
+    /// Rows before it.
+    pub(crate) start: u64,
 }
 
 impl OfIssueAsk {
@@ -25,8 +28,11 @@ impl OfIssueAsk {
     }
 
     pub(super) fn query(self) -> Vec<(&'static str, String)> {
-        let fixed = self.resource().map_or(&[][..], |resource| resource.query);
-        fixed.iter().map(|(name, value)| (*name, (*value).to_owned())).collect()
+        let Some(resource) = self.resource() else { return Vec::new() };
+        let fixed = resource.query.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let [start, size] = Paging::Start.names();
+        let page = resource.page.map(|page| [(start, self.start.to_string()), (size, page.to_string())]);
+        fixed.chain(page.into_iter().flatten()).collect()
     }
 
     pub(super) fn what(self) -> String {
@@ -42,7 +48,16 @@ pub(super) fn permits(path: &str, query: Option<&str>) -> bool {
 
 fn is_query_of(resource: &OfIssue, query: &str) -> bool {
     let sent = url::form_urlencoded::parse(query.as_bytes());
-    sent.eq(resource.query.iter().map(|(name, value)| ((*name).into(), (*value).into())))
+    let mut fixed = resource.query.iter();
+    let paging = resource.page.map(|_| Paging::Start.names());
+    let is_number = |value: &str| !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    let mut others = paging.into_iter().flatten();
+    let is_permitted =
+        |(name, value): (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)| match fixed.next() {
+            Some(wanted) => *wanted == (&*name, &*value),
+            None => others.next() == Some(&*name) && is_number(&value),
+        };
+    sent.map(is_permitted).fold(true, |all, one| all && one) && fixed.next().is_none()
 }
 
 #[cfg(test)]
@@ -59,6 +74,11 @@ mod tests {
             ("/rest/api/2/issue/10001", "fields=*all&properties=*all", false),
             ("/rest/api/2/issue/10001", "fields=created", false),
             ("/rest/api/2/issue/10001", "", false),
+            ("/rest/servicedeskapi/request/10001", "", true),
+            ("/rest/servicedeskapi/request/10001", "expand=sla", false),
+            ("/rest/servicedeskapi/request/10001/sla", "start=0&limit=100", true),
+            ("/rest/servicedeskapi/request/10001/sla", "start=x&limit=100", false),
+            ("/rest/servicedeskapi/request/10001/comment", "", false),
             ("/rest/api/2/issue/X-1/votes", "", false),
             ("/rest/api/2/issue/10001/remotelink", "globalId=x", false),
             ("/rest/api/2/issue/10001/watchers/x", "", false),

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::super::catalog::Named;
 use super::super::doc::push_bare_time;
 use super::super::fields::FieldDef;
+use super::super::service_desk;
 use super::super::site::Site;
 use super::super::site_lists;
 use super::bean::{Bean, Window};
@@ -274,6 +275,12 @@ pub(super) fn plain(visit: &Visit<'_>, segments: &[&str]) -> Reply {
 /// The resources of Jira Software, which are those of Server but for the people in them.
 pub(super) fn agile(visit: &Visit<'_>, path: &str) -> Reply {
     let reply = site_lists::agile(visit.inner, visit.request, visit.account, path);
+    on_cloud(&visit.inner.site(), reply)
+}
+
+/// The resources of Jira Service Management, likewise.
+pub(super) fn service_desk(visit: &Visit<'_>, path: &str) -> Reply {
+    let reply = service_desk::answer(visit.inner, visit.request, visit.account, path);
     on_cloud(&visit.inner.site(), reply)
 }
 

@@ -21,6 +21,7 @@ const OMITTED: &[(&str, &[&str])] = &[
     ("StatusJsonBean", &["description"]),
     ("PriorityJsonBean", &["description"]),
     ("ResolutionJsonBean", &["description", "iconUrl"]),
+    ("TransitionsMetaBean", &["expand"]),
     ("SimpleListWrapperGroupJsonBean", &["items"]),
     ("SimpleListWrapperApplicationRoleBean", &["items"]),
 ];
@@ -58,15 +59,17 @@ fn answers_keep_to_atlassians_document() {
         }
     }
     check_lists(&document, &client, &mut check);
+    check_issues_of_boards(&document, &client, &mut check);
+    let expand = "changelog,names,schema,transitions";
     let page =
-        client.search("ORDER BY created", "&maxResults=300&fields=*all&expand=changelog,names,schema").json();
+        client.search("ORDER BY created", &format!("&maxResults=300&fields=*all&expand={expand}")).json();
     check(document.answer("/api/2/search"), &without_fields(&page), "search");
     for issue in page["issues"].as_array().unwrap() {
         check_fields(&issue["fields"], &document, &mut check);
     }
     let busy = busiest(&page);
     sim.add_worklog(&busy, 60, "w").unwrap();
-    for child in ["comment", "worklog"] {
+    for child in ["comment", "worklog", "watchers", "votes", "transitions"] {
         let path = format!("issue/{busy}/{child}");
         check(
             document.answer(&format!("/api/2/issue/{{issueIdOrKey}}/{child}")),
@@ -111,6 +114,35 @@ fn check_lists(
         ("/agile/1.0/board/{boardId}/configuration", "/rest/agile/1.0/board/1/configuration"),
     ] {
         check(document.answer(path), &client.get(asked).json(), asked);
+    }
+}
+
+/// What an issue keeps apart, and the issues of boards and sprints.
+fn check_issues_of_boards(
+    document: &Document,
+    client: &super::client::Client,
+    check: &mut impl FnMut(&Value, &Value, &str),
+) {
+    let links = client.api("issue/10003/remotelink").json();
+    for link in links.as_array().unwrap() {
+        check(document.answer("/api/2/issue/{issueIdOrKey}/remotelink"), link, "remotelink");
+    }
+    for (path, asked) in [
+        ("/agile/1.0/board/{boardId}/issue", "/rest/agile/1.0/board/1/issue"),
+        ("/agile/1.0/board/{boardId}/backlog", "/rest/agile/1.0/board/2/backlog"),
+    ] {
+        let page = without_fields(&client.get(asked).json());
+        assert!(!page["issues"].as_array().unwrap().is_empty(), "{asked}");
+        for issue in page["issues"].as_array().unwrap() {
+            check(document.answer(path), issue, asked);
+        }
+    }
+    let full =
+        (1000..1060).map(|sprint| client.get(&format!("/rest/agile/1.0/sprint/{sprint}/issue")).json());
+    let full: Vec<Value> = full.filter(|page| page["total"].as_u64() > Some(0)).collect();
+    assert!(!full.is_empty(), "no sprint has an issue");
+    for page in &full {
+        check(document.answer("/agile/1.0/sprint/{sprintId}/issue"), &without_fields(page), "sprint");
     }
 }
 

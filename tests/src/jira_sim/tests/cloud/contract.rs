@@ -81,16 +81,16 @@ fn issues_and_their_children_keep_to_atlassians_document() {
     let Some(document) = document() else { return };
     let (sim, client) = small();
     let mut body = everything(&["*all"]);
-    body["expand"] = json!("changelog,names,schema");
+    body["expand"] = json!("changelog,names,schema,transitions");
     let mut found = posted(&document, &client, "search/jql", &body);
     found.extend(posted(&document, &client, "search/approximate-count", &json!({ "jql": "created > 0" })));
     let keys = &sim.keys()[..50];
-    let bulk = json!({ "issueIdsOrKeys": keys, "fields": ["*all"], "expand": ["changelog"] });
+    let bulk = json!({ "issueIdsOrKeys": keys, "fields": ["*all"], "expand": ["changelog", "transitions"] });
     found.extend(posted(&document, &client, "issue/bulkfetch", &bulk));
     let key = keys[3].clone();
     let comment = sim.add_comment(&key, None, "a\nb").unwrap();
     let worklog = sim.add_worklog(&key, 60, "w").unwrap();
-    for child in ["comment", "worklog", "changelog"] {
+    for child in ["comment", "worklog", "changelog", "watchers", "votes", "transitions"] {
         let path = format!("issue/{{issueIdOrKey}}/{child}");
         found.extend(complaints(&document, &client, &path, &format!("issue/{key}/{child}")));
     }
@@ -98,8 +98,14 @@ fn issues_and_their_children_keep_to_atlassians_document() {
         &document,
         &client,
         "issue/{issueIdOrKey}",
-        &format!("issue/{key}?expand=changelog"),
+        &format!("issue/{key}?expand=changelog&properties=*all"),
     ));
+    // The document allows one link as well, which only a question for one gets.
+    for key in &keys[..20] {
+        for link in client.v3(&format!("issue/{key}/remotelink")).json().as_array().unwrap() {
+            found.extend(document.check(&document.named("RemoteIssueLink"), link, "remotelink"));
+        }
+    }
     found.extend(posted(&document, &client, "worklog/list", &json!({ "ids": [worklog] })));
     found.extend(posted(&document, &client, "comment/list", &json!({ "ids": [comment] })));
     sim.advance_clock(70_000);

@@ -216,10 +216,23 @@ impl ColumnMask {
     }
 }
 
+/// What happens to a JSON column that may hold people.
+fn people_in_json(masks: &Masks) -> ColumnMask {
+    match masks.of_people() {
+        Some(Mask::Drop) => ColumnMask::Drop,
+        Some(Mask::Hash(hasher)) => ColumnMask::HashPeople(hasher.clone()),
+        None => ColumnMask::Keep,
+    }
+}
+
 fn columns_of(masks: &Masks, table: Table, schema: &IssueSchema) -> Vec<ColumnMask> {
     let fixed = table.spec().columns.iter().map(|column| {
         let form = if column.column_type == ColumnType::Json { Form::Json } else { Form::Plain };
         match again::of_column(masks, table, column, schema) {
+            // Nobody knows what a plugin keeps in a property.
+            None if table == Table::IssueProperties && column.column_type == ColumnType::Json => {
+                people_in_json(masks)
+            }
             None => ColumnMask::Keep,
             Some(Mask::Drop) => ColumnMask::Drop,
             Some(Mask::Hash(hasher)) => ColumnMask::Hash(hasher, form),
@@ -235,11 +248,7 @@ fn columns_of(masks: &Masks, table: Table, schema: &IssueSchema) -> Vec<ColumnMa
         match masks.of_custom(column) {
             Some(Mask::Drop) => ColumnMask::Drop,
             Some(Mask::Hash(hasher)) => ColumnMask::Hash(hasher.clone(), form),
-            None if column.custom_type.column_type() == ColumnType::Json => match masks.of_people() {
-                Some(Mask::Drop) => ColumnMask::Drop,
-                Some(Mask::Hash(hasher)) => ColumnMask::HashPeople(hasher.clone()),
-                None => ColumnMask::Keep,
-            },
+            None if column.custom_type.column_type() == ColumnType::Json => people_in_json(masks),
             None => ColumnMask::Keep,
         }
     });

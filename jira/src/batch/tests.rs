@@ -11,6 +11,7 @@ mod derived;
 mod issues;
 mod lists;
 mod metadata_tables;
+mod of_issue;
 mod parts;
 mod random;
 mod recorded;

@@ -3,6 +3,7 @@
 use crate::tables::Table;
 use crate::tables::of_issue::OfIssue;
 use crate::tables::origin::Paging;
+use std::borrow::Cow;
 
 /// One read of a table's resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,17 +48,16 @@ pub(super) fn permits(path: &str, query: Option<&str>) -> bool {
 }
 
 fn is_query_of(resource: &OfIssue, query: &str) -> bool {
-    let sent = url::form_urlencoded::parse(query.as_bytes());
+    let mut sent = url::form_urlencoded::parse(query.as_bytes());
     let mut fixed = resource.query.iter();
     let paging = resource.page.map(|_| Paging::Start.names());
     let is_number = |value: &str| !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
     let mut others = paging.into_iter().flatten();
-    let is_permitted =
-        |(name, value): (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)| match fixed.next() {
-            Some(wanted) => *wanted == (&*name, &*value),
-            None => others.next() == Some(&*name) && is_number(&value),
-        };
-    sent.map(is_permitted).fold(true, |all, one| all && one) && fixed.next().is_none()
+    let is_permitted = |(name, value): (Cow<'_, str>, Cow<'_, str>)| match fixed.next() {
+        Some(wanted) => *wanted == (&*name, &*value),
+        None => others.next() == Some(&*name) && is_number(&value),
+    };
+    sent.all(is_permitted) && fixed.next().is_none()
 }
 
 #[cfg(test)]

@@ -59,6 +59,8 @@ async fn named_tables_of_a_server_land_cell_by_cell_in_full_and_delta_loads() {
     let tables = named().join(",");
     cluster.extracted(&["--full", "--tables", &tables]).await;
     assert_tables_equal_truth(&cluster, &sim, &named());
+    let at_once = sim.stats().max_in_flight;
+    assert!((2..=4).contains(&at_once), "{at_once} requests at once, four were allowed");
 
     change_some(&sim);
     sim.reset_stats();

@@ -7,6 +7,8 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::json;
 use std::sync::Arc;
 
+mod named_tables;
+
 fn rules(rules: &[(&str, Mask)]) -> Masks {
     let rule = |(selector, mask): &(&str, Mask)| MaskRule {
         selector: ColumnSelector::parse(selector).unwrap(),

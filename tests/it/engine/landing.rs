@@ -169,8 +169,17 @@ impl Landing {
 
     /// Every table equals the simulator's truth, cell by cell.
     pub(crate) fn assert_is_truth(&self, sim: &SimHandle) {
+        self.assert_equals(truth::tables(sim));
+    }
+
+    /// Each of these tables equals the simulator's truth, cell by cell.
+    pub(crate) fn assert_tables_are_truth(&self, sim: &SimHandle, names: &[&str]) {
+        self.assert_equals(names.iter().map(|name| ((*name).to_owned(), truth::table(sim, name).unwrap())));
+    }
+
+    fn assert_equals(&self, tables: impl IntoIterator<Item = (String, truth::TruthTable)>) {
         let mut differences = Vec::new();
-        for (name, truth) in truth::tables(sim) {
+        for (name, truth) in tables {
             let rows = self.live.get(&name).cloned();
             let columns = truth.columns.iter().map(|(column, _)| column.clone()).collect();
             match rows {

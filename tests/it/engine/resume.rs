@@ -1,6 +1,7 @@
 //! A run that is cut anywhere and goes on from its entries ends exact.
 
 use crate::engine::landing::{Landing, client, delta, full};
+use jira::{Spec, Table};
 use tests::jira_sim::{Edit, JiraSim, SimConfig};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,6 +47,35 @@ async fn a_full_load_cut_anywhere_while_people_work_ends_exact() {
         landing.forget_links_to_deleted(&sim);
         landing.assert_is_truth(&sim);
         assert!(quiet > 0);
+    }
+}
+
+/// What single issues keep in resources of their own.
+const APART: [&str; 7] = [
+    "issue_remote_links",
+    "issue_watchers",
+    "issue_votes",
+    "issue_properties",
+    "issue_transitions",
+    "jsm_requests",
+    "jsm_sla_cycles",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_issues_keep_apart_is_exact_wherever_a_run_is_cut() {
+    for units in 1..=4 {
+        let sim = JiraSim::start(SimConfig::generated(400, 70)).unwrap();
+        let spec = || Spec { tables: APART.iter().filter_map(|name| Table::parse(name)).collect(), ..full() };
+        let mut landing = Landing::default();
+        assert!(landing.run(client(&sim), spec(), Some(units)).await.unwrap().is_none(), "it was not cut");
+        for key in sim.keys().iter().step_by(5) {
+            sim.edit_issue(key, &Edit { summary: Some("after the cut".to_owned()), ..Edit::default() })
+                .unwrap();
+        }
+        sim.create_issues(5).unwrap();
+        landing.finish(client(&sim), spec()).await;
+        landing.commit(true);
+        landing.assert_tables_are_truth(&sim, &APART);
     }
 }
 

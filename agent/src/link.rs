@@ -23,10 +23,11 @@ use dial::{DialError, Dialled, Endpoint, Lookup, Names, Proxies, Route};
 use driver::LinkEnd;
 use greeting::GreetingError;
 use identity_file::Found;
-use protocol::control::RESEALING;
+use protocol::control::{DISCOVERY, RESEALING};
 use protocol::error::CloseCode;
 use protocol::handshake::{Introduction, RejectCode};
 use protocol::link::{AgentLink, LinkConfig};
+use protocol::spec::CHOICE;
 use protocol::ticket::TICKETS;
 use relays::{Next, Relays};
 use session::{Session, SessionEnd};
@@ -100,7 +101,7 @@ impl Supervisor {
         let introduction = Introduction {
             agent_id: identity.enrolment.agent_id.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            capabilities: vec![TICKETS.to_owned(), RESEALING.to_owned()],
+            capabilities: [TICKETS, RESEALING, CHOICE, DISCOVERY].map(str::to_owned).to_vec(),
             boot_id: format!("{:016x}", random()?),
             relay_host: String::new(),
             inspected_by: None,

@@ -16,7 +16,7 @@ pub(crate) use rules::{Decision, Rules};
 
 use crate::config::{Limits, Requests};
 use chrono::{DateTime, Utc};
-use jira::{Mode, ProjectKey, Site, Spec, Table, Watermark};
+use jira::{Columns, Masks, Mode, ProjectKey, Site, Spec, SpecError, Table, Watermark};
 use protocol::control::Failure;
 use protocol::site::SiteAddress;
 use protocol::spec::{ConnectionSpec, ExtractionSpec, Load};
@@ -239,16 +239,23 @@ pub(crate) fn engine_spec(wire: &ExtractionSpec) -> Result<Spec, Refusal> {
         Load::Full => Mode::Full,
         Load::Delta { since_ms } => Mode::Delta { watermark: Watermark { until: time("since", since_ms)? } },
     };
+    let refused = |error: SpecError| Refusal::Spec(error.to_string());
+    let pseudonyms = wire.pseudonyms.as_ref().map_or_else(
+        || Ok(Masks::default()),
+        |asked| Masks::pseudonyms(asked.columns.iter().map(String::as_str), asked.salt.as_bytes()),
+    );
     let spec = Spec {
-        tables: tables(&wire.tables)?,
-        mode,
         projects: projects.map_err(|error| Refusal::Project(error.to_string()))?,
         created_from: wire.created_from_ms.map(|ms| time("created_from", ms)).transpose()?,
         created_to: wire.created_to_ms.map(|ms| time("created_to", ms)).transpose()?,
+        updated_from: wire.updated_from_ms.map(|ms| time("updated_from", ms)).transpose()?,
+        updated_to: wire.updated_to_ms.map(|ms| time("updated_to", ms)).transpose()?,
+        columns: Columns::parse(wire.columns.iter().map(String::as_str)).map_err(refused)?,
+        pseudonyms: pseudonyms.map_err(|error| refused(error.into()))?,
         jql: wire.jql.clone(),
-        narrowing: jira::Narrowing::default(),
+        ..Spec::all(tables(&wire.tables)?, mode)
     };
-    spec.check().map_err(|error| Refusal::Spec(error.to_string()))?;
+    spec.check().map_err(refused)?;
     Ok(spec)
 }
 

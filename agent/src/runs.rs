@@ -2,6 +2,7 @@
 //! once, and all of them end with the session. Nothing of a run outlives the link that it came by.
 
 mod admit;
+mod discovery;
 mod owner;
 mod resume;
 mod test_connection;
@@ -228,6 +229,10 @@ impl Runs {
                 None
             }
             RelayMessage::TestConnection { request, connection } => self.test(request, connection, asked),
+            RelayMessage::Discover { request, connection, extraction, rows } => {
+                let question = discovery::Question { request, connection, extraction, rows };
+                self.discover(question, asked)
+            }
             other => {
                 // Stopping is always followed, whether or not it finds its place in the log.
                 asked.into_iter().for_each(|asked| self.note(asked));
@@ -259,6 +264,7 @@ impl Runs {
             RelayMessage::StartRun { .. }
             | RelayMessage::ResumeEntries { .. }
             | RelayMessage::TestConnection { .. }
+            | RelayMessage::Discover { .. }
             | RelayMessage::Window { .. }
             | RelayMessage::GoAway { .. }
             | RelayMessage::NextTicket { .. }

@@ -10,6 +10,7 @@ mod of_issue;
 mod rows;
 
 pub(crate) use column::Cell;
+pub(crate) use layout::columns as columns_of_part;
 pub(crate) use rows::RowBuffer;
 
 use crate::decode::{

@@ -26,7 +26,9 @@
 //!   two agents is found like any other deletion.
 
 pub(crate) mod base;
+pub(crate) mod check;
 pub(crate) mod cloud;
+pub(crate) mod discover;
 pub(crate) mod events;
 pub(crate) mod lanes;
 pub(crate) mod metadata;
@@ -123,7 +125,7 @@ async fn drive(
 ) -> Result<Summary, Error> {
     let mut resume = Resume::parse(&entries)?;
     drop(entries);
-    let masks = spec.narrowing.masks.clone();
+    let masks = spec.masks();
     if resume.plan.as_ref().is_some_and(|plan| !plan.masks_alike(&masks)) {
         return Err(Error::MasksDiffer);
     }
@@ -138,6 +140,9 @@ async fn drive(
     run.client.enter().await?;
     if let Some(scope) = scope::settle(&run).await? {
         run.set_scope(scope);
+    }
+    if resume.plan.is_none() {
+        check::condition(&run).await?;
     }
     run.set_phase(Phase::Reading);
     let mut tasks = JoinSet::new();
@@ -189,12 +194,14 @@ async fn prepare(run: Arc<Run>, plan: Option<Plan>, started_ms: i64, todo: Prepa
             let json = json.as_deref().unwrap_or_default();
             let schema = IssueSchema::from_field_answer(json)
                 .map_err(|error| Error::undecodable(Read::Field.what(), &error))?;
-            let plan = Plan::new(started_ms, schema.clone()).masked(&run.spec.narrowing.masks);
+            // Before anything of the run is told: a column that the site does not have ends it here.
+            run.spec.columns.unchosen(&schema)?;
+            let plan = Plan::new(started_ms, schema.clone()).masked(&run.spec.masks());
             run.emit_done(run.next_unit("plan"), &Entry::Plan(plan), 0).await?;
             schema
         }
     };
-    run.set_schema(schema);
+    run.set_schema(schema)?;
     if todo.tables && run.spec.mode == Mode::Full {
         let mut writer = UnitWriter::open(&run, "tables", 0).await;
         for table in run.spec.tables.iter().filter(|table| table.is_issue_table()) {
@@ -259,7 +266,7 @@ async fn delta(run: &Arc<Run>, start: Start) -> Result<Outcome, Error> {
 async fn summarise(run: &Run, outcome: Outcome) -> Summary {
     let (schema, masking) = (run.schema().await, run.masking().await);
     let columns = run.spec.tables.iter().map(|table| {
-        let leaving = schema.column_count(*table).saturating_sub(masking.dropped(*table));
+        let leaving = masking.leaving(*table, schema.column_count(*table));
         (table.name().to_owned(), u64::try_from(leaving).unwrap_or_default())
     });
     let progress = run.progress();

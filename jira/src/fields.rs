@@ -2,10 +2,10 @@
 //! the same schema whichever agent writes it.
 
 use crate::decode::DecodeError;
-use crate::tables::{ColumnType, Table, Take, issue_sprints, issues, read_for};
+use crate::tables::{ColumnType, Table, issue_sprints, issues};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 /// What Jira's schema says of a custom field's values, as far as it decides the column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -172,34 +172,6 @@ impl IssueSchema {
     pub(crate) fn column_count(&self, table: Table) -> usize {
         let custom = if table == Table::Issues { self.custom.len() } else { 0 };
         table.spec().columns.len() + custom
-    }
-
-    /// The `fields` that a search must ask for so that the selected tables can be filled: nothing that no table needs.
-    pub(crate) fn search_fields(&self, selection: &BTreeSet<Table>) -> Vec<String> {
-        let mut fields: BTreeSet<String> = ["project", "created", "updated"].map(str::to_owned).into();
-        let selection = read_for(selection);
-        let issues_wanted = selection.contains(&Table::Issues);
-        if issues_wanted {
-            let paths =
-                issues::SPEC.columns.iter().filter(|column| column.take != Take::Made).map(|c| c.path);
-            let members = paths.filter_map(|path| path.strip_prefix("fields.")?.split('.').next());
-            fields.extend(members.map(str::to_owned));
-            fields.extend(self.custom.iter().map(CustomColumn::field_id));
-        }
-        for (table, lists) in Table::children() {
-            let counted = issues_wanted && lists.count_column.is_some();
-            if selection.contains(&table) || counted {
-                let members = lists.members.iter().filter_map(|member| member.strip_prefix("fields."));
-                fields.extend(members.map(str::to_owned));
-            }
-        }
-        fields.extend(selection.iter().flat_map(|table| table.spec().asks).map(|field| (*field).to_owned()));
-        let asked = |column: &&CustomColumn| match column.custom_type {
-            CustomType::Sprints => selection.contains(&Table::IssueSprints),
-            several => several.holds_several() && selection.contains(&Table::IssueCustomValues),
-        };
-        fields.extend(self.custom.iter().filter(asked).map(CustomColumn::field_id));
-        fields.into_iter().collect()
     }
 }
 

@@ -10,6 +10,7 @@
 mod unit;
 
 mod batch;
+mod columns;
 mod decode;
 mod derive;
 mod fields;
@@ -27,6 +28,7 @@ mod paging;
 mod spec;
 
 mod about;
+mod asks;
 mod checkpoint;
 mod extraction;
 mod visible;
@@ -40,14 +42,16 @@ pub use client::pace::Pace;
 pub use client::probe::{Probe, probe};
 pub use client::record::{Observer, RequestRecord};
 pub use client::{JiraClient, Stats};
+pub use columns::Columns;
 pub use dialect::Dialect;
 pub use error::{Error, UnreachableCause};
+pub use extraction::discover::{Discovery, FoundColumn, FoundTable, discover};
 pub use extraction::events::{Event, Phase, Progress, Summary};
 pub use extraction::{Extraction, extract};
 pub use mask::{ColumnSelector, Hasher, KEY_BYTES_MIN, Mask, MaskError, MaskRule, Masks, fingerprint};
 pub use part::{Part, UnreadablePart};
 pub use spec::{
-    Credential, Limits, Mode, Narrowing, ProjectKey, Proxy, Site, Spec, SpecError, Watermark, Way,
+    Credential, Limits, Mode, Narrowing, ProjectKey, Proxy, Site, Spec, SpecError, Watermark, Way, check_jql,
 };
 pub use tables::{ColumnInfo, ColumnType, Table, TableInfo, catalogue};
 pub use unit::UnitId;

@@ -16,8 +16,9 @@ pub use hash::{Hasher, KEY_BYTES_MIN, fingerprint};
 pub use rule::{ColumnSelector, Mask, MaskError, MaskRule, Masks};
 
 use crate::batch::RowBuffer;
+use crate::columns::Unchosen;
 use crate::fields::{CustomType, IssueSchema};
-use crate::spec::Narrowing;
+use crate::spec::{Narrowing, Spec, SpecError};
 use crate::tables::{ColumnType, Table, agile, agile_issues, links, metadata, service_desk};
 use crate::warning::Warning;
 use again::Values;
@@ -41,10 +42,13 @@ pub(crate) enum ColumnMask {
     HashPeople(Hasher),
 }
 
-/// The masks of a run, settled for its columns.
+/// The masks of a run and its choice of columns, settled for the columns that the site has.
 #[derive(Debug, Default)]
 pub(crate) struct Masking {
     tables: BTreeMap<Table, Vec<ColumnMask>>,
+    /// As the premises alone mask them, to tell what was done by their order.
+    ordered: BTreeMap<Table, Vec<ColumnMask>>,
+    unchosen: Unchosen,
     changes: Option<Changes>,
     values: Values,
     unmatched: Vec<String>,
@@ -53,17 +57,24 @@ pub(crate) struct Masking {
 
 impl Masking {
     /// Settles what is narrowed for the columns that this site has.
-    pub(crate) fn settle(narrowing: &Narrowing, schema: &IssueSchema) -> Self {
-        let (masks, narrowing) = (&narrowing.masks, narrowing.clone());
+    ///
+    /// # Errors
+    /// When a column is chosen that the site does not have.
+    pub(crate) fn settle(spec: &Spec, schema: &IssueSchema) -> Result<Self, SpecError> {
+        let (masks, narrowing) = (&spec.masks(), spec.narrowing.clone());
+        let unchosen = spec.columns.unchosen(schema)?;
         if masks.is_empty() {
-            return Self { narrowing, ..Self::default() };
+            return Ok(Self { unchosen, narrowing, ..Self::default() });
         }
-        let tables: BTreeMap<_, _> =
-            Table::all().iter().map(|&table| (table, columns_of(masks, table, schema))).collect();
+        let settled = |masks: &Masks| -> BTreeMap<Table, Vec<ColumnMask>> {
+            Table::all().iter().map(|&table| (table, columns_of(masks, table, schema))).collect()
+        };
+        let tables = settled(masks);
+        let ordered = if spec.pseudonyms.is_empty() { tables.clone() } else { settled(&narrowing.masks) };
         let changes = Changes::settle(masks, schema, &tables);
         let values = Values::settle(schema, tables.get(&Table::Issues).map_or(&[], Vec::as_slice));
         let unmatched = masks.unmatched(schema);
-        Self { tables, changes, values, unmatched, narrowing }
+        Ok(Self { tables, ordered, unchosen, changes, values, unmatched, narrowing })
     }
 
     /// Whether a row of a site's metadata may leave.
@@ -115,18 +126,34 @@ impl Masking {
         self.changes.as_ref()?.of(field, field_type)
     }
 
-    /// How many columns of a table do not leave.
-    pub(crate) fn dropped(&self, table: Table) -> usize {
+    /// Whether the column at `place` may not leave.
+    pub(crate) fn drops(&self, table: Table, place: usize) -> bool {
+        matches!(self.column(table, place), ColumnMask::Drop)
+    }
+
+    /// Whether the column at `place` leaves: it may, and it is chosen.
+    pub(crate) fn leaves(&self, table: Table, place: usize) -> bool {
+        let left_out = self.unchosen.get(&table).and_then(|columns| columns.get(place));
+        !self.drops(table, place) && left_out != Some(&true)
+    }
+
+    /// How many of a table's columns leave.
+    pub(crate) fn leaving(&self, table: Table, columns: usize) -> usize {
+        (0..columns).filter(|place| self.leaves(table, *place)).count()
+    }
+
+    /// How many columns of a table the premises leave out.
+    fn dropped(&self, table: Table) -> usize {
         self.count(table, |mask| matches!(mask, ColumnMask::Drop))
     }
 
-    /// How many columns of a table leave hashed.
-    pub(crate) fn hashed(&self, table: Table) -> usize {
+    /// How many columns of a table the premises hash.
+    fn hashed(&self, table: Table) -> usize {
         self.count(table, |mask| matches!(mask, ColumnMask::Hash(..) | ColumnMask::HashPeople(_)))
     }
 
     fn count(&self, table: Table, wanted: impl Fn(&ColumnMask) -> bool) -> usize {
-        self.tables.get(&table).map_or(0, |columns| columns.iter().filter(|mask| wanted(mask)).count())
+        self.ordered.get(&table).map_or(0, |columns| columns.iter().filter(|mask| wanted(mask)).count())
     }
 
     /// What was narrowed of the columns of these tables, for the run's result.
@@ -176,7 +203,7 @@ impl Masking {
         if table == Table::IssueCustomValues {
             self.values.apply(buffer);
         }
-        for place in 0..visible {
+        for place in (0..visible).filter(|place| self.leaves(table, *place)) {
             match self.column(table, place) {
                 ColumnMask::Keep | ColumnMask::Drop => {}
                 // The texts of a derived table were masked when they were derived.
@@ -193,7 +220,7 @@ impl Masking {
                 }),
             }
         }
-        buffer.take(visible, |place| !matches!(self.column(table, place), ColumnMask::Drop))
+        buffer.take(visible, |place| self.leaves(table, place))
     }
 }
 

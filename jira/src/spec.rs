@@ -2,8 +2,9 @@
 
 use crate::client::addresses::Addresses;
 use crate::client::pace::Pace;
+use crate::columns::Columns;
 use crate::jql::UserClause;
-use crate::mask::Masks;
+use crate::mask::{MaskError, Masks};
 use crate::tables::Table;
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
@@ -132,6 +133,14 @@ pub struct Spec {
     pub created_from: Option<DateTime<Utc>>,
     /// Only issues created before this time (its whole second).
     pub created_to: Option<DateTime<Utc>>,
+    /// Only issues last updated at or after this time (its whole second).
+    pub updated_from: Option<DateTime<Utc>>,
+    /// Only issues last updated before this time (its whole second).
+    pub updated_to: Option<DateTime<Utc>>,
+    /// Which columns come of the tables that it names.
+    pub columns: Columns,
+    /// Columns that the user wants hashed; what the owner of the Jira masks is in `narrowing`.
+    pub pseudonyms: Masks,
     /// A condition of the user's own; checked by [`Spec::check`], put in parentheses, AND-ed to the rest.
     pub jql: Option<String>,
     /// What whoever owns the Jira leaves of all that.
@@ -174,8 +183,33 @@ pub enum SpecError {
     #[error("the masks leave nothing of the table {0}; leave it out")]
     Masked(Table),
     /// Bounds that no issue can meet.
-    #[error("created-from is not before created-to: no issue can match")]
-    EmptyRange,
+    #[error("{0}-from is not before {0}-to: no issue can match")]
+    EmptyRange(&'static str),
+    /// Not the form of a column's name.
+    #[error("`{0}` names no column; write TABLE.COLUMN, or the name of a column of issues")]
+    ColumnForm(String),
+    /// A column of a table that does not exist.
+    #[error("`{0}` names a column of a table that does not exist")]
+    ColumnOfNoTable(String),
+    /// A column of a table that is not read.
+    #[error("columns of {0} are chosen, but the extraction does not read that table")]
+    ColumnOfOtherTable(Table),
+    /// A column that does not exist.
+    #[error("table {table} has no column `{name}`{}", nearest.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
+    Column {
+        /// The table.
+        table: Table,
+        /// The column.
+        name: String,
+        /// The column that was probably meant.
+        nearest: Option<String>,
+    },
+    /// More columns than any Jira has.
+    #[error("more than {0} columns are chosen; leave the choice out to get all of them")]
+    TooManyColumns(usize),
+    /// Not a rule that can be carried out.
+    #[error("the pseudonyms of the extraction are refused: {0}")]
+    Pseudonyms(#[from] MaskError),
 }
 
 /// Longest project key Jira allows.
@@ -237,21 +271,57 @@ impl Narrowing {
     }
 }
 
+/// Refuses a condition that could escape its parentheses or that orders its issues, before any Jira is asked.
+///
+/// # Errors
+/// With what is wrong in it.
+pub fn check_jql(text: &str) -> Result<(), SpecError> {
+    UserClause::parse(text).map(drop)
+}
+
 impl Spec {
+    /// All that these tables hold.
+    pub fn all(tables: impl IntoIterator<Item = Table>, mode: Mode) -> Self {
+        Self {
+            tables: tables.into_iter().collect(),
+            mode,
+            projects: Vec::new(),
+            created_from: None,
+            created_to: None,
+            updated_from: None,
+            updated_to: None,
+            columns: Columns::default(),
+            pseudonyms: Masks::default(),
+            jql: None,
+            narrowing: Narrowing::default(),
+        }
+    }
+
     /// Refuses what no Jira needs to be asked about: no table, an empty time range, JQL that could escape its parentheses.
     pub fn check(&self) -> Result<(), SpecError> {
         if self.tables.is_empty() {
             return Err(SpecError::NoTable);
         }
-        if let Some(table) = self.tables.iter().find(|table| self.narrowing.masks.excludes(**table)) {
+        let masks = self.masks();
+        if let Some(table) = self.tables.iter().find(|table| masks.excludes(**table)) {
             return Err(SpecError::Masked(*table));
         }
-        if let (Some(from), Some(to)) = (self.created_from, self.created_to)
-            && from.timestamp() >= to.timestamp()
-        {
-            return Err(SpecError::EmptyRange);
+        if let Some(table) = self.columns.tables().find(|table| !self.tables.contains(table)) {
+            return Err(SpecError::ColumnOfOtherTable(table));
         }
-        self.jql.as_deref().map_or(Ok(None), UserClause::parse).map(|_| ())
+        for (name, from, to) in
+            [("created", self.created_from, self.created_to), ("updated", self.updated_from, self.updated_to)]
+        {
+            if from.zip(to).is_some_and(|(from, to)| from.timestamp() >= to.timestamp()) {
+                return Err(SpecError::EmptyRange(name));
+            }
+        }
+        self.jql.as_deref().map_or(Ok(()), check_jql)
+    }
+
+    /// All masks of a run: those of the owner of the Jira come first.
+    pub(crate) fn masks(&self) -> Masks {
+        self.narrowing.masks.clone().and(self.pseudonyms.clone())
     }
 
     /// Whether any table is filled from issues.

@@ -9,9 +9,13 @@ use crate::ticket::Ticket;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+mod discovery;
+mod health;
 mod sharing;
 mod tag;
 
+pub use discovery::{DISCOVERY, DiscoveredColumn, DiscoveredTable, DiscoveryReport, in_messages};
+pub use health::{AgentTrouble, JiraHealth, JiraState};
 pub use sharing::{ConnectionSecret, PEERS_PER_MESSAGE_MAX, Peer, RESEALING, SECRETS_PER_MESSAGE_MAX};
 
 /// What an agent says after the handshake.
@@ -94,6 +98,16 @@ pub enum AgentMessage {
         request: RequestId,
         /// What was found.
         report: TestReport,
+    },
+    /// Some of the answer to `discover`: tables, or more columns or rows of one that was told before.
+    Discovered {
+        /// The question's id.
+        request: RequestId,
+        /// What was found; together they are the tables in their order.
+        tables: Vec<DiscoveredTable>,
+        /// The end of the answer; comes with the last message.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        report: Option<DiscoveryReport>,
     },
     /// The agent's health, sent after the handshake and when it changes.
     Health {
@@ -246,6 +260,17 @@ pub enum RelayMessage {
         request: RequestId,
         /// Which Jira, as whom.
         connection: ConnectionSpec,
+    },
+    /// Look at what a run would read and land nothing; answered by `discovered`. Sent only to agents that can `discovery`.
+    Discover {
+        /// Repeated in the answers.
+        request: RequestId,
+        /// Which Jira, as whom.
+        connection: ConnectionSpec,
+        /// What a run would read.
+        extraction: ExtractionSpec,
+        /// Sample rows of each table.
+        rows: u32,
     },
     /// A new ticket: store it durably, then answer `ticket_stored`. Sent only to agents that can `tickets`.
     NextTicket {
@@ -404,54 +429,6 @@ pub struct LogLine {
     pub level: String,
     /// Stable event name.
     pub event: String,
-    /// A sentence.
-    pub message: String,
-}
-
-/// Whether a Jira answers the agent, end to end: through the premises' policy, proxy and trust.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct JiraHealth {
-    /// Its address.
-    pub site: String,
-    /// Whether it is healthy.
-    pub state: JiraState,
-    /// When it last answered a request, UTC milliseconds by the agent's clock.
-    #[serde(default)]
-    pub answered_ms: Option<i64>,
-    /// When it was last asked.
-    #[serde(default)]
-    pub asked_ms: Option<i64>,
-    /// Its version, as it said itself.
-    #[serde(default)]
-    pub version: Option<String>,
-    /// What the last question failed with.
-    #[serde(default)]
-    pub failure: Option<Failure>,
-}
-
-/// The state of a Jira as the agent sees it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum JiraState {
-    /// It answered lately.
-    Healthy,
-    /// It did not.
-    Unhealthy,
-    /// Not asked yet, or not lately.
-    #[default]
-    #[serde(other)]
-    Unknown,
-}
-
-/// Something that went wrong at an agent.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct AgentTrouble {
-    /// UTC milliseconds by the agent's clock.
-    pub at_ms: i64,
-    /// `link`, or a run.
-    pub about: String,
-    /// Stable snake_case code.
-    pub code: String,
     /// A sentence.
     pub message: String,
 }

@@ -4,6 +4,7 @@
 use crate::seal::SealedSecret;
 use crate::site::SiteAddress;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Which Jira to log in to, and as whom.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,6 +53,67 @@ pub struct ExtractionSpec {
     /// A condition of the user's own, AND-ed to the rest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jql: Option<String>,
+    /// Only issues last updated at or after this time, UTC milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_from_ms: Option<i64>,
+    /// Only issues last updated before this time, UTC milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_to_ms: Option<i64>,
+    /// `TABLE.COLUMN`, or a column of `issues`: of the tables named here only these columns and the keys are read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
+    /// Columns whose values leave hashed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pseudonyms: Option<Pseudonyms>,
+}
+
+/// Columns that the user wants pseudonymised before they leave; the rules of the premises hold besides.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pseudonyms {
+    /// `TABLE.COLUMN`, `*.COLUMN` or `people`.
+    pub columns: Vec<String>,
+    /// Hashed before each value, with SHA-256. Whoever holds it can try values, the relay too; against the relay only a rule of the
+    /// premises with their own key helps.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub salt: String,
+}
+
+impl fmt::Debug for Pseudonyms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pseudonyms").field("columns", &self.columns).finish_non_exhaustive()
+    }
+}
+
+/// The name, among an agent's capabilities, of the members of [`ExtractionSpec`] that its first version did not have: an agent without
+/// it would skip them and read more than was asked for.
+pub const CHOICE: &str = "choice";
+
+impl ExtractionSpec {
+    /// Everything that the account sees.
+    pub fn all(load: Load) -> Self {
+        Self {
+            tables: Vec::new(),
+            load,
+            projects: Vec::new(),
+            created_from_ms: None,
+            created_to_ms: None,
+            jql: None,
+            updated_from_ms: None,
+            updated_to_ms: None,
+            columns: Vec::new(),
+            pseudonyms: None,
+        }
+    }
+
+    /// What an agent must be able to do to read no more than this.
+    pub fn needs(&self) -> Option<&'static str> {
+        let Self { updated_from_ms, updated_to_ms, columns, pseudonyms, .. } = self;
+        let chooses = updated_from_ms.is_some()
+            || updated_to_ms.is_some()
+            || !columns.is_empty()
+            || pseudonyms.is_some();
+        chooses.then_some(CHOICE)
+    }
 }
 
 /// Full load or delta load.
@@ -65,4 +127,33 @@ pub enum Load {
         /// Jira's clock at which the table was last complete, UTC milliseconds since 1970.
         since_ms: i64,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_an_old_agent_would_read_past_needs_an_agent_that_knows_it() {
+        let all = || ExtractionSpec::all(Load::Full);
+        let known = ExtractionSpec { jql: Some("a = b".to_owned()), created_from_ms: Some(1), ..all() };
+        assert_eq!((all().needs(), known.needs()), (None, None));
+        let pseudonyms = Pseudonyms { columns: vec!["people".to_owned()], salt: "hunter2".to_owned() };
+        for spec in [
+            ExtractionSpec { updated_from_ms: Some(1), ..all() },
+            ExtractionSpec { updated_to_ms: Some(1), ..all() },
+            ExtractionSpec { columns: vec!["summary".to_owned()], ..all() },
+            ExtractionSpec { pseudonyms: Some(pseudonyms), ..all() },
+        ] {
+            assert_eq!(spec.needs(), Some(CHOICE), "{spec:?}");
+            assert!(!format!("{spec:?}").contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn what_is_not_chosen_does_not_travel() {
+        let text = serde_json::to_string(&ExtractionSpec::all(Load::Full)).unwrap();
+        assert_eq!(text, r#"{"tables":[],"load":{"mode":"full"},"projects":[]}"#);
+        assert_eq!(serde_json::from_str::<ExtractionSpec>(&text).unwrap(), ExtractionSpec::all(Load::Full));
+    }
 }

@@ -1,6 +1,7 @@
 //! The HTTP API: JSON in and out, errors as problem documents, closed from the first day.
 
 mod connections;
+mod discoveries;
 mod enrolment;
 mod extractions;
 mod input;
@@ -50,6 +51,7 @@ pub(crate) fn router(node: Shared) -> Router {
         .route("/v1/connections/{name}/test", post(connections::test))
         .route("/v1/direct", get(connections::direct_key))
         .route("/v1/extractions", post(extractions::create))
+        .route("/v1/discoveries", post(discoveries::create))
         .route("/v1/runs", get(runs::list))
         .route("/v1/runs/{id}", get(runs::show))
         .route("/v1/runs/{id}/cancel", post(runs::cancel))

@@ -4,12 +4,14 @@
 //! A connection's secret is sealed to the relay's own key like any other to an agent's, by whoever sets the connection up. The key lies
 //! in `direct.key` beside the database, so that a copy of the database opens nothing.
 
+mod discovery;
 mod keys;
 mod ledger;
 mod reader;
 mod spec;
 mod words;
 
+pub(crate) use discovery::discover;
 pub(crate) use keys::DirectKeys;
 
 use crate::node::Shared;
@@ -62,6 +64,19 @@ impl Direct {
     fn running(&self) -> MutexGuard<'_, HashMap<i64, CancellationToken>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Refuses an extraction that no Jira could carry out, before any is asked.
+///
+/// # Errors
+/// What is wrong in it.
+pub(crate) fn check(wire: &ExtractionSpec) -> Result<(), Failure> {
+    spec::engine_spec(wire).map(drop)
+}
+
+/// The columns that tell the rows of a table apart.
+pub(crate) fn key_of(table: &str) -> &'static [&'static str] {
+    jira::Table::parse(table).map_or(&[], jira::Table::key_columns)
 }
 
 /// Starts a run in this process under a new lease.

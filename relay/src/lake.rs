@@ -10,6 +10,7 @@
 mod additions;
 mod columns;
 mod commit;
+mod control;
 mod error;
 mod files;
 mod footer;
@@ -25,10 +26,11 @@ mod sweep;
 mod table;
 
 pub(crate) use commit::{Commit, CommitPart, Committed};
+pub(crate) use control::{Cell, CellKind, ControlRow, ControlTable};
 pub(crate) use error::LakeError;
 pub(crate) use landing::{LandedPart, hex};
 pub(crate) use place::TablePlace;
-pub(crate) use preview::{Preview, TableInfo};
+pub(crate) use preview::{ColumnInfo, Preview, TableInfo};
 
 use bytes::Bytes;
 use files::{Files, Store};
@@ -72,6 +74,18 @@ impl Lake {
     /// without rows suffices); a run without any part of a missing table commits nothing and reports no rows.
     pub(crate) async fn commit(&self, commit: Commit) -> Result<Committed, LakeError> {
         self.blocking("commit a table", move |files| commit::commit(files, &commit)).await
+    }
+
+    /// Replaces a control table at the end of a run, exactly once by the run's number.
+    pub(crate) async fn write_control(
+        &self,
+        place: &TablePlace,
+        run_number: i64,
+        content: ControlTable,
+    ) -> Result<(), LakeError> {
+        let place = place.clone();
+        let write = move |files: &Files| control::write(files, &place, run_number, &content);
+        self.blocking("write a control table", write).await
     }
 
     /// Removes the part files of a table that neither its log nor `keep` (paths as [`Lake::land`] returned them) names, and what a

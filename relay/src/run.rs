@@ -14,10 +14,12 @@
 pub(crate) mod board;
 pub(crate) mod catalogue;
 pub(crate) mod commit;
+pub(crate) mod control;
 pub(crate) mod document;
 pub(crate) mod drive;
 pub(crate) mod ending;
 pub(crate) mod schedule;
+pub(crate) mod scope;
 
 use std::fmt;
 

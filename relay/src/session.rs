@@ -121,8 +121,8 @@ fn leave_orders(seat: &mut Seat, runs: &mut BTreeMap<RunId, ActiveRun>) {
             Order::Start(assignment) => {
                 runs.insert(drive::run_id(assignment.number), ActiveRun::new(&assignment));
             }
-            // A cancelled run ends when it is lost; who asked for a test sees its answer's channel close.
-            Order::Cancel { .. } | Order::Test { .. } | Order::Peers => {}
+            // A cancelled run ends when it is lost; who asked a question sees its answer's channel close.
+            Order::Cancel { .. } | Order::Test { .. } | Order::Discover(_) | Order::Peers => {}
         }
     }
 }

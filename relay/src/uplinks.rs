@@ -2,9 +2,9 @@
 //! be a dead path that only the agent knows to be dead.
 
 use crate::run::drive::Assignment;
-use protocol::control::{AgentTrouble, JiraHealth, TestReport};
+use protocol::control::{AgentTrouble, DiscoveredTable, DiscoveryReport, JiraHealth, TestReport};
 use protocol::seal::SealedSecret;
-use protocol::spec::ConnectionSpec;
+use protocol::spec::{ConnectionSpec, ExtractionSpec};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, oneshot};
@@ -21,8 +21,26 @@ pub(crate) enum Order {
     Cancel { number: i64 },
     /// Tell the agent which other agents its uplink has.
     Peers,
+    /// Ask the agent to look at what a run would read.
+    Discover(Box<Look>),
     /// Ask the agent to try a login.
     Test { connection: Box<ConnectionSpec>, answer: oneshot::Sender<TestReport> },
+}
+
+/// A look at what a run would read.
+pub(crate) struct Look {
+    pub(crate) connection: ConnectionSpec,
+    pub(crate) extraction: ExtractionSpec,
+    /// Sample rows of each table.
+    pub(crate) rows: u32,
+    pub(crate) answer: oneshot::Sender<Found>,
+}
+
+/// What it found.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) tables: Vec<DiscoveredTable>,
+    pub(crate) report: DiscoveryReport,
 }
 
 /// Why a session is cut from outside.
@@ -57,6 +75,8 @@ struct Live {
     cut: CancellationToken,
     why: std::sync::Arc<Mutex<Option<Cut>>>,
     runs: usize,
+    /// What it can do beyond the first version of the protocol.
+    can: Vec<String>,
     /// What the agent said of itself; without it no run is handed out, since it may be paused or hold another key.
     health: Option<Health>,
     /// Whether it may get work: not before it has stored its ticket.
@@ -84,6 +104,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) sealed: &'a [SealedSecret],
     /// The key that the run was begun with; `None`: it was not begun.
     pub(crate) mask_key: Option<Option<&'a str>>,
+    /// What the agent must be able to do to read no more than was asked for.
+    pub(crate) needs: Option<&'a str>,
 }
 
 /// A session's place among the live ones.
@@ -143,6 +165,7 @@ impl Uplinks {
             cut: cut.clone(),
             why: why.clone(),
             runs: 0,
+            can: Vec::new(),
             health: None,
             ready: false,
         };
@@ -182,6 +205,7 @@ impl Uplinks {
         let inner = self.lock();
         let fits = |live: &Live| {
             live.serves(wanted.uplink, wanted.sealed)
+                && live.can_do(wanted.needs)
                 && live.health.as_ref().is_some_and(|health| health.paused.is_none() && health.suits(wanted))
                 && live.load() < runs_max
         };
@@ -198,6 +222,22 @@ impl Uplinks {
     pub(crate) fn any(&self, uplink: &str, sealed: &[SealedSecret]) -> Option<mpsc::Sender<Order>> {
         let inner = self.lock();
         inner.live.values().find(|live| live.serves(uplink, sealed)).map(|live| live.orders.clone())
+    }
+
+    /// As [`Uplinks::any`], but one that can do all of this beyond the first version of the protocol. `Err` where only others are here.
+    pub(crate) fn any_that_can(
+        &self,
+        uplink: &str,
+        sealed: &[SealedSecret],
+        needs: &[&str],
+    ) -> Result<Option<mpsc::Sender<Order>>, ()> {
+        let inner = self.lock();
+        let mut serving = inner.live.values().filter(|live| live.serves(uplink, sealed)).peekable();
+        if serving.peek().is_none() {
+            return Ok(None);
+        }
+        let able = serving.find(|live| needs.iter().all(|need| live.can_do(Some(need))));
+        able.map(|live| Some(live.orders.clone())).ok_or(())
     }
 
     /// Whether an agent is here that will serve as soon as it has stored its ticket.
@@ -217,6 +257,14 @@ impl Uplinks {
         if able.peek().is_none() {
             return format!("waiting for an agent of uplink {uplink} to which the secret is sealed");
         }
+        let able: Vec<&Live> = able.collect();
+        if !able.iter().any(|live| live.can_do(wanted.needs)) {
+            return format!(
+                "waiting for a newer agent of uplink {uplink}: those that are here would read more than was chosen (columns, times of change, \
+                 pseudonyms); update them, or extract without these"
+            );
+        }
+        let able = able.into_iter().filter(|live| live.can_do(wanted.needs));
         let known = able.filter_map(|live| live.health.as_ref()).collect::<Vec<_>>();
         if !known.is_empty() && !known.iter().any(|health| health.suits(wanted)) {
             return "waiting for an agent that pseudonymises with the key that the run was begun with"
@@ -249,6 +297,11 @@ impl Uplinks {
                 tracing::debug!(uplink, "an agent has no room to hear of its peers");
             }
         }
+    }
+
+    /// The agent can do this beyond the first version of the protocol.
+    pub(crate) fn set_capabilities(&self, agent_id: &str, session: u64, can: &[String]) {
+        self.change(agent_id, session, |live| live.can = can.to_vec());
     }
 
     /// The session may get work from now on.
@@ -300,6 +353,10 @@ impl Live {
         sealed.is_empty() || sealed.iter().any(own)
     }
 
+    fn can_do(&self, needs: Option<&str>) -> bool {
+        needs.is_none_or(|needed| self.can.iter().any(|can| can == needed))
+    }
+
     /// Runs that it has, and orders that it has not taken yet.
     fn load(&self) -> usize {
         self.runs + (self.orders.max_capacity() - self.orders.capacity())
@@ -312,132 +369,4 @@ impl Live {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use protocol::keys::Fingerprint;
-
-    const KEYS: [&str; 2] =
-        ["0000-0000-0000-0000-0000-0000-0000-0001", "0000-0000-0000-0000-0000-0000-0000-0002"];
-
-    fn sealed(keys: &[&str]) -> Vec<SealedSecret> {
-        let secret =
-            |key: &&str| SealedSecret { agent: Fingerprint::parse(key).unwrap(), sealed: String::new() };
-        keys.iter().map(secret).collect()
-    }
-
-    fn picked(uplinks: &Uplinks, uplink: &str, runs_max: usize) -> Option<String> {
-        uplinks.pick(wanted(uplink, &sealed(&KEYS)), runs_max).map(|picked| picked.agent_id)
-    }
-
-    fn wanted<'a>(uplink: &'a str, sealed: &'a [SealedSecret]) -> Wanted<'a> {
-        Wanted { uplink, sealed, mask_key: None }
-    }
-
-    fn paused(reason: &str) -> Health {
-        Health { paused: Some(reason.to_owned()), ..Health::default() }
-    }
-
-    /// An agent that has stored its ticket and said that it is well.
-    fn enter(uplinks: &Uplinks, agent_id: &str, key: &str) -> Seat {
-        let seat = uplinks.enter(agent_id, "hq", key);
-        uplinks.set_ready(agent_id, seat.session);
-        uplinks.set_health(agent_id, seat.session, Health::default());
-        seat
-    }
-
-    #[test]
-    fn an_agent_gets_no_run_before_it_said_how_it_is() {
-        let uplinks = Uplinks::default();
-        let seat = uplinks.enter("a1", "hq", KEYS[0]);
-        uplinks.set_ready("a1", seat.session);
-        assert_eq!(picked(&uplinks, "hq", 4), None);
-        uplinks.set_health("a1", seat.session, Health::default());
-        assert!(picked(&uplinks, "hq", 4).is_some());
-    }
-
-    #[test]
-    fn a_run_goes_on_only_with_the_key_that_it_was_begun_with() {
-        let uplinks = Uplinks::default();
-        let seat = enter(&uplinks, "a1", KEYS[0]);
-        let health = Health { mask_key: Some("k1".to_owned()), ..Health::default() };
-        uplinks.set_health("a1", seat.session, health);
-        let with = |key| uplinks.pick(Wanted { uplink: "hq", sealed: &[], mask_key: key }, 4).is_some();
-        assert!(with(None) && with(Some(Some("k1"))) && !with(Some(Some("k2"))) && !with(Some(None)));
-        let waits = uplinks.wanting(Wanted { uplink: "hq", sealed: &[], mask_key: Some(None) });
-        assert!(waits.contains("key that the run was begun with"), "{waits}");
-    }
-
-    #[test]
-    fn a_secret_that_the_premises_keep_is_for_any_agent_of_the_uplink() {
-        let uplinks = Uplinks::default();
-        let _seat = enter(&uplinks, "a1", KEYS[0]);
-        assert!(
-            uplinks.pick(wanted("hq", &[]), 4).is_some() && uplinks.pick(wanted("other", &[]), 4).is_none()
-        );
-    }
-
-    #[test]
-    fn a_new_session_replaces_the_old_one_at_once() {
-        let uplinks = Uplinks::default();
-        let old = enter(&uplinks, "a1", KEYS[0]);
-        let new = enter(&uplinks, "a1", KEYS[0]);
-        assert!(old.cut.is_cancelled() && old.why() == Some(Cut::Replaced));
-        uplinks.leave("a1", old.session);
-        assert!(uplinks.presence("a1").is_some() && !new.cut.is_cancelled());
-        uplinks.leave("a1", new.session);
-        assert!(uplinks.presence("a1").is_none());
-    }
-
-    #[test]
-    fn a_revoked_agent_is_cut_and_gets_no_work() {
-        let uplinks = Uplinks::default();
-        let seat = enter(&uplinks, "a1", KEYS[0]);
-        uplinks.revoke("a1");
-        assert_eq!(seat.why(), Some(Cut::Revoked));
-        assert!(uplinks.any("hq", &sealed(&KEYS)).is_none());
-    }
-
-    #[test]
-    fn work_goes_to_the_agent_with_the_fewest_runs_below_its_bound() {
-        let uplinks = Uplinks::default();
-        let first = enter(&uplinks, "a1", KEYS[0]);
-        let _second = enter(&uplinks, "a2", KEYS[1]);
-        uplinks.set_runs("a1", first.session, 2);
-        assert_eq!(picked(&uplinks, "hq", 4).as_deref(), Some("a2"));
-        uplinks.set_health("a2", 2, paused("disk"));
-        assert_eq!(picked(&uplinks, "hq", 4).as_deref(), Some("a1"));
-        assert!(picked(&uplinks, "hq", 2).is_none() && picked(&uplinks, "other", 4).is_none());
-    }
-
-    #[test]
-    fn orders_that_are_not_taken_yet_count_as_runs() {
-        let uplinks = Uplinks::default();
-        let _seat = enter(&uplinks, "a1", KEYS[0]);
-        uplinks.orders("a1").unwrap().try_send(Order::Cancel { number: 1 }).unwrap();
-        assert!(picked(&uplinks, "hq", 1).is_none());
-    }
-
-    #[test]
-    fn a_run_waits_for_an_agent_that_can_open_the_secret() {
-        let uplinks = Uplinks::default();
-        let secret = sealed(&KEYS[1..]);
-        assert_eq!(uplinks.wanting(wanted("hq", &secret)), "waiting for an agent of uplink hq");
-        let _first = enter(&uplinks, "a1", KEYS[0]);
-        assert!(uplinks.pick(wanted("hq", &secret), 4).is_none());
-        assert!(uplinks.wanting(wanted("hq", &secret)).contains("to which the secret is sealed"));
-        let second = enter(&uplinks, "a2", KEYS[1]);
-        assert_eq!(uplinks.wanting(wanted("hq", &secret)), "waiting for its turn");
-        uplinks.set_health("a2", second.session, paused("it updates"));
-        assert!(uplinks.wanting(wanted("hq", &secret)).ends_with("it updates"));
-    }
-
-    #[test]
-    fn an_agent_gets_no_work_before_it_has_stored_its_ticket() {
-        let uplinks = Uplinks::default();
-        let seat = uplinks.enter("a1", "hq", KEYS[0]);
-        uplinks.set_health("a1", seat.session, Health::default());
-        assert!(picked(&uplinks, "hq", 4).is_none() && uplinks.any("hq", &sealed(&KEYS)).is_none());
-        uplinks.set_ready("a1", seat.session);
-        assert!(picked(&uplinks, "hq", 4).is_some() && uplinks.any("hq", &sealed(&KEYS)).is_some());
-    }
-}
+mod tests;

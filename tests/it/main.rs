@@ -8,9 +8,12 @@
 
 mod bad_input;
 mod bounded;
+mod choice;
 mod cloud;
 mod come_back;
+mod control_tables;
 mod direct;
+mod discover;
 mod doctor;
 mod engine;
 mod events;

@@ -21,7 +21,7 @@ with = "drop"
 "#;
 
 /// A cluster whose agent has a configuration of its own.
-async fn cluster(jira_url: &str, policy: &str) -> Cluster {
+pub(crate) async fn cluster(jira_url: &str, policy: &str) -> Cluster {
     let mut cluster = Cluster::relay_only().await;
     cluster.ok(&["pool", "create", "sales"]).await;
     let token = cluster.new_token("hq").await;

@@ -103,12 +103,5 @@ fn agent(dir: &Path, wrap: &[&OsStr]) -> Command {
 
 /// A full load of every table.
 pub(crate) fn everything() -> ExtractionSpec {
-    ExtractionSpec {
-        tables: Vec::new(),
-        load: Load::Full,
-        projects: Vec::new(),
-        created_from_ms: None,
-        created_to_ms: None,
-        jql: None,
-    }
+    ExtractionSpec::all(Load::Full)
 }

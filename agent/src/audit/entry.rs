@@ -142,7 +142,7 @@ pub(crate) struct Instruction {
     #[serde(skip_serializing_if = "Option::is_none")]
     username: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    extraction: Option<Extraction>,
+    extraction: Option<Box<Extraction>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
     accepted: bool,
@@ -181,6 +181,8 @@ struct Extraction {
     projects: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     jql: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    columns: Vec<String>,
     resume_entries: u64,
 }
 
@@ -308,7 +310,7 @@ impl Instruction {
             RelayMessage::StartRun { run, lease, connection, extraction, resume_entries } => Self {
                 run: Some(shortened(run.as_str())),
                 lease: Some(lease.0),
-                extraction: Some(Extraction::of(extraction, *resume_entries)),
+                extraction: Some(Box::new(Extraction::of(extraction, *resume_entries))),
                 ..asked("start_run").at(connection)
             },
             RelayMessage::CancelRun { run, lease } => {
@@ -317,6 +319,12 @@ impl Instruction {
             RelayMessage::TestConnection { request, connection } => {
                 Self { run: Some(shortened(request.as_str())), ..asked("test_connection").at(connection) }
             }
+            RelayMessage::Discover { request, connection, extraction, rows } => Self {
+                run: Some(shortened(request.as_str())),
+                extraction: Some(Box::new(Extraction::of(extraction, 0))),
+                detail: Some(format!("{rows} sample rows of each table")),
+                ..asked("discover").at(connection)
+            },
             RelayMessage::PartFailed { run, failure, .. } => Self {
                 run: Some(shortened(run.as_str())),
                 detail: Some(shortened(&failure.code)),
@@ -387,6 +395,7 @@ impl Extraction {
             tables: names(&spec.tables),
             projects: names(&spec.projects),
             jql: spec.jql.as_deref().map(shortened_line),
+            columns: names(&spec.columns),
             resume_entries,
         }
     }

@@ -49,11 +49,8 @@ pub(super) async fn run(
     let site = policy.admit(&connection).map_err(refused)?;
     let wire = ExtractionSpec {
         tables: given.tables.clone(),
-        load: Load::Full,
         projects: given.projects.clone(),
-        created_from_ms: None,
-        created_to_ms: None,
-        jql: None,
+        ..ExtractionSpec::all(Load::Full)
     };
     let (spec, decisions) = policy.spec(&wire).map_err(refused)?;
     let (password, mark) = password(given, site)?;

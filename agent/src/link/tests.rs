@@ -120,14 +120,7 @@ fn start_at(site: &str) -> RelayMessage {
             sealed: Vec::new(),
             max_parallel: 1,
         },
-        extraction: ExtractionSpec {
-            tables: Vec::new(),
-            load: Load::Full,
-            projects: Vec::new(),
-            created_from_ms: None,
-            created_to_ms: None,
-            jql: None,
-        },
+        extraction: ExtractionSpec::all(Load::Full),
         resume_entries: 0,
     }
 }

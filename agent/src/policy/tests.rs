@@ -31,14 +31,7 @@ fn connection(text: &str) -> ConnectionSpec {
 }
 
 fn extraction() -> ExtractionSpec {
-    ExtractionSpec {
-        tables: Vec::new(),
-        load: Load::Full,
-        projects: Vec::new(),
-        created_from_ms: None,
-        created_to_ms: None,
-        jql: None,
-    }
+    ExtractionSpec::all(Load::Full)
 }
 
 #[test]

@@ -86,7 +86,7 @@ impl Runs {
         Ok((opened, login))
     }
 
-    fn refuse(&self, id: &str, connection: &ConnectionSpec, refusal: &Refusal) -> Failure {
+    pub(super) fn refuse(&self, id: &str, connection: &ConnectionSpec, refusal: &Refusal) -> Failure {
         let failure = refusal.failure();
         if self.has_place {
             tracing::warn!(

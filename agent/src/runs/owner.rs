@@ -14,6 +14,7 @@ pub(crate) fn run_of(message: &AgentMessage) -> Option<(&RunId, Lease)> {
         | AgentMessage::RunHandedBack { run, lease, .. } => Some((run, *lease)),
         AgentMessage::PartBegin { .. }
         | AgentMessage::TestResult { .. }
+        | AgentMessage::Discovered { .. }
         | AgentMessage::Health { .. }
         | AgentMessage::TicketStored { .. }
         | AgentMessage::OfferKeys { .. }

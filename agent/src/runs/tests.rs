@@ -76,14 +76,7 @@ impl Bench {
     }
 
     fn start(&self, site: &str, lease: u32) -> RelayMessage {
-        let extraction = ExtractionSpec {
-            tables: Vec::new(),
-            load: Load::Full,
-            projects: Vec::new(),
-            created_from_ms: None,
-            created_to_ms: None,
-            jql: None,
-        };
+        let extraction = ExtractionSpec::all(Load::Full);
         let connection = self.connection(site);
         RelayMessage::StartRun {
             run: RunId::from("run_1"),

@@ -1,7 +1,7 @@
 //! The columns of a table in a run: what the catalogue fixes and what the site's custom fields add.
 
 use crate::fields::IssueSchema;
-use crate::mask::{ColumnMask, Masking};
+use crate::mask::Masking;
 use crate::part::PartColumn;
 use crate::tables::{ColumnType, REPLACED_COLUMN, Table};
 
@@ -15,12 +15,12 @@ pub(super) fn types(table: Table, schema: &IssueSchema) -> impl Iterator<Item = 
 }
 
 /// The columns of a part: without those that do not leave, and as the others leave.
-pub(super) fn columns(table: Table, schema: &IssueSchema, masking: &Masking) -> Vec<PartColumn> {
+pub(crate) fn columns(table: Table, schema: &IssueSchema, masking: &Masking) -> Vec<PartColumn> {
     let masked = |(place, mut column): (usize, PartColumn)| {
         let mask = masking.column(table, place);
         column.column_type = mask.column_type(column.column_type);
         column.mask = mask.label();
-        (!matches!(mask, ColumnMask::Drop)).then_some(column)
+        masking.leaves(table, place).then_some(column)
     };
     clear_columns(table, schema).into_iter().enumerate().filter_map(masked).collect()
 }

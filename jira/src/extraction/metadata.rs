@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::extraction::run::Run;
 use crate::extraction::subjects::{boards, desks, projects, sprints};
 use crate::extraction::writer::UnitWriter;
+use crate::part::Part;
 use crate::tables::Table;
 use crate::tables::origin::{Each, Origin, Refused};
 use futures_util::StreamExt;
@@ -48,6 +49,59 @@ pub(crate) async fn read(run: Arc<Run>, table: Table) -> Result<(), Error> {
         run.warn(&format!("{table}_cut"), &message, cut).await?;
     }
     writer.finish(|stats| Done::new(Work::Metadata { table }, stats)).await
+}
+
+/// The first answer that a table would be read from.
+pub(crate) struct Glance {
+    /// About how many rows there are; `None` where nothing tells.
+    pub(crate) rows: Option<u64>,
+    /// Whether one answer stands for others.
+    pub(crate) is_estimate: bool,
+    /// About how many requests all of it takes.
+    pub(crate) requests: u64,
+    /// What the answer gave.
+    pub(crate) parts: Vec<Part>,
+}
+
+/// Looks at the first page of a table of the site; of the fields the answer is there already.
+pub(crate) async fn glance(run: &Run, table: Table, fields: Option<&str>) -> Result<Glance, Error> {
+    let mut writer = UnitWriter::open(run, table.name(), 0).await;
+    let mut glance = Glance { rows: Some(0), is_estimate: false, requests: 0, parts: Vec::new() };
+    if let Some(json) = fields {
+        let page = writer.sink.metadata(table, None, json).map_err(|error| undecodable(table, &error))?;
+        glance.rows = Some(page.count);
+    } else if let Some(origin) = Origin::of(table, run.client.is_cloud()) {
+        let asks = first_asks(run, table, origin).await?;
+        let count = u64::try_from(asks.len()).unwrap_or(u64::MAX);
+        glance.requests = count;
+        glance.is_estimate = count > 1;
+        if let Some(ask) = asks.first().copied() {
+            match ask_one(run, origin, ask).await? {
+                Asked::Answer(json) => {
+                    let page = feed(&mut writer, (table, ask.of, ask.start_at), &json)?;
+                    let (of_one, pages) = of_first_page(origin, ask, &page);
+                    glance.rows = of_one.map(|rows| rows.saturating_mul(count));
+                    glance.is_estimate |= pages > 1;
+                    glance.requests = count.saturating_mul(pages);
+                }
+                Asked::Withheld | Asked::Cut => glance.rows = None,
+            }
+        }
+    }
+    let finished = writer.sink.finish();
+    glance.parts = finished.map_err(|error| Error::undecodable(format!("the table {table}"), &error))?.parts;
+    Ok(glance)
+}
+
+/// About how many rows, and in how many pages, a list has whose first page is known.
+fn of_first_page(origin: &Origin, ask: ListAsk, page: &MetadataPage) -> (Option<u64>, u64) {
+    if origin.page.is_none() || ask.after(page).is_none() {
+        return (Some(page.count), 1);
+    }
+    // A page that tells nothing of others and is not full is asked after once more, in vain as a rule.
+    let is_full = origin.page.is_some_and(|size| page.count >= size);
+    let rows = page.total.or((!is_full).then_some(page.count));
+    (rows, rows.map_or(2, |rows| rows.div_ceil(page.count.max(1)).max(2)))
 }
 
 /// Writes a table from its one answer.

@@ -229,10 +229,10 @@ async fn send_slices(run: Arc<Run>, by: Cut, out: mpsc::Sender<Range>) -> Result
 }
 
 async fn read_slice(run: Arc<Run>, shared: Arc<Shared>, slice: Range) -> Result<(), Error> {
-    let fields = run.schema().await.search_fields(&run.spec.tables);
+    let asks = run.asks().await;
     let writer = UnitWriter::open(&run, "pass", shared.generation).await;
     let mut rows = Rows::new(&run, writer, Gate::Pass(Arc::clone(&shared.gate)));
-    Walk::over_rows(&run, fields, ISSUES_PER_PAGE, shared.until).range(slice, &mut rows).await?;
+    Walk::over_rows(&run, asks, ISSUES_PER_PAGE, shared.until).range(slice, &mut rows).await?;
     let ids = rows.accepted_ids();
     let Rows { mut writer, accepted, vanished, linked, .. } = rows;
     writer.sink.replaced(&ids).map_err(|error| Error::undecodable("the ids of a pass", &error))?;

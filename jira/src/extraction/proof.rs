@@ -147,12 +147,12 @@ async fn repair(
     (gone, missing): (&BTreeSet<i64>, &[(i64, i64)]),
 ) -> Result<(), Error> {
     let generation = run.next_generation();
-    let fields = run.schema().await.search_fields(&run.spec.tables);
+    let asks = run.asks().await;
     let writer = UnitWriter::open(run, "repair", generation).await;
     let wanted: HashSet<i64> = missing.iter().map(|(id, _)| *id).collect();
     let mut rows = Rows::new(run, writer, Gate::Wanted(wanted));
     for range in ranges_of(missing.iter().map(|(_, created)| *created)) {
-        Walk::over_rows(run, fields.clone(), ISSUES_PER_PAGE, i64::MAX).range(range, &mut rows).await?;
+        Walk::over_rows(run, asks.clone(), ISSUES_PER_PAGE, i64::MAX).range(range, &mut rows).await?;
     }
     let ids = rows.accepted_ids();
     let Rows { mut writer, accepted, .. } = rows;

@@ -25,11 +25,11 @@ pub(crate) async fn read(run: &Run, ids: &BTreeSet<i64>) -> Result<Again, Error>
         return Ok(Again::default());
     }
     let generation = run.next_generation();
-    let fields = run.schema().await.search_fields(&run.spec.tables);
+    let asks = run.asks().await;
     let writer = UnitWriter::open(run, "linked", generation).await;
     let mut rows = Rows::new(run, writer, Gate::Wanted(ids.iter().copied().collect()));
     let ids: Vec<i64> = ids.iter().copied().collect();
-    Walk::over_rows(run, fields, ISSUES_PER_PAGE, i64::MAX).issues(&ids, &mut rows).await?;
+    Walk::over_rows(run, asks, ISSUES_PER_PAGE, i64::MAX).issues(&ids, &mut rows).await?;
     let again = rows.accepted_ids();
     let Rows { mut writer, accepted, vanished, .. } = rows;
     writer

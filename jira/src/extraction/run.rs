@@ -1,5 +1,6 @@
 //! What all tasks of one run share: the client, the condition, the columns, the way out for events, and the tally.
 
+use crate::asks::Asks;
 use crate::checkpoint::{Entry, UnitStats};
 use crate::client::JiraClient;
 use crate::client::allow::{Read, SearchAsk};
@@ -85,6 +86,11 @@ impl Run {
 
     // ---- conditions and small questions ----
 
+    /// The user's own condition.
+    pub(crate) fn user(&self) -> Option<&UserClause> {
+        self.user.as_ref()
+    }
+
     /// Creation times that the spec allows, whole seconds.
     pub(crate) fn created_bounds(&self) -> Range {
         let second = |time: chrono::DateTime<chrono::Utc>| floor_second(time.timestamp_millis());
@@ -92,14 +98,22 @@ impl Run {
         Range::new(Axis::Created, from, self.spec.created_to.map_or(i64::MAX, second))
     }
 
+    /// Times of the last update that the spec allows, whole seconds.
+    fn updated_bounds(&self) -> Range {
+        let second = |time: chrono::DateTime<chrono::Utc>| floor_second(time.timestamp_millis());
+        let from = self.spec.updated_from.map_or(i64::MIN, second);
+        Range::new(Axis::Updated, from, self.spec.updated_to.map_or(i64::MAX, second))
+    }
+
     /// The issues of a range that the spec asks for.
     pub(crate) fn jql(&self, range: Range) -> Jql {
         let jql = Jql::all().from(range.axis, range.from).before(range.axis, range.to);
-        let bounds = self.created_bounds();
+        let (bounds, updated) = (self.created_bounds(), self.updated_bounds());
         let jql = match range.axis {
             Axis::Created => jql,
             Axis::Updated => jql.from(Axis::Created, bounds.from).before(Axis::Created, bounds.to),
         };
+        let jql = jql.from(Axis::Updated, updated.from).before(Axis::Updated, updated.to);
         let jql = match self.scope.get() {
             Some(scope) => jql.projects(&scope.only).not_projects(&scope.never),
             None => jql.projects(&self.spec.projects),
@@ -164,13 +178,20 @@ impl Run {
 
     // ---- columns ----
 
-    pub(crate) fn set_schema(&self, schema: IssueSchema) {
+    pub(crate) fn set_schema(&self, schema: IssueSchema) -> Result<(), SpecError> {
         // Set once, by the task that prepares the run.
         let schema = schema.on_cloud(self.client.is_cloud());
-        let masking = Masking::settle(&self.spec.narrowing, &schema);
+        let masking = Masking::settle(&self.spec, &schema)?;
         if self.masking.set(Arc::new(masking)).is_err() || self.schema.set(Arc::new(schema)).is_err() {
             tracing::error!(event = "columns_set_twice", "the columns of a run were set twice");
         }
+        Ok(())
+    }
+
+    /// What its searches ask for, as soon as the columns are known.
+    pub(crate) async fn asks(&self) -> Asks {
+        let (schema, masking) = (self.schema().await, self.masking().await);
+        Asks::settle(&schema, &masking, &self.spec.tables)
     }
 
     /// What is masked in the run, as soon as its columns are known.

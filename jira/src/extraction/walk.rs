@@ -1,5 +1,6 @@
 //! The walk over a range, done: asks for the pages that `paging` names and hands them on.
 
+use crate::asks::Asks;
 use crate::client::allow::cloud::{CloudRead, CloudSearch};
 use crate::client::allow::{Read, SearchAsk};
 use crate::decode::{DecodeError, Histories, PageHead, decode_heads};
@@ -11,7 +12,7 @@ use crate::paging::keyset::{KeySet, Seen, Step};
 use crate::paging::range::Range;
 use crate::paging::second::{Second, SecondStep};
 use crate::spec::ProjectKey;
-use crate::tables::{Table, read_for};
+use crate::tables::read_for;
 use std::collections::HashMap;
 
 /// Times that a page whose JSON ends early is asked for.
@@ -76,11 +77,10 @@ impl<'a> Walk<'a> {
     }
 
     /// A walk over all that the tables need.
-    pub(crate) fn over_rows(run: &'a Run, fields: Vec<String>, page: u64, open_from: i64) -> Self {
-        let tables = read_for(&run.spec.tables);
-        let expand_changelog = tables.contains(&Table::IssueChangelog) || tables.contains(&Table::Issues);
-        let expand = tables.iter().filter_map(|table| table.spec().expands).collect();
-        Self { run, fields, expand_changelog, expand, page, open_from }
+    pub(crate) fn over_rows(run: &'a Run, asks: Asks, page: u64, open_from: i64) -> Self {
+        let expand = read_for(&run.spec.tables).iter().filter_map(|table| table.spec().expands).collect();
+        let Asks { fields, histories } = asks;
+        Self { run, fields, expand_changelog: histories, expand, page, open_from }
     }
 
     /// Walks over the whole range.

@@ -87,19 +87,3 @@ fn a_schema_travels_in_a_checkpoint_unchanged_and_small() {
     assert!(text.len() < 40_000, "{}", text.len());
     assert_eq!(serde_json::from_str::<IssueSchema>(&text).unwrap(), schema);
 }
-
-#[test]
-fn a_search_asks_only_for_what_its_tables_need() {
-    let schema = schema(&format!("[{}]", field(10_016, "Story Points", "number")));
-    let links = schema.search_fields(&[Table::IssueLinks, Table::IssueChangelog].into());
-    assert_eq!(links, ["created", "issuelinks", "project", "updated"]);
-    let issues = schema.search_fields(&[Table::Issues].into());
-    for field in ["comment", "worklog", "fixVersions", "versions", "status", "security", "customfield_10016"]
-    {
-        assert!(issues.iter().any(|asked| asked == field), "{field}");
-    }
-    assert!(!issues.iter().any(|asked| asked == "issuelinks"));
-    let subtasks = schema.search_fields(&[Table::IssueSubtasks].into());
-    assert_eq!(subtasks, ["created", "issuetype", "parent", "project", "updated"]);
-    assert_eq!(schema.column_count(Table::Issues), issues::SPEC.columns.len() + 1);
-}

@@ -81,8 +81,10 @@ fn page() -> String {
 /// The parts of the page under a narrowing, by table.
 fn landed(narrowing: &Narrowing) -> BTreeMap<String, RecordBatch> {
     let schema = Arc::new(schema());
-    let masking = Arc::new(Masking::settle(narrowing, &schema));
-    let selection = Table::all().iter().copied().filter(|table| table.is_issue_table()).collect();
+    let tables = Table::all().iter().copied().filter(|table| table.is_issue_table());
+    let spec = Spec { narrowing: narrowing.clone(), ..Spec::all(tables, crate::spec::Mode::Full) };
+    let masking = Arc::new(Masking::settle(&spec, &schema).unwrap());
+    let selection = spec.tables;
     let place = Place { unit: UnitId::new("u"), generation: 0 };
     let mut sink = Sink::new(schema, &selection, place, usize::MAX).masked(masking);
     sink.issue_page(&page(), &mut |_| true).unwrap();

@@ -82,11 +82,10 @@ fn connection() -> ConnectionSpec {
 fn extraction(load: Load) -> ExtractionSpec {
     ExtractionSpec {
         tables: vec!["issues".into()],
-        load,
         projects: vec!["ABC".into()],
         created_from_ms: Some(1),
-        created_to_ms: None,
         jql: Some("labels = x".into()),
+        ..ExtractionSpec::all(load)
     }
 }
 
@@ -139,6 +138,7 @@ fn agent_messages() -> Vec<(AgentMessage, serde_json::Value)> {
             json!({"type": "run_handed_back", "run": "run_17", "lease": 2, "code": "paused", "reason": "r"}),
         ),
         (AgentMessage::TestResult { request: "r".into(), report }, json!(null)),
+        discovered(),
         (
             AgentMessage::Health { runs: 1, paused: None, jiras: vec![], last_error: None, mask_key: None },
             json!({"type": "health", "runs": 1, "paused": null}),
@@ -169,6 +169,36 @@ fn agent_messages() -> Vec<(AgentMessage, serde_json::Value)> {
         (AgentMessage::BeatAck { sequence: 4 }, json!({"type": "beat_ack", "sequence": 4})),
         (AgentMessage::Goodbye { reason: "stop".into() }, json!({"type": "goodbye", "reason": "stop"})),
     ]
+}
+
+fn discovered() -> (AgentMessage, serde_json::Value) {
+    (
+        AgentMessage::Discovered {
+            request: "r".into(),
+            tables: vec![DiscoveredTable {
+                table: "users".into(),
+                rows: Some(3),
+                ..DiscoveredTable::default()
+            }],
+            report: Some(DiscoveryReport::Ok { issues: 1, requests: 2, asked: 3, policy: vec![] }),
+        },
+        json!({
+            "type": "discovered", "request": "r", "tables": [{"table": "users", "rows": 3, "is_estimate": false}],
+            "report": {"outcome": "ok", "issues": 1, "requests": 2, "asked": 3},
+        }),
+    )
+}
+
+fn discover() -> (RelayMessage, serde_json::Value) {
+    (
+        RelayMessage::Discover {
+            request: "r".into(),
+            connection: connection(),
+            extraction: extraction(Load::Full),
+            rows: 3,
+        },
+        json!(null),
+    )
 }
 
 fn relay_messages() -> Vec<(RelayMessage, serde_json::Value)> {
@@ -212,6 +242,7 @@ fn relay_messages() -> Vec<(RelayMessage, serde_json::Value)> {
         (RelayMessage::RunClosed { run, lease }, json!({"type": "run_closed", "run": "run_17", "lease": 2})),
         (RelayMessage::Window { stream, bytes: 512 }, json!({"type": "window", "stream": 7, "bytes": 512})),
         (RelayMessage::TestConnection { request: "r".into(), connection: connection() }, json!(null)),
+        discover(),
         (RelayMessage::NextTicket { ticket: ticket() }, json!({"type": "next_ticket", "ticket": TICKET})),
         (
             RelayMessage::KeysKept { fingerprint: fingerprint() },

@@ -298,7 +298,11 @@ fn timed_out(who: &str) -> TestReport {
 }
 
 /// An agent that can try the login. One that has just come is waited for until it has stored its ticket.
-async fn ready_agent(node: &Node, uplink: &str, sealed: &[SealedSecret]) -> Option<mpsc::Sender<Order>> {
+pub(super) async fn ready_agent(
+    node: &Node,
+    uplink: &str,
+    sealed: &[SealedSecret],
+) -> Option<mpsc::Sender<Order>> {
     let until = Instant::now() + READY_WAIT;
     loop {
         let found = node.uplinks.any(uplink, sealed);
@@ -309,7 +313,7 @@ async fn ready_agent(node: &Node, uplink: &str, sealed: &[SealedSecret]) -> Opti
     }
 }
 
-fn no_agent(uplink: &str) -> Problem {
+pub(super) fn no_agent(uplink: &str) -> Problem {
     let detail = format!("no agent of uplink `{uplink}` to which the secret is sealed is online");
     Problem::new(StatusCode::CONFLICT, "no_agent_online", detail)
         .hint("start `uplink-agent run` on the premises and look at its log; if the agent is newer than the connection, give the secret again")

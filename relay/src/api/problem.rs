@@ -50,6 +50,11 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, failure.code, failure.message).hint(failure.hint)
     }
 
+    /// Wrong input, with the words of a run's failure.
+    pub(crate) fn refused(failure: Failure) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, failure.code, failure.message).hint(failure.hint)
+    }
+
     fn internal(error: &impl std::fmt::Display) -> Self {
         tracing::error!(%error, "a request failed on our side");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the relay could not do this")

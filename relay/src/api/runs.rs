@@ -184,7 +184,12 @@ pub(super) async fn document(node: &Node, run: &Run) -> Result<RunDocument, Stor
     let Some(uplink) = connection.uplink else {
         return Ok(document.waiting_for("waiting for its turn".to_owned()));
     };
-    let wanted = Wanted { uplink: &uplink, sealed: &connection.sealed, mask_key: run.begun_with() };
+    let wanted = Wanted {
+        uplink: &uplink,
+        sealed: &connection.sealed,
+        mask_key: run.begun_with(),
+        needs: run.spec.needs(),
+    };
     Ok(document.waiting_for(node.uplinks.wanting(wanted)))
 }
 

@@ -4,9 +4,10 @@ use super::input::{Params, Place, check_name};
 use super::problem::Problem;
 use super::runs::ndjson;
 use crate::clock;
+use crate::direct;
 use crate::lake::TablePlace;
 use crate::node::Shared;
-use crate::run::catalogue;
+use crate::run::{catalogue, control};
 use crate::store::TableRow;
 use axum::Json;
 use axum::body::Body;
@@ -63,7 +64,12 @@ pub(super) async fn show(
     let rows = look.rows.unwrap_or(ROWS).min(ROWS_MAX);
     let preview = if known { node.lake.preview(&place, rows).await? } else { None };
     let Some(preview) = preview else { return Err(missing(&place)) };
-    Ok(Json(json!({ "schema": preview.columns, "rows": preview.rows, "path": node.lake.path(&place) })))
+    Ok(Json(json!({
+        "schema": preview.columns,
+        "key": direct::key_of(&place.table),
+        "rows": preview.rows,
+        "path": node.lake.path(&place),
+    })))
 }
 
 /// Every row, a line each.
@@ -87,7 +93,7 @@ pub(super) async fn rows(
 fn place_of(pool: String, connection: String, table: String) -> Result<(TablePlace, bool), Problem> {
     check_name("a pool", &pool)?;
     check_name("a connection", &connection)?;
-    let known = catalogue::is_table(&table);
+    let known = catalogue::is_table(&table) || control::is_control(&table);
     Ok((TablePlace { pool, connection, table }, known))
 }
 
@@ -102,6 +108,8 @@ fn document(table: &TableRow) -> Value {
         "pool": table.pool,
         "connection": table.connection,
         "table": table.table,
+        "key": direct::key_of(&table.table),
+        "complete_for": table.scope,
         "rows": table.rows,
         "columns": table.columns,
         "files": table.files,

@@ -1,7 +1,7 @@
 //! What a direct run reads: the wire's words become the engine's spec here, as they do in the policy of an agent.
 
 use chrono::{DateTime, Utc};
-use jira::{Mode, Narrowing, ProjectKey, Spec, Table, Watermark};
+use jira::{Columns, Masks, Mode, ProjectKey, Spec, SpecError, Table, Watermark};
 use protocol::control::Failure;
 use protocol::spec::{ExtractionSpec, Load};
 use std::collections::BTreeSet;
@@ -16,16 +16,23 @@ pub(super) fn engine_spec(wire: &ExtractionSpec) -> Result<Spec, Failure> {
         Load::Delta { since_ms } => Mode::Delta { watermark: Watermark { until: time(since_ms)? } },
     };
     let projects: Result<Vec<_>, _> = wire.projects.iter().map(|key| ProjectKey::parse(key)).collect();
+    let because = |error: SpecError| refused(error.to_string());
+    let pseudonyms = wire.pseudonyms.as_ref().map_or_else(
+        || Ok(Masks::default()),
+        |asked| Masks::pseudonyms(asked.columns.iter().map(String::as_str), asked.salt.as_bytes()),
+    );
     let spec = Spec {
-        tables: tables(&wire.tables)?,
-        mode,
-        projects: projects.map_err(|error| refused(error.to_string()))?,
+        projects: projects.map_err(because)?,
         created_from: wire.created_from_ms.map(time).transpose()?,
         created_to: wire.created_to_ms.map(time).transpose()?,
+        updated_from: wire.updated_from_ms.map(time).transpose()?,
+        updated_to: wire.updated_to_ms.map(time).transpose()?,
+        columns: Columns::parse(wire.columns.iter().map(String::as_str)).map_err(because)?,
+        pseudonyms: pseudonyms.map_err(|error| because(error.into()))?,
         jql: wire.jql.clone(),
-        narrowing: Narrowing::default(),
+        ..Spec::all(tables(&wire.tables)?, mode)
     };
-    spec.check().map_err(|error| refused(error.to_string()))?;
+    spec.check().map_err(because)?;
     Ok(spec)
 }
 
@@ -52,14 +59,7 @@ mod tests {
     use super::*;
 
     fn wire() -> ExtractionSpec {
-        ExtractionSpec {
-            tables: Vec::new(),
-            load: Load::Full,
-            projects: Vec::new(),
-            created_from_ms: None,
-            created_to_ms: None,
-            jql: None,
-        }
+        ExtractionSpec::all(Load::Full)
     }
 
     #[test]

@@ -2,9 +2,11 @@
 //! killed anywhere in between does all of it again at its next start; the lake recognises a commit that it has seen.
 
 use super::catalogue;
+use super::control::{self, SchemaChange, TableEnd};
 use super::drive::{self, run_id};
+use super::scope::{self, After, Before};
 use crate::clock;
-use crate::lake::{Commit, CommitPart, LakeError, TablePlace};
+use crate::lake::{ColumnInfo, Commit, CommitPart, LakeError, TablePlace};
 use crate::node::{BusyGuard, Node, Shared};
 use crate::store::{Outcome, Run, StoreError, StoredPart, TableRow};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -92,22 +94,38 @@ async fn try_commit(node: &Node, number: i64) -> Result<(), CommitError> {
     let mut outcome = run.outcome.clone().ok_or(CommitError::NoResult)?;
     let mut parts = by_table(node.store.parts(number).await?);
     let replaced = commit_parts(&parts.remove(catalogue::REPLACED).unwrap_or_default());
-    let mut due = Vec::new();
+    let known = node.store.tables_of(&run.pool, &run.connection).await?;
+    let (mut due, mut staying) = (Vec::new(), Vec::new());
     for name in tables(&run, &outcome, &parts) {
         let own = parts.remove(&name).unwrap_or_default();
         let replaced = if catalogue::is_issue_table(&name) { replaced.clone() } else { Vec::new() };
-        due.push(Due { name, own, replaced });
+        let complete = complete_for(&run, &outcome, &name, &known);
+        if complete.stays {
+            staying.push(name.clone());
+        }
+        due.push(Due { name, own, replaced, complete });
     }
-    let (said, shared) = (&outcome, &run);
+    let shared = &run;
     let commits = due.into_iter().map(|due| async move {
+        let before = node.lake.describe(&place(shared, &due.name)).await?;
         commit_table(node, shared, &due).await?;
-        let row = table_row(node, shared, said, place(shared, &due.name)).await?;
-        Ok::<_, CommitError>((due, row))
+        let (row, columns) = table_row(node, shared, &due).await?;
+        let schema_changes =
+            control::schema_changes(before.as_ref().map(|info| info.columns.as_slice()), &columns);
+        Ok::<_, CommitError>((due, row, schema_changes))
     });
-    let done: Vec<(Due, TableRow)> = stream::iter(commits).buffered(COMMITS_AT_ONCE).try_collect().await?;
+    let done: Vec<(Due, TableRow, Vec<SchemaChange>)> =
+        stream::iter(commits).buffered(COMMITS_AT_ONCE).try_collect().await?;
     let mut rows = Vec::new();
-    for (due, row) in done {
+    for (due, row, schema_changes) in done {
         outcome.rows_after.insert(due.name.clone(), row.rows);
+        let end = TableEnd {
+            rows_before: Some(known.iter().find(|row| row.table == due.name).map_or(0, |row| row.rows)),
+            version: row.version,
+            watermark_ms: row.watermark_ms,
+            schema_changes,
+        };
+        outcome.ends.insert(due.name.clone(), end);
         let result = outcome.result.tables.entry(due.name).or_default();
         // The agent counts what it sent under its own lease only.
         result.bytes_sent = due.own.iter().map(|part| part.bytes).sum();
@@ -115,8 +133,11 @@ async fn try_commit(node: &Node, number: i64) -> Result<(), CommitError> {
         rows.push(row);
     }
     warn_of_ghosts(&run, &mut outcome);
+    warn_of_staying(&staying, &mut outcome);
     sweep(node, &run, rows.iter().map(|row| row.table.clone())).await;
-    node.store.succeed(number, &outcome, &rows, clock::now_ms()).await?;
+    let ended_ms = clock::now_ms();
+    control::write(node, &run, Some((&outcome, ended_ms))).await;
+    node.store.succeed(number, &outcome, &rows, ended_ms).await?;
     Ok(())
 }
 
@@ -134,6 +155,8 @@ struct Due {
     name: String,
     own: Vec<StoredPart>,
     replaced: Vec<CommitPart>,
+    /// What it is complete for afterwards.
+    complete: After,
 }
 
 /// Commits one table, if there is anything to change.
@@ -173,21 +196,17 @@ fn place(run: &Run, table: &str) -> TablePlace {
 }
 
 /// What the table holds now. One that no run ever had a part of does not exist yet and has no columns; its watermark counts.
-async fn table_row(
-    node: &Node,
-    run: &Run,
-    outcome: &Outcome,
-    place: TablePlace,
-) -> Result<TableRow, LakeError> {
+async fn table_row(node: &Node, run: &Run, due: &Due) -> Result<(TableRow, Vec<ColumnInfo>), LakeError> {
+    let place = place(run, &due.name);
     let info = node.lake.describe(&place).await?;
-    let watermark_ms = outcome.result.watermark_ms.filter(|_| catalogue::is_issue_table(&place.table));
     let columns = info.as_ref().map_or(0, |info| info.columns.len());
-    Ok(TableRow {
+    let row = TableRow {
         path: node.lake.path(&place),
         pool: place.pool,
         connection: place.connection,
         table: place.table,
-        watermark_ms,
+        watermark_ms: due.complete.watermark_ms,
+        scope: due.complete.scope.clone(),
         run: run.number,
         updated_ms: clock::now_ms(),
         rows: info.as_ref().map_or(0, |info| info.rows),
@@ -195,7 +214,34 @@ async fn table_row(
         files: info.as_ref().map_or(0, |info| info.files),
         bytes: info.as_ref().map_or(0, |info| info.bytes),
         version: info.as_ref().map_or(0, |info| info.version),
-    })
+    };
+    Ok((row, info.map(|info| info.columns).unwrap_or_default()))
+}
+
+/// Up to when a table is complete after the run; a table of the site's metadata is read whole every time.
+fn complete_for(run: &Run, outcome: &Outcome, table: &str, known: &[TableRow]) -> After {
+    if !catalogue::is_issue_table(table) {
+        return After { watermark_ms: None, scope: None, stays: false };
+    }
+    let row = known.iter().find(|row| row.table == table);
+    let before = Before {
+        watermark_ms: row.and_then(|row| row.watermark_ms),
+        scope: row.and_then(|row| row.scope.as_ref()),
+    };
+    scope::after(&run.spec, table, outcome.result.watermark_ms, before)
+}
+
+/// Says where a run read fewer issues than its tables hold, so that the next delta load starts where this one did.
+fn warn_of_staying(tables: &[String], outcome: &mut Outcome) {
+    if tables.is_empty() {
+        return;
+    }
+    let message = format!(
+        "this delta load read fewer issues than the full load that it continues; the next one starts where this one did for {}",
+        tables.join(", ")
+    );
+    let count = u64::try_from(tables.len()).unwrap_or(u64::MAX);
+    outcome.result.warnings.push(RunWarning { code: "watermark_stays".to_owned(), message, count });
 }
 
 /// A delta load does not see what was deleted or moved out of sight before its watermark: the counts tell.
@@ -204,6 +250,8 @@ fn warn_of_ghosts(run: &Run, outcome: &mut Outcome) {
     let filtered = !spec.projects.is_empty()
         || spec.created_from_ms.is_some()
         || spec.created_to_ms.is_some()
+        || spec.updated_from_ms.is_some()
+        || spec.updated_to_ms.is_some()
         || spec.jql.is_some();
     let counted = outcome.result.issues_counted.filter(|_| !filtered);
     let Some((counted, rows)) = counted.zip(outcome.rows_after.get("issues").copied()) else { return };
@@ -246,7 +294,10 @@ async fn sweep(node: &Node, run: &Run, tables: impl Iterator<Item = String>) {
 /// starting another run meanwhile.
 pub(crate) async fn sweep_after(node: Shared, number: i64, guard: BusyGuard) {
     match node.store.run(number).await {
-        Ok(run) => sweep(&node, &run, catalogue::selected(&run.spec.tables).into_iter()).await,
+        Ok(run) => {
+            sweep(&node, &run, catalogue::selected(&run.spec.tables).into_iter()).await;
+            control::write(&node, &run, None).await;
+        }
         Err(error) => tracing::warn!(run = %run_id(number), %error, "cannot sweep after a run"),
     }
     drop(guard);
@@ -262,12 +313,8 @@ mod tests {
 
     fn run(projects: &[&str]) -> Run {
         let spec = ExtractionSpec {
-            tables: Vec::new(),
-            load: Load::Delta { since_ms: 0 },
             projects: projects.iter().map(|key| (*key).to_owned()).collect(),
-            created_from_ms: None,
-            created_to_ms: None,
-            jql: None,
+            ..ExtractionSpec::all(Load::Delta { since_ms: 0 })
         };
         Run {
             number: 1,
@@ -291,7 +338,7 @@ mod tests {
 
     fn outcome(counted: u64, rows: u64) -> Outcome {
         let result = RunResult { issues_counted: Some(counted), ..RunResult::default() };
-        Outcome { result, rows_after: BTreeMap::from([("issues".to_owned(), rows)]), manifest: None }
+        Outcome { result, rows_after: BTreeMap::from([("issues".to_owned(), rows)]), ..Outcome::default() }
     }
 
     #[test]

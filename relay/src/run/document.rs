@@ -15,6 +15,9 @@ use std::time::Instant;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct RunDocument {
     pub(crate) id: String,
+    /// The run that loads some of the tables in full first; told when both are queued.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    full_run: Option<String>,
     number: i64,
     connection: String,
     pool: String,
@@ -73,6 +76,7 @@ impl RunDocument {
         let eta = current.and_then(|live| live.eta_seconds(Instant::now()));
         Self {
             id: format!("run_{}", run.number),
+            full_run: None,
             number: run.number,
             connection: run.connection.clone(),
             pool: run.pool.clone(),
@@ -90,6 +94,12 @@ impl RunDocument {
             result: result(run),
             error: run.error.clone(),
         }
+    }
+
+    /// The same, queued behind a run that loads other tables in full.
+    pub(crate) fn behind(mut self, full_run: String) -> Self {
+        self.full_run = Some(full_run);
+        self
     }
 
     /// The same with a better reason to wait.

@@ -4,6 +4,7 @@
 use super::RunState;
 use super::catalogue;
 use super::drive::{self, Assignment};
+use super::scope;
 use crate::direct;
 use crate::node::{Node, Shared};
 use crate::store::{Run, StoreError, TableRow};
@@ -61,7 +62,8 @@ async fn start_all(node: &Shared) -> Result<(), StoreError> {
 async fn start(node: &Shared, run: &Run) -> Result<bool, StoreError> {
     let connection = node.store.connection(&run.connection).await?;
     let Some(uplink) = &connection.uplink else { return start_direct(node, run).await };
-    let wanted = Wanted { uplink, sealed: &connection.sealed, mask_key: run.begun_with() };
+    let wanted =
+        Wanted { uplink, sealed: &connection.sealed, mask_key: run.begun_with(), needs: run.spec.needs() };
     let Some(picked) = node.uplinks.pick(wanted, node.runs_per_agent) else { return Ok(false) };
     let Picked { agent_id, orders, mask_key } = picked;
     let Some(spec) = settled(node, run).await? else { return Ok(false) };
@@ -123,8 +125,9 @@ async fn settle(node: &Node, run: &Run) -> Result<Result<ExtractionSpec, Failure
         return Ok(Ok(run.spec.clone()));
     }
     let known = node.store.tables_of(&run.pool, &run.connection).await?;
-    Ok(delta_start(&run.spec.tables, &known, &run.connection)
-        .map(|since_ms| ExtractionSpec { load: Load::Delta { since_ms }, ..run.spec.clone() }))
+    let start = scope::check_delta(&run.spec, &known)
+        .and_then(|()| delta_start(&run.spec.tables, &known, &run.connection));
+    Ok(start.map(|since_ms| ExtractionSpec { load: Load::Delta { since_ms }, ..run.spec.clone() }))
 }
 
 /// Where a delta load of these tables starts: at the smallest watermark. Refused if one was never loaded in full.
@@ -161,6 +164,7 @@ mod tests {
             connection: "jira".to_owned(),
             table: name.to_owned(),
             watermark_ms,
+            scope: None,
             run: 1,
             updated_ms: 0,
             rows: 0,

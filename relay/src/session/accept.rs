@@ -192,6 +192,7 @@ async fn welcome(node: Shared, admitted: Admitted, mut socket: Socket) {
     let Admitted { agent, verified, ticket } = admitted;
     let seat = node.uplinks.enter(&agent.agent_id, &agent.uplink, &agent.fingerprint);
     node.uplinks.set_fingerprints(&agent.agent_id, agent.fingerprints().map(str::to_owned).collect());
+    node.uplinks.set_capabilities(&agent.agent_id, seat.session, &verified.hello.capabilities);
     let reseals = verified.can(RESEALING);
     let welcome = Welcome {
         session: seat.session,

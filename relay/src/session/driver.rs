@@ -1,6 +1,7 @@
 //! Pumps a [`RelayLink`] over one WebSocket: readiness becomes an [`Event`], an event becomes calls. One owner of the socket;
 //! nothing here waits for a disk.
 
+mod discoveries;
 mod identity;
 mod pump;
 
@@ -14,6 +15,7 @@ use crate::run::drive::{ActiveRun, Assignment, run_id};
 use crate::store::{Agent, StoredPart};
 use crate::uplinks::{Health, Order, Seat};
 use bytes::Bytes;
+use discoveries::Discoveries;
 use futures_util::SinkExt;
 use protocol::control::{AgentMessage, Failure, PartHeader, RelayMessage, TestReport};
 use protocol::ids::{Lease, RequestId, RunId, StreamId};
@@ -53,6 +55,7 @@ pub(super) struct Driver {
     runs: BTreeMap<RunId, ActiveRun>,
     tests: BTreeMap<RequestId, oneshot::Sender<TestReport>>,
     tests_asked: u64,
+    discoveries: Discoveries,
     /// Whether the agent seals secrets again for others.
     reseals: bool,
     /// When the agent is due for another ticket; `None` for one that keeps none.
@@ -90,6 +93,7 @@ impl Driver {
             runs: BTreeMap::new(),
             tests: BTreeMap::new(),
             tests_asked: 0,
+            discoveries: Discoveries::default(),
             reseals,
             turn_at: None,
         }
@@ -275,6 +279,9 @@ impl Driver {
                 self.handed_back(&run, lease, &code, &reason)?;
             }
             AgentMessage::TestResult { request, report } => self.test_result(&request, report),
+            AgentMessage::Discovered { request, tables, report } => {
+                self.discoveries.handle(&request, tables, report);
+            }
             AgentMessage::Health { runs, paused, jiras, last_error, mask_key } => {
                 tracing::debug!(agent = self.agent_id, runs, paused, mask_key, "agent health");
                 let health = Health { paused, mask_key, jiras, last_error };
@@ -385,6 +392,11 @@ impl Driver {
                 if let Some(active) = self.runs.get(&run) {
                     let lease = active.lease;
                     self.link.send(&RelayMessage::CancelRun { run, lease })?;
+                }
+            }
+            Order::Discover(look) => {
+                if let Some(question) = self.discoveries.ask(self.session, *look) {
+                    self.link.send(&question)?;
                 }
             }
             Order::Test { connection, answer } => {

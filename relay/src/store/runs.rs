@@ -2,6 +2,7 @@
 
 use super::sqlite::{Store, integer, maybe_integer, maybe_text, text};
 use super::{During, StoreError, TableRow, from_json, small, to_json};
+use crate::run::control::TableEnd;
 use crate::run::{RunState, Step};
 use protocol::control::{Failure, LogLine, Progress, RunResult};
 use protocol::manifest::SignedManifest;
@@ -53,6 +54,9 @@ pub(crate) struct Outcome {
     pub(crate) result: RunResult,
     /// Rows of each table after its Delta commit.
     pub(crate) rows_after: BTreeMap<String, u64>,
+    /// How each table came out of it.
+    #[serde(default)]
+    pub(crate) ends: BTreeMap<String, TableEnd>,
     /// What the agent says that left the premises, as it signed it.
     #[serde(default)]
     pub(crate) manifest: Option<SignedManifest>,

@@ -40,11 +40,13 @@ impl Store {
         let tickets = include_str!("schema_2.sql").into_sql_str();
         let mask_key = "alter table runs add column mask_key text".into_sql_str();
         let ca = "alter table connections add column ca_pem text".into_sql_str();
+        let scope = "alter table tables add column scope text".into_sql_str();
         let migrations = vec![
             Migration::new(1, "first".into(), MigrationType::Simple, first, false),
             Migration::new(2, "tickets".into(), MigrationType::Simple, tickets, false),
             Migration::new(3, "mask key".into(), MigrationType::Simple, mask_key, false),
             Migration::new(4, "authority of a direct Jira".into(), MigrationType::Simple, ca, false),
+            Migration::new(5, "what tables are complete for".into(), MigrationType::Simple, scope, false),
         ];
         Migrator::with_migrations(migrations).run(&write).await?;
         let read = SqlitePoolOptions::new()

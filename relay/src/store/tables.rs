@@ -1,7 +1,9 @@
 //! What the lake's tables held after their last Delta commit, and up to which Jira time they are complete.
 
+use super::sqlite::maybe_text;
 use super::sqlite::{Store, integer, maybe_integer, text};
-use super::{During, StoreError, signed, unsigned};
+use super::{During, StoreError, from_json, signed, to_json, unsigned};
+use crate::run::scope::Scope;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Sqlite, Transaction};
 
@@ -13,6 +15,8 @@ pub(crate) struct TableRow {
     pub(crate) table: String,
     /// Jira's clock, UTC milliseconds; only tables made from issues have one.
     pub(crate) watermark_ms: Option<i64>,
+    /// What its full load chose; tables older than this note have none.
+    pub(crate) scope: Option<Scope>,
     /// The run of the last Delta commit.
     pub(crate) run: i64,
     pub(crate) updated_ms: i64,
@@ -28,11 +32,11 @@ impl TableRow {
     pub(super) async fn keep(&self, tx: &mut Transaction<'_, Sqlite>) -> Result<(), StoreError> {
         sqlx::query(
             "insert into tables (pool, connection, tbl, watermark_ms, run, updated_ms, rows, columns, files, bytes,
-            version, path) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+            version, path, scope) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
             on conflict (pool, connection, tbl) do update set watermark_ms = excluded.watermark_ms,
             run = excluded.run, updated_ms = excluded.updated_ms, rows = excluded.rows,
             columns = excluded.columns, files = excluded.files, bytes = excluded.bytes,
-            version = excluded.version, path = excluded.path",
+            version = excluded.version, path = excluded.path, scope = excluded.scope",
         )
         .bind(&self.pool)
         .bind(&self.connection)
@@ -46,6 +50,7 @@ impl TableRow {
         .bind(signed(self.bytes))
         .bind(signed(self.version))
         .bind(&self.path)
+        .bind(self.scope.as_ref().map(|scope| to_json("scope of a table", scope)).transpose()?)
         .execute(&mut **tx)
         .await
         .during("keep a table")?;
@@ -75,6 +80,7 @@ fn table(row: &SqliteRow) -> Result<TableRow, StoreError> {
         connection: text(row, "connection")?,
         table: text(row, "tbl")?,
         watermark_ms: maybe_integer(row, "watermark_ms")?,
+        scope: maybe_text(row, "scope")?.map(|json| from_json("scope of a table", &json)).transpose()?,
         run: integer(row, "run")?,
         updated_ms: integer(row, "updated_ms")?,
         rows: unsigned(integer(row, "rows")?),

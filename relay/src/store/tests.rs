@@ -38,14 +38,7 @@ async fn furnished() -> (tempfile::TempDir, Store) {
 }
 
 fn full() -> ExtractionSpec {
-    ExtractionSpec {
-        tables: Vec::new(),
-        load: Load::Full,
-        projects: Vec::new(),
-        created_from_ms: None,
-        created_to_ms: None,
-        jql: None,
-    }
+    ExtractionSpec::all(Load::Full)
 }
 
 /// A run that an agent has under lease 1.
@@ -166,6 +159,7 @@ async fn success_sets_tables_and_watermarks_with_the_runs_end() {
         pool: "sales".to_owned(),
         connection: "jira".to_owned(),
         table: "issues".to_owned(),
+        scope: None,
         watermark_ms: Some(77),
         run: number,
         updated_ms: 6,

@@ -42,15 +42,7 @@ pub(crate) fn client(sim: &SimHandle) -> JiraClient {
 }
 
 pub(crate) fn full() -> Spec {
-    Spec {
-        tables: Table::defaults().collect(),
-        mode: Mode::Full,
-        projects: Vec::new(),
-        created_from: None,
-        created_to: None,
-        jql: None,
-        narrowing: jira::Narrowing::default(),
-    }
+    Spec::all(Table::defaults(), Mode::Full)
 }
 
 pub(crate) fn delta(watermark: Watermark) -> Spec {

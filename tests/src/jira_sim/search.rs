@@ -108,6 +108,10 @@ pub(crate) fn answer(
     search: &Search,
     node: u32,
 ) -> (Reply, Option<PageInfo>) {
+    inner.counters.update(|stats| {
+        stats.fields_asked.extend(search.fields.iter().cloned());
+        stats.histories_asked += u64::from(search.expands("changelog"));
+    });
     let query = match jql::parse(&search.jql) {
         Ok(query) => query,
         Err(error) => return (Reply::error(400, &error), None),

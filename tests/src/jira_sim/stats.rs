@@ -1,6 +1,6 @@
 //! What the simulator counted, and waiting for a count to be reached.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -16,6 +16,10 @@ pub struct Stats {
     pub requests_total: u64,
     /// Answers by status code.
     pub statuses: BTreeMap<u16, u64>,
+    /// Every field that a search named.
+    pub fields_asked: BTreeSet<String>,
+    /// Searches that asked for histories too.
+    pub histories_asked: u64,
     /// Bytes of JSON bodies, before any compression.
     pub json_bytes: u64,
     /// Bytes of bodies as sent.

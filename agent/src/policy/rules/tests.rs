@@ -16,13 +16,8 @@ fn rules(text: &str) -> Result<Rules, Error> {
 
 fn spec(tables: &[Table], projects: &[&str]) -> Spec {
     Spec {
-        tables: tables.iter().copied().collect(),
-        mode: Mode::Full,
         projects: projects.iter().map(|key| ProjectKey::parse(key).unwrap()).collect(),
-        created_from: None,
-        created_to: None,
-        jql: None,
-        narrowing: Narrowing::default(),
+        ..Spec::all(tables.iter().copied(), Mode::Full)
     }
 }
 

@@ -7,7 +7,9 @@ use crate::warning::Warning;
 /// A sink under a narrowing, for these tables.
 fn sink(narrowing: &Narrowing, tables: &[Table]) -> Sink {
     let schema = Arc::new(schema());
-    let masking = Arc::new(Masking::settle(narrowing, &schema));
+    let spec =
+        Spec { narrowing: narrowing.clone(), ..Spec::all(tables.iter().copied(), crate::spec::Mode::Full) };
+    let masking = Arc::new(Masking::settle(&spec, &schema).unwrap());
     let place = Place { unit: UnitId::new("u"), generation: 0 };
     Sink::new(schema, &tables.iter().copied().collect(), place, usize::MAX).masked(masking)
 }

@@ -1,6 +1,9 @@
 //! The words a user types. Scripts rely on them: a word or flag that stands here is kept.
 
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+mod choice;
+
+pub(crate) use choice::{Choice, Discover};
+
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -55,6 +58,8 @@ pub(crate) enum Command {
     Connection(ConnectionCommand),
     /// Read a Jira into tables
     Extract(Extract),
+    /// Show what an extraction would read: tables, columns, sample rows, and about how many rows and requests
+    Discover(Discover),
     /// Runs: executions of extractions
     #[command(subcommand)]
     Run(RunCommand),
@@ -260,21 +265,15 @@ pub(crate) struct Extract {
     /// How much to read.
     #[command(flatten)]
     pub(crate) load: LoadFlags,
-    /// Only these tables [default: all but the optional ones]
-    #[arg(long, value_name = "A,B", value_delimiter = ',')]
-    pub(crate) tables: Vec<String>,
-    /// Only issues of the projects with these keys
-    #[arg(long, value_name = "A,B", value_delimiter = ',')]
-    pub(crate) projects: Vec<String>,
-    /// Only issues created at or after this time: 2026-01-31, or RFC 3339 (UTC when no zone is given)
-    #[arg(long, value_name = "DATE", value_parser = date)]
-    pub(crate) created_from: Option<DateTime<Utc>>,
-    /// Only issues created before this time
-    #[arg(long, value_name = "DATE", value_parser = date)]
-    pub(crate) created_to: Option<DateTime<Utc>>,
-    /// Only issues that this JQL condition finds
-    #[arg(long)]
-    pub(crate) jql: Option<String>,
+    /// What it reads of that.
+    #[command(flatten)]
+    pub(crate) choice: Choice,
+    /// With --delta: load these tables in full, and the others as a delta
+    #[arg(long, value_name = "A,B", value_delimiter = ',', conflicts_with = "full")]
+    pub(crate) full_tables: Vec<String>,
+    /// With --delta: load tables in full that never were, and the others as a delta
+    #[arg(long, conflicts_with = "full")]
+    pub(crate) full_new: bool,
     /// Show the progress until the run ends
     #[arg(long)]
     pub(crate) follow: bool,
@@ -333,6 +332,8 @@ pub(crate) enum TableCommand {
         #[arg(long, value_parser = name)]
         pool: Option<String>,
     },
+    /// Show a table: its key, its columns with their types, and what it is complete for
+    Show(TableName),
     /// Print the first rows of a table
     Preview(Preview),
     /// Print where a table lies
@@ -358,8 +359,8 @@ pub(crate) struct ExportOcel {
 /// A table by its name, and whose, when several connections fill one of that name.
 #[derive(Debug, Args)]
 pub(crate) struct TableName {
-    /// Name of the table (issues, issue_comments, ...)
-    #[arg(value_parser = name)]
+    /// Name of the table (issues, issue_comments, ...), or of a control table (_runs, _tables, _skipped, _schema_changes)
+    #[arg(value_parser = table_name)]
     pub(crate) table: String,
     /// Data pool, when the name alone is not unique
     #[arg(long, value_parser = name)]
@@ -395,6 +396,13 @@ fn name(text: &str) -> Result<String, String> {
     Err("a name starts with a small letter or digit and holds only small letters, digits, `-` and `_`, 63 at most".to_owned())
 }
 
+fn table_name(text: &str) -> Result<String, String> {
+    match text.strip_prefix('_') {
+        Some(control) => name(control).map(|_| text.to_owned()),
+        None => name(text),
+    }
+}
+
 fn agent_name(text: &str) -> Result<String, String> {
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
     if !text.is_empty() && text != "." && text != ".." && text.chars().all(plain) {
@@ -409,18 +417,6 @@ fn run_id(text: &str) -> Result<String, String> {
         return Ok(format!("run_{number}"));
     }
     Err("a run is named like run_17; `uplinkctl run list` lists them".to_owned())
-}
-
-fn date(text: &str) -> Result<DateTime<Utc>, String> {
-    if let Ok(day) = text.parse::<NaiveDate>() {
-        return Ok(day.and_time(NaiveTime::MIN).and_utc());
-    }
-    if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
-        return Ok(moment.with_timezone(&Utc));
-    }
-    text.parse::<chrono::NaiveDateTime>()
-        .map(|moment| moment.and_utc())
-        .map_err(|_| "give a day like 2026-01-31 or a time like 2026-01-31T08:00:00Z".to_owned())
 }
 
 #[cfg(test)]

@@ -62,9 +62,9 @@ fn the_flags_of_a_connection_arrive_where_they_belong() {
 fn lists_are_split_at_commas_and_dates_are_utc() {
     let line = "uplinkctl extract jira --full --tables issues,projects --created-from 2026-01-31 --created-to 2026-02-01T02:00:00+02:00";
     let Command::Extract(extract) = parsed(line) else { panic!("another command") };
-    assert_eq!(extract.tables, ["issues", "projects"]);
-    assert_eq!(extract.created_from.unwrap().to_rfc3339(), "2026-01-31T00:00:00+00:00");
-    assert_eq!(extract.created_to.unwrap().to_rfc3339(), "2026-02-01T00:00:00+00:00");
+    assert_eq!(extract.choice.tables, ["issues", "projects"]);
+    assert_eq!(extract.choice.created_from.unwrap().to_rfc3339(), "2026-01-31T00:00:00+00:00");
+    assert_eq!(extract.choice.created_to.unwrap().to_rfc3339(), "2026-02-01T00:00:00+00:00");
     assert!(extract.load.full && !extract.load.delta && !extract.follow);
 }
 

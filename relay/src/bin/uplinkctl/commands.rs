@@ -1,11 +1,13 @@
 //! One file a resource; each command asks the relay and prints the answer.
 
 mod connection;
+mod discover;
 mod export_ocel;
 mod extract;
 mod pool;
 mod run;
 mod table;
+mod table_show;
 mod uplink;
 
 use crate::cli::{
@@ -23,6 +25,7 @@ pub(crate) async fn run(client: &Client, command: &Command, output: Output) -> R
         Command::Uplink(command) => uplink::run(client, command, output).await,
         Command::Connection(command) => connection::run(client, command, output).await,
         Command::Extract(extract) => extract::run(client, extract, output).await,
+        Command::Discover(discover) => discover::run(client, discover, output).await,
         Command::Run(command) => run::run(client, command, output).await,
         Command::Table(command) => table::run(client, command, output).await,
     }
@@ -38,6 +41,7 @@ pub(crate) fn action(command: &Command) -> String {
         Command::Uplink(command) => uplink_action(command),
         Command::Connection(command) => connection_action(command),
         Command::Extract(extract) => format!("extract `{}`", extract.connection),
+        Command::Discover(discover) => format!("discover `{}`", discover.connection),
         Command::Run(RunCommand::List { .. }) => "list the runs".to_owned(),
         Command::Run(RunCommand::Show(run)) => format!("show {}", run.run),
         Command::Run(RunCommand::Logs(run)) => format!("show the log of {}", run.run),
@@ -45,6 +49,7 @@ pub(crate) fn action(command: &Command) -> String {
         Command::Run(RunCommand::Cancel(run)) => format!("cancel {}", run.run),
         Command::Run(RunCommand::Follow(run)) => format!("follow {}", run.run),
         Command::Table(TableCommand::List { .. }) => "list the tables".to_owned(),
+        Command::Table(TableCommand::Show(table)) => format!("show table `{}`", table.table),
         Command::Table(TableCommand::Preview(preview)) => format!("preview table `{}`", preview.table.table),
         Command::Table(TableCommand::ExportOcel(export)) => {
             format!("write an OCEL file of `{}`", export.connection)

@@ -147,6 +147,8 @@ pub(crate) struct Connection {
 #[serde(default)]
 pub(crate) struct Run {
     pub(crate) id: String,
+    /// The run that loads some of the tables in full first.
+    pub(crate) full_run: Option<String>,
     pub(crate) connection: String,
     pub(crate) pool: String,
     pub(crate) mode: String,
@@ -247,6 +249,10 @@ pub(crate) struct Table {
     pub(crate) pool: String,
     pub(crate) connection: String,
     pub(crate) table: String,
+    /// The columns that tell its rows apart.
+    pub(crate) key: Vec<String>,
+    /// What its full load chose.
+    pub(crate) complete_for: Option<serde_json::Map<String, Value>>,
     pub(crate) rows: u64,
     pub(crate) columns: u64,
     pub(crate) files: u64,
@@ -273,6 +279,10 @@ pub(crate) struct Column {
     pub(crate) name: String,
     #[serde(rename = "type")]
     pub(crate) type_name: String,
+    /// Jira's id of the field.
+    pub(crate) field_id: Option<String>,
+    /// How its values were hashed.
+    pub(crate) mask: Option<String>,
 }
 
 /// A time as RFC 3339, as milliseconds since 1970, or missing.

@@ -85,6 +85,7 @@ fn from_query(visit: &Visit<'_>) -> Result<Search, Reply> {
 }
 
 fn page(visit: &Visit<'_>, search: &Search) -> Result<(Reply, PageInfo), Reply> {
+    visit.inner.counters.update(|stats| stats.fields_asked.extend(search.fields.iter().cloned()));
     let now_ms = visit.inner.clock.now_ms();
     let place = match search.next_page_token.as_deref().map(tokens::open::<Place>) {
         None => None,

@@ -1,6 +1,6 @@
 //! `uplinkctl table ...`
 
-use super::{export_ocel, items};
+use super::{export_ocel, items, table_show};
 use crate::cli::{Preview, TableCommand, TableName};
 use crate::client::Client;
 use crate::documents::{self, Table};
@@ -22,6 +22,7 @@ pub(super) async fn run(client: &Client, command: &TableCommand, output: Output)
             let tables = read_all(&document, client)?;
             output.answer(&document, || listing(&tables))
         }
+        TableCommand::Show(wanted) => table_show::run(client, wanted, output).await,
         TableCommand::Preview(wanted) => preview(client, wanted, output).await,
         TableCommand::ExportOcel(wanted) => export_ocel::run(client, wanted, output).await,
         TableCommand::Path(wanted) => {
@@ -54,7 +55,7 @@ pub(super) fn listing(tables: &[Table]) -> String {
         .iter()
         .map(|t| {
             let numbers = [count(t.rows), count(t.columns), count(t.files), bytes(t.bytes)];
-            let mut row = vec![t.pool.clone(), t.connection.clone(), t.table.clone()];
+            let mut row = vec![t.pool.clone(), t.connection.clone(), t.table.clone(), t.key.join(", ")];
             row.extend(numbers);
             row.extend([moment_or_dash(t.updated_at), moment_or_dash(t.watermark)]);
             row
@@ -65,6 +66,7 @@ pub(super) fn listing(tables: &[Table]) -> String {
         text("POOL"),
         text("CONNECTION"),
         text("TABLE"),
+        text("KEY"),
         number("ROWS"),
         number("COLUMNS"),
         number("FILES"),
@@ -79,8 +81,35 @@ pub(super) fn listing(tables: &[Table]) -> String {
     )
 }
 
-async fn find(client: &Client, wanted: &TableName) -> Result<Table, Error> {
+pub(super) async fn find(client: &Client, wanted: &TableName) -> Result<Table, Error> {
+    if wanted.table.starts_with('_') {
+        return control(client, wanted).await;
+    }
     pick(of_pool(client, wanted.pool.as_deref()).await?, wanted)
+}
+
+/// A control table, which no list names.
+async fn control(client: &Client, wanted: &TableName) -> Result<Table, Error> {
+    let (Some(pool), Some(connection)) = (&wanted.pool, &wanted.connection) else {
+        let message = format!("`{}` is a control table, and every data connection has one", wanted.table);
+        return Err(Error::Pick {
+            message,
+            hint: "say which: --pool POOL --connection CONNECTION".to_owned(),
+        });
+    };
+    let document =
+        client.get(&["tables", pool, connection, &wanted.table], &[("rows", "1000".to_owned())]).await?;
+    let preview: documents::Preview = documents::read(&document, &client.relay())?;
+    let length = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    Ok(Table {
+        pool: pool.clone(),
+        connection: connection.clone(),
+        table: wanted.table.clone(),
+        rows: length(preview.rows.len()),
+        columns: length(preview.schema.len()),
+        path: document["path"].as_str().unwrap_or_default().to_owned(),
+        ..Table::default()
+    })
 }
 
 fn pick(tables: Vec<Table>, wanted: &TableName) -> Result<Table, Error> {

@@ -27,6 +27,7 @@
 
 pub(crate) mod base;
 pub(crate) mod cloud;
+pub(crate) mod each;
 pub(crate) mod events;
 pub(crate) mod lanes;
 pub(crate) mod metadata;

@@ -49,7 +49,7 @@ pub use part::{Part, UnreadablePart};
 pub use spec::{
     Credential, Limits, Mode, Narrowing, ProjectKey, Proxy, Site, Spec, SpecError, Watermark, Way,
 };
-pub use tables::{ColumnInfo, ColumnType, Table, TableInfo, catalogue};
+pub use tables::{ColumnInfo, ColumnType, DeltaStrategy, Table, TableInfo, catalogue};
 pub use unit::UnitId;
 pub use visible::Visible;
 pub use warning::Warning;

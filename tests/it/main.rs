@@ -39,6 +39,7 @@ mod rebinding;
 mod reload;
 mod resumable;
 mod site;
+mod site_setup;
 mod tidy;
 mod watching;
 mod wire;

@@ -19,7 +19,7 @@ use crate::batch::RowBuffer;
 use crate::columns::Unchosen;
 use crate::fields::{CustomType, IssueSchema};
 use crate::spec::{Narrowing, Spec, SpecError};
-use crate::tables::{ColumnType, Table, agile, agile_issues, links, metadata, service_desk};
+use crate::tables::{ColumnType, Table, agile, agile_issues, links, metadata, service_desk, site};
 use crate::warning::Warning;
 use again::Values;
 use arrow_array::ArrayRef;
@@ -92,6 +92,11 @@ impl Masking {
             // A board of a permitted project may show issues of others.
             Table::BoardIssues | Table::BacklogIssues | Table::SprintIssues => {
                 let key = buffer.text_at(agile_issues::ISSUE_KEY, row).and_then(|key| key.rsplit_once('-'));
+                self.narrowing.permits_row_of(key.map(|(project, _)| project))
+            }
+            // A board shows issues of other projects too.
+            Table::Epics => {
+                let key = buffer.text_at(site::EPIC_KEY, row).and_then(|key| key.rsplit_once('-'));
                 self.narrowing.permits_row_of(key.map(|(project, _)| project))
             }
             _ => true,

@@ -5,7 +5,7 @@
 pub(crate) use child_lists::{ChildLists, Element, ListFrame, Roles};
 pub use column::ColumnType;
 pub(crate) use column::{
-    ColumnSpec, Take, date, document, flag, int, json, made, refs, rich, text, time, user,
+    ColumnSpec, Take, date, document, flag, float, int, json, made, refs, rich, text, time, user,
 };
 use of_issue::OfIssue;
 use origin::Origin;
@@ -21,6 +21,7 @@ pub(crate) mod column;
 pub(crate) mod comments;
 pub(crate) mod event_log;
 pub(crate) mod field_history;
+pub(crate) mod groups;
 pub(crate) mod issue_attachments;
 pub(crate) mod issue_components;
 pub(crate) mod issue_custom_values;
@@ -33,9 +34,12 @@ pub(crate) mod links;
 pub(crate) mod lists;
 pub(crate) mod metadata;
 pub(crate) mod of_issue;
+pub(crate) mod on_cloud;
 pub(crate) mod origin;
 pub(crate) mod projects;
+pub(crate) mod schemes;
 pub(crate) mod service_desk;
+pub(crate) mod site;
 pub(crate) mod worklogs;
 
 /// The pseudo table of the issue ids that a pass has read again or found deleted.
@@ -169,10 +173,50 @@ tables! {
         JsmOrganizations => service_desk::ORGANIZATIONS,
         /// One row a queue of a service desk.
         Queues => service_desk::QUEUES,
-        /// One row a favourite filter of the account that reads.
+        /// One row a filter: on Server a favourite of the account that reads, on Cloud any that it sees.
         Filters => lists::FILTERS,
         /// One row a dashboard that the account sees.
         Dashboards => lists::DASHBOARDS,
+        /// One row a scheme of permissions.
+        PermissionSchemes => schemes::PERMISSION_SCHEMES,
+        /// One row a permission that a scheme grants to somebody.
+        PermissionGrants => schemes::PERMISSION_GRANTS,
+        /// One row a scheme of notifications.
+        NotificationSchemes => schemes::NOTIFICATION_SCHEMES,
+        /// One row a scheme of issue types.
+        IssueTypeSchemes => schemes::ISSUE_TYPE_SCHEMES,
+        /// One row a workflow.
+        Workflows => schemes::WORKFLOWS,
+        /// One row a project with the scheme that gives its issue types their workflows.
+        WorkflowSchemes => schemes::WORKFLOW_SCHEMES,
+        /// One row a screen.
+        Screens => schemes::SCREENS,
+        /// One row a group of users.
+        Groups => groups::GROUPS_TABLE,
+        /// One row a user of a group.
+        GroupMembers => groups::GROUP_MEMBERS,
+        /// One row a user or group that has a role in a project.
+        RoleActors => groups::ROLE_ACTORS,
+        /// One row an application that groups may use.
+        ApplicationRoles => groups::APPLICATION_ROLES,
+        /// One row: the site.
+        ServerInfo => site::SERVER_INFO,
+        /// One row: time tracking and what else is switched on.
+        Configuration => site::CONFIGURATION,
+        /// One row a label that is in use.
+        Labels => site::LABELS,
+        /// One row a context of a custom field.
+        FieldContexts => site::FIELD_CONTEXTS,
+        /// One row an option of a custom field.
+        FieldOptions => site::FIELD_OPTIONS,
+        /// One row an epic that a board shows.
+        Epics => site::EPICS,
+        /// One row a board with its filter, estimation and ranking.
+        BoardConfigurations => site::BOARD_CONFIGURATIONS,
+        /// One row a board with the filter that it shows.
+        BoardFilters => site::BOARD_FILTERS,
+        /// One row an entry of the audit log.
+        AuditRecords => site::AUDIT_RECORDS,
     }
 }
 
@@ -279,12 +323,29 @@ pub struct TableInfo {
     pub table: Table,
     /// Its key columns.
     pub key: &'static [&'static str],
-    /// The answer of Jira that the rows come from, and the place in it.
-    pub source: &'static str,
+    /// The answer of Jira Server and Data Center that the rows come from, and the place in it; `None` where there is none.
+    pub server: Option<String>,
+    /// The same of Jira Cloud.
+    pub cloud: Option<String>,
+    /// What else is to be known of it.
+    pub note: &'static str,
+    /// How a delta load keeps it current.
+    pub delta: DeltaStrategy,
     /// Whether it is read when an extraction names no table.
     pub is_default: bool,
     /// Its fixed columns in order; `issues` has one more per custom field.
     pub columns: Vec<ColumnInfo>,
+}
+
+/// How a delta load keeps a table current.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeltaStrategy {
+    /// The rows of every issue that changed are replaced.
+    ByIssue,
+    /// The same, made again from other tables.
+    DerivedByIssue,
+    /// All rows are read and replaced.
+    Whole,
 }
 
 /// A column as the catalogue describes it.
@@ -305,9 +366,24 @@ pub fn catalogue() -> Vec<TableInfo> {
         .map(|&table| {
             let spec = table.spec();
             let columns = spec.columns.iter().map(ColumnSpec::describe).collect();
-            TableInfo { table, key: spec.key, source: spec.source, is_default: spec.is_default, columns }
+            let delta = match (table.is_issue_table(), table.is_derived()) {
+                (true, true) => DeltaStrategy::DerivedByIssue,
+                (true, false) => DeltaStrategy::ByIssue,
+                (false, _) => DeltaStrategy::Whole,
+            };
+            let [server, cloud] = [false, true].map(|is_cloud| source(table, is_cloud));
+            let (key, is_default, note) = (spec.key, spec.is_default, spec.note);
+            TableInfo { table, key, server, cloud, note, delta, is_default, columns }
         })
         .collect()
+}
+
+/// The answer that the rows of a table come from.
+fn source(table: Table, is_cloud: bool) -> Option<String> {
+    let spec = table.spec();
+    let told = if is_cloud && !spec.cloud_source.is_empty() { spec.cloud_source } else { spec.source };
+    let told = (!told.is_empty()).then(|| told.to_owned());
+    told.or_else(|| Origin::of(table, is_cloud).map(Origin::describe))
 }
 
 /// One table of the catalogue.
@@ -315,10 +391,19 @@ pub fn catalogue() -> Vec<TableInfo> {
 pub(crate) struct TableSpec {
     pub(crate) name: &'static str,
     pub(crate) key: &'static [&'static str],
+    /// The answer that the rows come from, in words, where no [`Origin`] tells it.
     pub(crate) source: &'static str,
+    /// The same on Jira Cloud, if it is another one.
+    pub(crate) cloud_source: &'static str,
+    /// What else its documentation says.
+    pub(crate) note: &'static str,
     pub(crate) columns: &'static [ColumnSpec],
     /// Cells that a row needs while it is read and that no part holds.
     pub(crate) helpers: &'static [ColumnSpec],
+    /// Columns that get the first of these cells that is set: the places of both.
+    pub(crate) first_of: &'static [(usize, &'static [usize])],
+    /// Columns that tell who somebody is, besides those of [`Take::User`].
+    pub(crate) people: &'static [&'static str],
     /// Columns whose values seldom repeat from row to row: a dictionary of them would be as large as they are.
     pub(crate) varied: &'static [&'static str],
     /// See [`Table::is_default`].
@@ -345,8 +430,12 @@ impl TableSpec {
         name: "",
         key: &[],
         source: "",
+        cloud_source: "",
+        note: "",
         columns: &[],
         helpers: &[],
+        first_of: &[],
+        people: &[],
         varied: &[],
         is_default: true,
         issue_column: 0,

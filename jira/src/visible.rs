@@ -2,7 +2,7 @@
 
 use crate::client::JiraClient;
 use crate::client::allow::cloud::CloudRead;
-use crate::client::allow::{ListAsk, Read, SearchAsk};
+use crate::client::allow::{ListAsk, Of, Read, SearchAsk};
 use crate::decode::decode_heads;
 use crate::error::Error;
 use crate::jql::Jql;
@@ -72,7 +72,8 @@ impl JiraClient {
         let mut projects: Vec<Project> = Vec::new();
         loop {
             let start_at = u64::try_from(projects.len()).unwrap_or(u64::MAX);
-            let read = Read::List(ListAsk { table: Table::Projects, of: None, start_at, is_cloud: true });
+            let first = ListAsk::first(Table::Projects, Of::Site, true);
+            let read = Read::List(ListAsk { start_at, ..first });
             let page: ProjectPage = parse(&read, &self.read(&read).await?)?;
             let is_last = page.is_last || page.values.is_empty();
             projects.extend(page.values);

@@ -42,12 +42,12 @@ pub(crate) fn compare(
     landed: &BTreeMap<String, u64>,
     truth: &BTreeMap<String, u64>,
 ) -> (String, Vec<String>) {
-    let mut text = format!("    {:<18}{:>12}{:>12}\n", "TABLE", "ROWS", "JIRA HOLDS");
+    let mut text = format!("    {:<22}{:>12}{:>12}\n", "TABLE", "ROWS", "JIRA HOLDS");
     let mut wrong = Vec::new();
     for (table, expected) in truth {
         let rows = landed.get(table).copied().unwrap_or(0);
         let verdict = if rows == *expected { "equal" } else { "DIFFERENT" };
-        text.push_str(&format!("    {table:<18}{rows:>12}{expected:>12}  {verdict}\n"));
+        text.push_str(&format!("    {table:<22}{rows:>12}{expected:>12}  {verdict}\n"));
         if rows != *expected {
             wrong.push(format!("{table} has {rows} rows instead of {expected}"));
         }

@@ -7,7 +7,7 @@ use tests::jira_sim::{CloudConfig, CreatedUnit, Edit, JiraSim, RunningSim, SimCo
 const ACCOUNT: &str = "reader@example.com";
 const TOKEN: &str = "reader-api-token";
 
-async fn connected(sim: &RunningSim, token: &str) -> (Cluster, Printed) {
+pub(crate) async fn connected(sim: &RunningSim, token: &str) -> (Cluster, Printed) {
     connected_at(&sim.url(), token).await
 }
 

@@ -43,6 +43,7 @@ mod rebinding;
 mod reload;
 mod resumable;
 mod site;
+mod site_setup;
 mod sweep;
 mod tidy;
 mod watching;

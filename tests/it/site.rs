@@ -1,5 +1,6 @@
 //! The simulated sites that the journeys read, and the comparison of what landed with their truth.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use tests::cluster::{Cluster, PASSWORD, USERNAME};
 use tests::jira_sim::{Account, GeneratedSite, SimConfig, SiteSource};
@@ -46,10 +47,24 @@ pub(crate) fn recorded_issues() -> Option<PathBuf> {
     None
 }
 
-/// Asserts that every table of the connection `jira` equals the simulator's truth, cell by cell.
+/// Asserts that every table of the connection `jira` that is read by default equals the simulator's truth, cell by cell.
 pub(crate) fn assert_landed_equals_truth(cluster: &Cluster, sim: &tests::jira_sim::SimHandle) {
+    assert_landed(cluster, truth::tables(sim));
+}
+
+/// Asserts that every table of the site's set-up equals the simulator's truth, cell by cell.
+pub(crate) fn assert_set_up_landed_equals_truth(cluster: &Cluster, sim: &tests::jira_sim::SimHandle) {
+    assert_landed(cluster, truth::set_up_tables(sim));
+}
+
+/// The names of the tables of the site's set-up, as `--tables` takes them.
+pub(crate) fn set_up_tables() -> String {
+    truth::names().filter(|name| truth::is_set_up(name)).collect::<Vec<_>>().join(",")
+}
+
+fn assert_landed(cluster: &Cluster, tables: BTreeMap<String, truth::TruthTable>) {
     let mut differences = Vec::new();
-    for (name, truth) in truth::tables(sim) {
+    for (name, truth) in tables {
         match lake_oracle::read(&cluster.table_dir(&name)) {
             Some(landed) => differences.extend(lake_oracle::differences(&name, &truth, &landed)),
             None => differences.push(format!("{name}: no table landed")),

@@ -1,5 +1,7 @@
 //! The tree obeys the rules that ARCHITECTURE.md states, and generated documents are current. `UPLINK_UPDATE_DOCS=1` writes them.
 
+mod tables;
+
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -95,7 +97,7 @@ fn junk_drawers_have_no_place() {
 
 #[test]
 fn the_catalogue_of_tables_is_documented() {
-    assert_current("docs/tables.md", &tables_document());
+    assert_current("docs/tables.md", &tables::document());
 }
 
 #[test]
@@ -123,45 +125,18 @@ fn the_relay_knows_every_table_of_the_engine() {
     for table in jira::Table::all() {
         let is_optional = optional.contains(&format!("\"{}\"", table.name()));
         assert_eq!(is_optional, !table.is_default(), "{} is optional in one of the two only", table.name());
+        assert_eq!(
+            tests::truth::is_default(table.name()),
+            table.is_default(),
+            "{} in the tests",
+            table.name()
+        );
         assert!(
             listed.contains(&format!("\"{}\"", table.name())),
             "{} is missing in the relay's catalogue",
             table.name()
         );
     }
-}
-
-fn tables_document() -> String {
-    let mut text = String::from(
-        "# Tables\n\nGenerated from the code. Times are UTC with microseconds; ids that Jira makes numeric are 64-bit integers; users are named by \
-         their key. A column of type `json` is text that holds compact JSON.\n\nThe issue tables are replaced issue by issue in a delta load; the others \
-         are replaced whole in every load. `issues` has one more column per custom field, named after the field, with the field's id in the column's metadata \
-         (`jira.field_id`); two fields of one name never share a column.\n\nAn extraction that names no table reads all that are not optional. What a table of a delta load \
-         holds of things that change without their issue (the name of a component, the state of a sprint) is as old as the last change of the issue; the tables of \
-         these things have them as they are.\n",
-    );
-    for table in jira::catalogue() {
-        write!(
-            text,
-            "\n## {}\n\nKey: {}. Source: {}.{}\n\n| column | type | from |\n|---|---|---|\n",
-            table.table.name(),
-            table.key.join(", "),
-            table.source,
-            if table.is_default { "" } else { " Optional: read only when it is named." }
-        )
-        .unwrap();
-        for column in table.columns {
-            writeln!(
-                text,
-                "| {} | {} | {} |",
-                column.name,
-                column.column_type.name(),
-                column.source.replace('|', "\\|")
-            )
-            .unwrap();
-        }
-    }
-    text
 }
 
 const DOCTOR: &str = "# What `uplink-agent doctor` checks\n\nGenerated from the code.\n\n`uplink-agent doctor` looks at everything between the configuration \

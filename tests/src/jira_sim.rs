@@ -43,6 +43,7 @@ mod server;
 mod service_desk;
 mod site;
 mod site_lists;
+mod site_setup;
 mod stats;
 mod words;
 mod worklogs;

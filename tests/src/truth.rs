@@ -19,9 +19,10 @@ mod lists;
 mod metadata;
 mod of_issue;
 mod service_desk;
+mod setup;
 mod value;
 
-pub use columns::{ColumnType, names};
+pub use columns::{ColumnType, is_default, is_set_up, names};
 pub use value::Cell;
 
 /// A row, one cell a column.
@@ -50,11 +51,22 @@ impl IssueRows {
     }
 }
 
-/// All tables that are not optional at once; for sites that fit into memory several times.
+/// All tables that are read by default at once; for sites that fit into memory several times.
 #[must_use]
 pub fn tables(sim: &SimHandle) -> BTreeMap<String, TruthTable> {
+    every(sim, is_default)
+}
+
+/// The tables of a site's set-up, which are read only when they are named.
+#[must_use]
+pub fn set_up_tables(sim: &SimHandle) -> BTreeMap<String, TruthTable> {
+    every(sim, is_set_up)
+}
+
+fn every(sim: &SimHandle, wanted: impl Fn(&str) -> bool) -> BTreeMap<String, TruthTable> {
+    let wanted = names().filter(|name| wanted(name));
     let mut tables: BTreeMap<String, TruthTable> =
-        columns::defaults().filter_map(|name| Some((name.to_owned(), empty(sim, name)?))).collect();
+        wanted.filter_map(|name| Some((name.to_owned(), empty(sim, name)?))).collect();
     for IssueRows(children) in issues(sim) {
         for (name, rows) in children {
             if let Some(table) = tables.get_mut(name) {
@@ -76,14 +88,18 @@ pub fn table(sim: &SimHandle, name: &str) -> Option<TruthTable> {
     Some(table)
 }
 
-/// Rows that each table that is not optional must have, in one pass over the issues.
+/// Rows that each table must have that is read by default, in one pass over the issues.
 #[must_use]
 pub fn counts(sim: &SimHandle) -> BTreeMap<String, usize> {
-    let mut counts: BTreeMap<String, usize> =
-        columns::defaults().map(|name| (name.to_owned(), columns::metadata_rows(sim, name).len())).collect();
+    let mut counts: BTreeMap<String, usize> = names()
+        .filter(|name| is_default(name))
+        .map(|name| (name.to_owned(), columns::metadata_rows(sim, name).len()))
+        .collect();
     for IssueRows(children) in issues(sim) {
         for (table, rows) in children {
-            *counts.entry(table.to_owned()).or_default() += rows.len();
+            if let Some(count) = counts.get_mut(table) {
+                *count += rows.len();
+            }
         }
     }
     counts

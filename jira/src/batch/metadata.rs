@@ -1,9 +1,10 @@
 //! Rows of the site's metadata: lists whose elements are told apart by their keys.
 
 use super::{Cell, RowBuffer, Sink, WITHHELD_ISSUES, WITHHELD_PROJECTS, layout};
+use crate::client::allow::Of;
 use crate::decode::{DecodeError, MetadataPage, RowList, Shape, Trees, read_rows};
-use crate::tables::origin::Origin;
-use crate::tables::{Table, metadata};
+use crate::tables::origin::{Each, Origin};
+use crate::tables::{Table, metadata, site};
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -35,7 +36,7 @@ impl Sink {
     pub(crate) fn metadata(
         &mut self,
         table: Table,
-        of: Option<i64>,
+        of: &Of,
         json: &str,
     ) -> Result<MetadataPage, DecodeError> {
         self.metadata_from(table, (of, 0), json)
@@ -48,7 +49,7 @@ impl Sink {
     pub(crate) fn metadata_from(
         &mut self,
         table: Table,
-        (of, start_at): (Option<i64>, u64),
+        (of, start_at): (&Of, u64),
         json: &str,
     ) -> Result<MetadataPage, DecodeError> {
         const WHAT: &str = "a list of metadata";
@@ -63,7 +64,7 @@ impl Sink {
         let (mut without_id, mut withheld) = (0, 0);
         let mut fresh = HashSet::new();
         let masking = &self.masking;
-        let origin = table.spec().origin.as_ref().unwrap_or(&Origin::LIST);
+        let origin = Origin::of(table, self.schema.is_cloud()).unwrap_or(&Origin::LIST);
         let (base, mut ordinal) = (buffer.rows(), start_at);
         let keep = &mut |buffer: &mut RowBuffer, row: usize| {
             let at = ordinal;
@@ -86,8 +87,10 @@ impl Sink {
         seen.extend(fresh);
         self.notes.without_id += without_id;
         if withheld > 0 {
-            let is_of_issues =
-                matches!(table, Table::BoardIssues | Table::BacklogIssues | Table::SprintIssues);
+            let is_of_issues = matches!(
+                table,
+                Table::Epics | Table::BoardIssues | Table::BacklogIssues | Table::SprintIssues
+            );
             let (code, message) = if is_of_issues { WITHHELD_ISSUES } else { WITHHELD_PROJECTS };
             self.warnings.add(code, message, withheld);
         }
@@ -98,9 +101,23 @@ impl Sink {
 }
 
 /// The cells that tell what the list was asked for, and where in it the row stands.
-fn place(origin: &Origin, buffer: &mut RowBuffer, (of, at): (Option<i64>, u64), row: usize) {
-    if let Some(column) = origin.of_column {
-        buffer.put(column, row, of.map_or(Cell::Null, Cell::I64));
+fn place(origin: &Origin, buffer: &mut RowBuffer, (of, at): (&Of, u64), row: usize) {
+    let (first, second) = match of {
+        Of::Site | Of::Name(_) => (None, None),
+        Of::Id(id) => (Some(*id), None),
+        Of::Pair(first, second) => (Some(*first), Some(*second)),
+    };
+    let is_field = matches!(origin.each, Each::CustomField | Each::ChoiceField | Each::ChoiceContext);
+    match (origin.of_column, of, first) {
+        (None, ..) => {}
+        (Some(column), Of::Name(name), _) => buffer.put(column, row, Cell::Text(name)),
+        (Some(column), _, Some(number)) if is_field => {
+            buffer.put(column, row, Cell::Text(&format!("customfield_{number}")));
+        }
+        (Some(column), _, id) => buffer.put(column, row, id.map_or(Cell::Null, Cell::I64)),
+    }
+    if let Some(column) = origin.second_column {
+        buffer.put(column, row, second.map_or(Cell::Null, Cell::I64));
     }
     if let Some(column) = origin.ordinal_column {
         let ordinal = i64::try_from(at).unwrap_or(i64::MAX);
@@ -110,19 +127,42 @@ fn place(origin: &Origin, buffer: &mut RowBuffer, (of, at): (Option<i64>, u64), 
 
 /// Cells of a metadata row that need more than one member.
 fn complete(table: Table, buffer: &mut RowBuffer, row: usize, names: &HashMap<String, String>) {
-    match table {
-        Table::Users => {
-            let sources = [metadata::USER_KEY, metadata::USER_NAME, metadata::USER_ACCOUNT_ID];
-            if let Some(source) = sources.into_iter().find(|&column| buffer.text_at(column, row).is_some()) {
-                buffer.copy_text(source, metadata::USER_ID, row);
-            }
+    for (target, sources) in table.spec().first_of {
+        if let Some(source) = sources.iter().find(|&&column| buffer.text_at(column, row).is_some()) {
+            buffer.copy_text(*source, *target, row);
         }
+    }
+    match table {
         Table::Fields => {
             let name = buffer.text_at(metadata::FIELD_ID, row).and_then(|id| names.get(id));
             buffer.put(metadata::FIELD_COLUMN_NAME, row, name.map_or(Cell::Null, |name| Cell::Text(name)));
         }
+        Table::AuditRecords if buffer.text_at(site::AUDIT_RECORD_ID_AS_SENT, row).is_some() => {
+            buffer.copy_text(site::AUDIT_RECORD_ID_AS_SENT, site::AUDIT_RECORD_ID, row);
+        }
+        Table::AuditRecords => {
+            let id = row_hash(table, buffer, row);
+            buffer.put(site::AUDIT_RECORD_ID, row, Cell::Text(&id));
+        }
         _ => {}
     }
+}
+
+/// What stands for the id of a row that Jira gives none: FNV-1a (128 bits) over its other cells, whole numbers as text and instants as
+/// microseconds, each with a unit separator behind it. The same in every run.
+fn row_hash(table: Table, buffer: &RowBuffer, row: usize) -> String {
+    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+    let mut text = String::new();
+    for column in 1..table.spec().columns.len() {
+        if let Some(number) = buffer.i64_at(column, row) {
+            text.push_str(&number.to_string());
+        }
+        text.push_str(buffer.text_at(column, row).unwrap_or_default());
+        text.push('\u{1f}');
+    }
+    let first: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    let hash = text.bytes().fold(first, |hash, byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME));
+    format!("{hash:032x}")
 }
 
 fn key_hash(buffer: &RowBuffer, key: &[usize], row: usize) -> u64 {

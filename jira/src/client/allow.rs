@@ -8,10 +8,11 @@ pub(crate) mod of_issue;
 
 use crate::jql::Jql;
 use crate::tables::Table;
-use crate::tables::origin::{Each, Origin};
+use crate::tables::origin::{Origin, PROJECT_ROLES, Paging};
 use cloud::CloudRead;
 use of_issue::OfIssueAsk;
 use serde::Serialize;
+use std::sync::Arc;
 
 /// Comments asked for in one page; Jira answers fewer and says so.
 const COMMENTS_PER_PAGE: u64 = 1000;
@@ -29,6 +30,11 @@ pub(crate) enum Read {
     Project,
     /// A page of a table of the site's metadata.
     List(ListAsk),
+    /// The roles of a project.
+    ProjectRoles {
+        /// The project.
+        id: i64,
+    },
     /// A page of issues.
     Search(SearchAsk),
     /// A page of an issue's comments.
@@ -61,19 +67,39 @@ pub(crate) enum Read {
     Cloud(CloudRead),
 }
 
+/// What a list is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Of {
+    /// The site.
+    Site,
+    /// The project, board or the like with this id.
+    Id(i64),
+    /// Two ids, one below the other.
+    Pair(i64, i64),
+    /// The group of this name or id. It is only ever a parameter, never part of a path.
+    Name(Arc<str>),
+}
+
 /// A page of a table of the site's metadata.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ListAsk {
     pub(crate) table: Table,
-    /// The id of the project or board that it is asked for.
-    pub(crate) of: Option<i64>,
+    /// What it is asked for.
+    pub(crate) of: Of,
     /// Rows before it.
     pub(crate) start_at: u64,
+    /// Pages before it.
+    pub(crate) pages: u64,
     /// Whether Jira Cloud is asked.
     pub(crate) is_cloud: bool,
 }
 
 impl ListAsk {
+    /// The first page.
+    pub(crate) fn first(table: Table, of: Of, is_cloud: bool) -> Self {
+        Self { table, of, start_at: 0, pages: 0, is_cloud }
+    }
+
     fn origin(&self) -> &'static Origin {
         Origin::of(self.table, self.is_cloud).unwrap_or(&Origin::LIST)
     }
@@ -82,14 +108,41 @@ impl ListAsk {
         let origin = self.origin();
         let mut query: Vec<_> =
             origin.query.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-        if let (Each::SiteOrProject(parameter), Some(of)) = (origin.each, self.of) {
-            query.push((parameter, of.to_string()));
+        match (origin.each.parameter(), &self.of) {
+            (Some(parameter), Of::Id(id)) => query.push((parameter, id.to_string())),
+            (Some(parameter), Of::Name(name)) => query.push((parameter, name.to_string())),
+            (_, Of::Site | Of::Pair(..)) | (None, Of::Id(_) | Of::Name(_)) => {}
         }
         if let Some(page) = origin.page {
-            let [start, size] = origin.paging.names();
-            query.extend([(start, self.start_at.to_string()), (size, page.to_string())]);
+            let [where_name, size_name] = origin.paging.names();
+            let place = match origin.paging {
+                Paging::StartAt | Paging::Start | Paging::Offset => self.start_at,
+                Paging::Numbered => self.pages + 1,
+            };
+            query.extend([(where_name, place.to_string()), (size_name, page.to_string())]);
         }
         query
+    }
+
+    fn path(&self) -> String {
+        let template = self.origin().path;
+        match &self.of {
+            Of::Site | Of::Name(_) => template.to_owned(),
+            Of::Id(id) => template.replace("{id}", &id.to_string()),
+            Of::Pair(first, second) => {
+                template.replace("{id}", &first.to_string()).replace("{second}", &second.to_string())
+            }
+        }
+    }
+
+    fn what(&self) -> String {
+        let Self { table, start_at, .. } = self;
+        match &self.of {
+            Of::Site => format!("the {table} from {start_at}"),
+            Of::Id(id) => format!("the {table} of {id} from {start_at}"),
+            Of::Pair(first, second) => format!("the {table} of {second} of {first} from {start_at}"),
+            Of::Name(_) => format!("the {table} of a group from {start_at}"),
+        }
     }
 }
 
@@ -154,7 +207,7 @@ pub fn permits(method: &str, path: &str, query: Option<&str>) -> bool {
 fn is_list(path: &str, query: Option<&str>) -> bool {
     let origins =
         Table::all().iter().flat_map(|table| [false, true].map(|is_cloud| Origin::of(*table, is_cloud)));
-    let origins = origins.flatten();
+    let origins = origins.flatten().chain([&PROJECT_ROLES]);
     origins.filter(|origin| origin.has_path(path)).any(|origin| {
         let mut sent = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
         sent.all(|(name, value)| origin.permits(&name, &value))
@@ -187,7 +240,8 @@ impl Read {
             Self::IssueWorklogs { id } => format!("/rest/api/2/issue/{id}/worklog"),
             Self::OfIssue(ask) => ask.path(),
             Self::Cloud(read) => read.path(),
-            Self::List(ListAsk { of: Some(of), .. }) => self.template().replace("{id}", &of.to_string()),
+            Self::List(ask) => ask.path(),
+            Self::ProjectRoles { id } => PROJECT_ROLES.path.replace("{id}", &id.to_string()),
             fixed => fixed.template().to_owned(),
         }
     }
@@ -200,6 +254,7 @@ impl Read {
             Self::Field => "/rest/api/2/field",
             Self::Project => "/rest/api/2/project",
             Self::List(ask) => ask.origin().path,
+            Self::ProjectRoles { .. } => PROJECT_ROLES.path,
             Self::Search(_) => SEARCH_PATH,
             Self::WorklogFeed { deleted: false, .. } => WORKLOG_UPDATED_PATH,
             Self::WorklogFeed { deleted: true, .. } => WORKLOG_DELETED_PATH,
@@ -237,6 +292,7 @@ impl Read {
             Self::ServerInfo
             | Self::Myself
             | Self::Field
+            | Self::ProjectRoles { .. }
             | Self::Search(_)
             | Self::WorklogList { .. }
             | Self::IssueWorklogs { .. } => Vec::new(),
@@ -278,10 +334,8 @@ impl Read {
             Self::OfIssue(ask) => ask.what(),
             Self::Cloud(read) => read.what(),
             Self::Search(ask) => format!("the search `{}` from {}", ask.jql, ask.start_at),
-            Self::List(ListAsk { table, of: Some(of), start_at, .. }) => {
-                format!("the {table} of {of} from {start_at}")
-            }
-            Self::List(ListAsk { table, of: None, start_at, .. }) => format!("the {table} from {start_at}"),
+            Self::List(ask) => ask.what(),
+            Self::ProjectRoles { id } => format!("the roles of project {id}"),
             Self::IssueComments { id, .. } => format!("the comments of issue {id}"),
             Self::IssueWorklogs { id } => format!("the worklogs of issue {id}"),
             Self::WorklogFeed { since_ms, deleted: false } => {
@@ -311,18 +365,24 @@ mod tests {
             max_results: 100,
             start_at: 0,
         };
-        let lists = Table::all().iter().filter(|table| table.spec().origin.is_some()).flat_map(|&table| {
-            let of_each = table.spec().origin.as_ref().is_some_and(|origin| origin.path.contains("{id}"));
-            let ids = if of_each { vec![Some(7)] } else { vec![None, Some(7)] };
-            ids.into_iter().map(move |of| Read::List(ListAsk { table, of, start_at: 50, is_cloud: false }))
+        let sites = Table::all().iter().flat_map(|&table| [false, true].map(|is_cloud| (table, is_cloud)));
+        let lists = sites.flat_map(|(table, is_cloud)| {
+            let of = match Origin::of(table, is_cloud) {
+                None => Vec::new(),
+                Some(origin) if origin.path.contains("{second}") => vec![Of::Pair(7, 8)],
+                Some(origin) if origin.path.contains("{id}") => vec![Of::Id(7)],
+                Some(_) => vec![Of::Site, Of::Id(7), Of::Name("a group".into())],
+            };
+            of.into_iter().map(move |of| {
+                Read::List(ListAsk { start_at: 50, pages: 1, ..ListAsk::first(table, of, is_cloud) })
+            })
         });
-        let on_cloud = [Table::Projects, Table::Users]
-            .map(|table| Read::List(ListAsk { table, of: None, start_at: 100, is_cloud: true }));
         let others = vec![
             Read::ServerInfo,
             Read::Myself,
             Read::Field,
             Read::Project,
+            Read::ProjectRoles { id: 10000 },
             Read::Search(search),
             Read::IssueComments { id: 10001, start_at: 50 },
             Read::IssueWorklogs { id: 10001 },
@@ -332,7 +392,7 @@ mod tests {
         ];
         let of_issues = Table::of_each_issue()
             .map(|(table, _)| Read::OfIssue(OfIssueAsk { table, id: 10001, start: 50 }));
-        lists.chain(on_cloud).chain(of_issues).chain(others).chain(cloud::tests::every_read()).collect()
+        lists.chain(of_issues).chain(others).chain(cloud::tests::every_read()).collect()
     }
 
     #[test]
@@ -377,6 +437,15 @@ mod tests {
             ("GET", "/rest/agile/1.0/board/1/issue", Some("fields=*all")),
             ("GET", "/rest/agile/1.0/board/1/issue", Some("startAt=x")),
             ("GET", "/rest/agile/1.0/sprint/x/issue", None),
+            ("GET", "/rest/api/2/project/WEB/role", None),
+            ("GET", "/rest/api/2/project/1/role/2/actors", None),
+            ("POST", "/rest/api/2/project/1/role/2", None),
+            ("GET", "/rest/api/2/permissionscheme/1/permission/2", None),
+            ("GET", "/rest/api/2/group/member", Some("username=x")),
+            ("GET", "/rest/api/3/field/summary/context", None),
+            ("GET", "/rest/api/3/field/customfield_1/context/defaultValue", None),
+            ("GET", "/rest/api/2/filter/1/columns", None),
+            ("PUT", "/rest/auditing/1.0/events", None),
             ("POST", "/rest/agile/1.0/board", None),
             ("POST", "/rest/api/3/issue", None),
             ("POST", "/rest/api/3/issue/bulk", None),

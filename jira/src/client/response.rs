@@ -120,7 +120,7 @@ pub(crate) fn judge(answer: Answer, expect: &Expectation<'_>) -> Verdict {
         200 => page(answer, expect),
         300..=399 => Verdict::Fail(redirected(&answer, expect)),
         400 => Verdict::Fail(bad_request(&answer, expect)),
-        403 => Verdict::Fail(Error::Forbidden { what, detail: answer.detail() }),
+        401 | 403 => Verdict::Fail(Error::Forbidden { what, detail: answer.detail() }),
         404 | 410 => Verdict::Fail(not_found(&answer, expect)),
         429 => Verdict::Again {
             error: Error::Throttled { what, attempts: expect.attempt },
@@ -164,7 +164,7 @@ fn login_trouble(answer: &Answer, expect: &Expectation<'_>) -> Option<Error> {
         }
         Some(_) | None => {}
     }
-    if answer.status == StatusCode::UNAUTHORIZED {
+    if answer.status == StatusCode::UNAUTHORIZED && !is_refused_to_known_account(answer, expect) {
         return refused(format!("status 401, {}", answer.detail()));
     }
     let account = answer.header("x-ausername")?;
@@ -173,6 +173,13 @@ fn login_trouble(answer: &Answer, expect: &Expectation<'_>) -> Option<Error> {
     }
     let want = expect.account.filter(|want| !want.eq_ignore_ascii_case(account))?;
     Some(Error::LoginChanged { site, want: want.to_owned(), got: quote(account) })
+}
+
+/// Whether a 401 says no more than that the account, which Jira knows, is no administrator: workflows and screens are refused so.
+fn is_refused_to_known_account(answer: &Answer, expect: &Expectation<'_>) -> bool {
+    let is_same = |account: &str, known: &str| account.eq_ignore_ascii_case(known);
+    let account = answer.header("x-ausername").zip(expect.account);
+    matches!(expect.read, Read::List(_)) && account.is_some_and(|(account, known)| is_same(account, known))
 }
 
 fn page(answer: Answer, expect: &Expectation<'_>) -> Verdict {
@@ -285,6 +292,7 @@ fn not_found(answer: &Answer, expect: &Expectation<'_>) -> Error {
         }
         Read::Project
         | Read::List(_)
+        | Read::ProjectRoles { .. }
         | Read::Search(_)
         | Read::IssueComments { .. }
         | Read::IssueWorklogs { .. }

@@ -228,14 +228,18 @@ pub(crate) fn read_children(
     frame
 }
 
-/// Reads a list of a site's metadata: bare, or below the members that `list` joins by dots.
+/// Reads a list of a site's metadata: bare, or below the members that `list` joins by dots. Without these an object is the only element.
 pub(crate) fn read_rows(
     what: &'static str,
     json: &str,
     list: &'static str,
     mut rows: RowList<'_>,
 ) -> Result<MetadataPage, DecodeError> {
-    let frame = if json.trim_start().starts_with('{') {
+    let is_object = json.trim_start().starts_with('{');
+    let frame = if is_object && list.is_empty() {
+        read_text(what, &format!("[{json}]"), &mut rows)
+            .map(|count| Some(Frame { count, ..Frame::default() }))
+    } else if is_object {
         let (above, list_name) = list.rsplit_once('.').unwrap_or(("", list));
         below(what, json, above)
             .and_then(|json| read_text(what, json, Framed { list_name, list: Some(&mut rows), token: None }))

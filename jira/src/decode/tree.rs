@@ -64,19 +64,22 @@ impl Node {
     ) -> Self {
         let mut node = Self::default();
         for (place, column) in columns.enumerate() {
-            let target = match (column.take, column.column_type) {
-                (Take::Value, ColumnType::Json) => Target::Json(place),
-                (Take::Value, _) => Target::Value(place),
-                (Take::User, _) => Target::User(place),
-                (Take::Refs, _) => Target::Refs(place),
-                (Take::Rich, _) if is_cloud => Target::Document(place),
-                (Take::Rich, _) => Target::Value(place),
-                (Take::Made, _) => continue,
+            let target = || match (column.take, column.column_type) {
+                (Take::Value, ColumnType::Json) => Some(Target::Json(place)),
+                (Take::Value, _) => Some(Target::Value(place)),
+                (Take::User, _) => Some(Target::User(place)),
+                (Take::Refs, _) => Some(Target::Refs(place)),
+                (Take::Rich, _) if is_cloud => Some(Target::Document(place)),
+                (Take::Rich, _) => Some(Target::Value(place)),
+                (Take::Made, _) => None,
             };
-            if let Some(path) = column.path.strip_prefix(strip)
-                && (skip.is_empty() || !path.starts_with(skip))
-            {
-                node.insert(path, target);
+            for path in column.path.split('|') {
+                if let Some(path) = path.strip_prefix(strip)
+                    && (skip.is_empty() || !path.starts_with(skip))
+                    && let Some(target) = target()
+                {
+                    node.insert(path, target);
+                }
             }
         }
         node
@@ -223,7 +226,10 @@ impl Trees {
 
     /// The shape of a metadata table's rows.
     pub(crate) fn of_metadata(table: Table) -> Shape {
-        Shape::Flat(Node::of_table(table, false))
+        match table.spec().columns.iter().position(|column| column.path.is_empty()) {
+            Some(column) => Shape::Text(column),
+            None => Shape::Flat(Node::of_table(table, false)),
+        }
     }
 }
 

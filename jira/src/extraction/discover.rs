@@ -7,7 +7,7 @@ use crate::client::allow::Read;
 use crate::error::Error;
 use crate::extraction::check;
 use crate::extraction::events::Event;
-use crate::extraction::metadata::{self, Glance};
+use crate::extraction::glance::{Glance, glance};
 use crate::extraction::rows::{Gate, Rows};
 use crate::extraction::run::Run;
 use crate::extraction::scope;
@@ -210,12 +210,12 @@ fn overhead(issues: u64, run: &Run) -> u64 {
 }
 
 async fn look_at_lists(run: &Run, fields: &str, looked: &mut Looked) -> Result<(), Error> {
-    let glance = |table: Table| async move {
+    let look = |table: Table| async move {
         let fields = (table == Table::Fields).then_some(fields);
-        metadata::glance(run, table, fields).await.map(|glance| (table, glance))
+        glance(run, table, fields).await.map(|glance| (table, glance))
     };
     let lists: Vec<Table> = run.spec.tables.iter().copied().filter(|table| !table.is_issue_table()).collect();
-    let mut glances = futures_util::stream::iter(lists).map(glance).buffered(run.lanes());
+    let mut glances = futures_util::stream::iter(lists).map(look).buffered(run.lanes());
     while let Some(glanced) = glances.next().await {
         let (table, Glance { rows, is_estimate, requests, parts }) = glanced?;
         looked.requests = looked.requests.saturating_add(requests);

@@ -1,13 +1,12 @@
 //! The tables of the site's metadata, each a unit, always read whole.
 
 use crate::checkpoint::{Done, Work};
-use crate::client::allow::{ListAsk, Read};
+use crate::client::allow::{ListAsk, Of, Read};
 use crate::decode::{DecodeError, MetadataPage};
 use crate::error::Error;
+use crate::extraction::each;
 use crate::extraction::run::Run;
-use crate::extraction::subjects::{boards, desks, projects, sprints};
 use crate::extraction::writer::UnitWriter;
-use crate::part::Part;
 use crate::tables::Table;
 use crate::tables::origin::{Each, Origin, Refused};
 use futures_util::StreamExt;
@@ -18,150 +17,129 @@ const PAGE_LEAST: u64 = 50;
 
 /// Reads one table; nothing for a table of issues, and for the fields, which the run itself needs first.
 pub(crate) async fn read(run: Arc<Run>, table: Table) -> Result<(), Error> {
-    let Some(origin) = Origin::of(table, run.client.is_cloud()) else { return Ok(()) };
-    let mut asks = first_asks(&run, table, origin).await?;
+    if table.is_issue_table() || table == Table::Fields {
+        return Ok(());
+    }
     let mut writer = UnitWriter::open(&run, table.name(), 0).await;
     writer.sink.require(table);
     let (mut withheld, mut cut) = (0, 0);
-    while !asks.is_empty() {
-        let shared = &run;
-        let mut answers = futures_util::stream::iter(asks)
-            .map(|ask| async move { (ask, ask_one(shared, origin, ask).await) })
-            .buffer_unordered(run.lanes());
-        let mut more = Vec::new();
-        while let Some((ask, answer)) = answers.next().await {
-            match answer? {
-                Asked::Answer(json) => more.extend(take(&mut writer, ask, &json)?),
-                Asked::Withheld => withheld += 1,
-                Asked::Cut => cut += 1,
+    if let Some(origin) = readable(&run, table).await? {
+        let found = each::found(&run, origin.each).await?;
+        withheld = found.withheld;
+        let is_cloud = run.client.is_cloud();
+        let mut asks: Vec<_> = found.of.into_iter().map(|of| ListAsk::first(table, of, is_cloud)).collect();
+        while !asks.is_empty() {
+            let shared = &run;
+            let mut answers = futures_util::stream::iter(asks)
+                .map(|ask| async move {
+                    let answer = ask_one(shared, origin, &ask).await;
+                    (ask, answer)
+                })
+                .buffer_unordered(run.lanes());
+            let mut more = Vec::new();
+            while let Some((ask, answer)) = answers.next().await {
+                match answer? {
+                    Asked::Answer(json) => match take(&mut writer, origin, &ask, &json)? {
+                        Next::Ask(next) => more.push(next),
+                        Next::Cut(missing) => cut += missing,
+                        Next::End => {}
+                    },
+                    Asked::Withheld => withheld += 1,
+                    Asked::Cut => cut += 1,
+                }
+                writer.flush().await?;
             }
-            writer.flush().await?;
+            asks = more;
         }
-        asks = more;
     }
     if withheld > 0 {
         warn_withheld(&run, table, withheld).await?;
     }
     if cut > 0 {
         let message = format!(
-            "lists of the table {table} are longer than Jira's search window; it lacks what lies behind"
+            "Jira gave fewer rows of the table {table} than it counts, or its lists are longer than Jira's search window; it lacks the others"
         );
         run.warn(&format!("{table}_cut"), &message, cut).await?;
     }
     writer.finish(|stats| Done::new(Work::Metadata { table }, stats)).await
 }
 
-/// The first answer that a table would be read from.
-pub(crate) struct Glance {
-    /// About how many rows there are; `None` where nothing tells.
-    pub(crate) rows: Option<u64>,
-    /// Whether one answer stands for others.
-    pub(crate) is_estimate: bool,
-    /// About how many requests all of it takes.
-    pub(crate) requests: u64,
-    /// What the answer gave.
-    pub(crate) parts: Vec<Part>,
-}
-
-/// Looks at the first page of a table of the site; of the fields the answer is there already.
-pub(crate) async fn glance(run: &Run, table: Table, fields: Option<&str>) -> Result<Glance, Error> {
-    let mut writer = UnitWriter::open(run, table.name(), 0).await;
-    let mut glance = Glance { rows: Some(0), is_estimate: false, requests: 0, parts: Vec::new() };
-    if let Some(json) = fields {
-        let page = writer.sink.metadata(table, None, json).map_err(|error| undecodable(table, &error))?;
-        glance.rows = Some(page.count);
-    } else if let Some(origin) = Origin::of(table, run.client.is_cloud()) {
-        let asks = first_asks(run, table, origin).await?;
-        let count = u64::try_from(asks.len()).unwrap_or(u64::MAX);
-        glance.requests = count;
-        glance.is_estimate = count > 1;
-        if let Some(ask) = asks.first().copied() {
-            match ask_one(run, origin, ask).await? {
-                Asked::Answer(json) => {
-                    let page = feed(&mut writer, (table, ask.of, ask.start_at), &json)?;
-                    let (of_one, pages) = of_first_page(origin, ask, &page);
-                    glance.rows = of_one.map(|rows| rows.saturating_mul(count));
-                    glance.is_estimate |= pages > 1;
-                    glance.requests = count.saturating_mul(pages);
-                }
-                Asked::Withheld | Asked::Cut => glance.rows = None,
-            }
-        }
+/// Where a table comes from; `None`, with a warning, where this Jira does not offer it or it would tell of withheld projects.
+pub(super) async fn readable(run: &Run, table: Table) -> Result<Option<&'static Origin>, Error> {
+    if table == Table::AuditRecords && run.spec.narrowing.has_projects() {
+        let message = format!(
+            "the table {table} was left empty: its records name projects that the premises do not permit"
+        );
+        run.warn("policy_audit_withheld", &message, 1).await?;
+        return Ok(None);
     }
-    let finished = writer.sink.finish();
-    glance.parts = finished.map_err(|error| Error::undecodable(format!("the table {table}"), &error))?.parts;
-    Ok(glance)
-}
-
-/// About how many rows, and in how many pages, a list has whose first page is known.
-fn of_first_page(origin: &Origin, ask: ListAsk, page: &MetadataPage) -> (Option<u64>, u64) {
-    if origin.page.is_none() || ask.after(page).is_none() {
-        return (Some(page.count), 1);
+    let origin = Origin::of(table, run.client.is_cloud());
+    if origin.is_none() {
+        let kind = if run.client.is_cloud() { "Cloud" } else { "Server" };
+        let message = format!("Jira {kind} has no resource for the table {table}; it is empty");
+        run.warn(&format!("{table}_not_offered"), &message, 1).await?;
     }
-    // A page that tells nothing of others and is not full is asked after once more, in vain as a rule.
-    let is_full = origin.page.is_some_and(|size| page.count >= size);
-    let rows = page.total.or((!is_full).then_some(page.count));
-    (rows, rows.map_or(2, |rows| rows.div_ceil(page.count.max(1)).max(2)))
+    Ok(origin)
 }
 
 /// Writes a table from its one answer.
 pub(crate) async fn write(run: &Run, table: Table, json: &str) -> Result<(), Error> {
     let mut writer = UnitWriter::open(run, table.name(), 0).await;
     writer.count_bytes(table, json.len());
-    writer.sink.metadata(table, None, json).map_err(|error| undecodable(table, &error))?;
+    writer.sink.metadata(table, &Of::Site, json).map_err(|error| undecodable(table, &error))?;
     writer.finish(|stats| Done::new(Work::Metadata { table }, stats)).await
 }
 
-fn feed(
-    writer: &mut UnitWriter<'_>,
-    (table, of, start_at): (Table, Option<i64>, u64),
-    json: &str,
-) -> Result<MetadataPage, Error> {
+pub(super) fn feed(writer: &mut UnitWriter<'_>, ask: &ListAsk, json: &str) -> Result<MetadataPage, Error> {
+    let table = ask.table;
     writer.count_bytes(table, json.len());
-    writer.sink.metadata_from(table, (of, start_at), json).map_err(|error| undecodable(table, &error))
+    writer
+        .sink
+        .metadata_from(table, (&ask.of, ask.start_at), json)
+        .map_err(|error| undecodable(table, &error))
 }
 
-fn undecodable(table: Table, error: &DecodeError) -> Error {
+pub(super) fn undecodable(table: Table, error: &DecodeError) -> Error {
     Error::undecodable(format!("the table {table}"), error)
 }
 
 /// Takes an answer; gives what to ask next.
-fn take(writer: &mut UnitWriter<'_>, ask: ListAsk, json: &str) -> Result<Option<ListAsk>, Error> {
-    let page = feed(writer, (ask.table, ask.of, ask.start_at), json)?;
-    let is_paged = Origin::of(ask.table, ask.is_cloud).is_some_and(|origin| origin.page.is_some());
-    Ok(ask.after(&page).filter(|_| is_paged))
+fn take(writer: &mut UnitWriter<'_>, origin: &Origin, ask: &ListAsk, json: &str) -> Result<Next, Error> {
+    let page = feed(writer, ask, json)?;
+    Ok(ask.next(origin, &page))
+}
+
+/// What follows a page.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Next {
+    Ask(ListAsk),
+    End,
+    /// Nothing can be asked any more, although Jira counts so many more rows.
+    Cut(u64),
 }
 
 impl ListAsk {
     /// The next page, advanced by what came, not by what was asked for. A server that ignores the offset answers the same rows for ever.
-    pub(super) fn after(self, page: &MetadataPage) -> Option<Self> {
+    pub(crate) fn next(&self, origin: &Origin, page: &MetadataPage) -> Next {
         let start_at = self.start_at + page.count;
+        if origin.page.is_none() {
+            let missing = page.total.map_or(0, |total| total.saturating_sub(page.count));
+            return if missing > 0 { Next::Cut(missing) } else { Next::End };
+        }
         let is_last = match (page.is_last, page.total) {
             (Some(is_last), _) => is_last,
             (None, Some(total)) => start_at >= total,
             (None, None) => page.count < PAGE_LEAST,
         };
-        (!is_last && page.fresh > 0).then_some(Self { start_at, ..self })
-    }
-}
-
-/// The first page for each thing that a table is asked for.
-async fn first_asks(run: &Run, table: Table, origin: &Origin) -> Result<Vec<ListAsk>, Error> {
-    let is_cloud = run.client.is_cloud();
-    let ask = |of| ListAsk { table, of, start_at: 0, is_cloud };
-    let of_all = |ids: &[i64]| ids.iter().map(|id| ask(Some(*id))).collect();
-    Ok(match origin.each {
-        Each::SiteOrProject(_) if run.spec.narrowing.has_projects() => of_all(projects(run).await?),
-        Each::Site | Each::SiteOrProject(_) => vec![ask(None)],
-        Each::Project => of_all(projects(run).await?),
-        Each::ScrumBoard => {
-            let boards = boards(run).await?.iter().filter(|board| board.shows_sprints);
-            of_all(&boards.map(|board| board.id).collect::<Vec<_>>())
+        if is_last || page.count == 0 {
+            Next::End
+        } else if page.fresh > 0 {
+            Next::Ask(Self { start_at, pages: self.pages + 1, ..self.clone() })
+        } else {
+            let missing = page.total.map_or(0, |total| total.saturating_sub(self.start_at));
+            if missing > 0 { Next::Cut(missing) } else { Next::End }
         }
-        Each::Sprint => of_all(sprints(run).await?),
-        Each::ServiceDesk => of_all(&desks(run).await?.iter().map(|desk| desk.id).collect::<Vec<_>>()),
-        Each::Board => of_all(&boards(run).await?.iter().map(|board| board.id).collect::<Vec<_>>()),
-    })
+    }
 }
 
 /// What came of one question.
@@ -174,8 +152,8 @@ pub(super) enum Asked {
 }
 
 /// Asks one question.
-pub(super) async fn ask_one(run: &Run, origin: &Origin, ask: ListAsk) -> Result<Asked, Error> {
-    match run.client.read(&Read::List(ask)).await {
+pub(super) async fn ask_one(run: &Run, origin: &Origin, ask: &ListAsk) -> Result<Asked, Error> {
+    match run.client.read(&Read::List(ask.clone())).await {
         Ok(json) => Ok(Asked::Answer(json)),
         Err(Error::Unexpected { status: 400, .. }) if origin.each == Each::ScrumBoard => {
             // What Jira says of a board that has no sprints.
@@ -190,6 +168,38 @@ pub(super) async fn ask_one(run: &Run, origin: &Origin, ask: ListAsk) -> Result<
 }
 
 pub(super) async fn warn_withheld(run: &Run, table: Table, count: u64) -> Result<(), Error> {
-    let message = format!("Jira does not let this account read what the table {table} holds; it lacks that");
+    let message = format!(
+        "Jira refused answers that the table {table} is made of (the account may not read them, or this version does not offer them); it lacks those"
+    );
     run.warn(&format!("{table}_withheld"), &message, count).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn next(table: Table, start_at: u64, page: MetadataPage) -> Next {
+        let origin = Origin::of(table, false).unwrap();
+        ListAsk { start_at, pages: 1, ..ListAsk::first(table, Of::Site, false) }.next(origin, &page)
+    }
+
+    #[test]
+    fn a_list_ends_where_it_says_and_what_is_never_given_is_counted() {
+        let page = |count, fresh, total| MetadataPage { count, fresh, is_last: None, total };
+        let asked = |table, start_at| {
+            Next::Ask(ListAsk { start_at, pages: 2, ..ListAsk::first(table, Of::Site, false) })
+        };
+        let screens = Table::Screens;
+        assert_eq!(next(screens, 100, page(100, 100, None)), asked(screens, 200));
+        assert_eq!(next(screens, 100, page(49, 49, None)), Next::End);
+        // A server that ignores the offset.
+        assert_eq!(next(screens, 100, page(100, 0, None)), Next::End);
+        let schemes = Table::NotificationSchemes;
+        assert_eq!(next(schemes, 50, page(10, 10, Some(60))), Next::End);
+        assert_eq!(next(schemes, 50, page(50, 0, Some(260))), Next::Cut(210));
+        assert_eq!(next(schemes, 50, page(0, 0, Some(60))), Next::End);
+        // An answer that has no pages.
+        assert_eq!(next(Table::Groups, 0, page(20, 20, Some(25))), Next::Cut(5));
+        assert_eq!(next(Table::Groups, 0, page(20, 20, Some(20))), Next::End);
+    }
 }

@@ -1,9 +1,9 @@
 //! What several tables of a run are read for, asked of Jira once: projects, boards, sprints, service desks.
 
-use crate::client::allow::ListAsk;
+use crate::client::allow::{ListAsk, Of};
 use crate::decode::MetadataPage;
 use crate::error::Error;
-use crate::extraction::metadata::{Asked, ask_one, warn_withheld};
+use crate::extraction::metadata::{Asked, Next, ask_one, warn_withheld};
 use crate::extraction::run::Run;
 use crate::tables::Table;
 use crate::tables::origin::Origin;
@@ -21,6 +21,15 @@ pub(crate) struct Subjects {
     boards: OnceCell<Vec<Board>>,
     sprints: OnceCell<Vec<i64>>,
     desks: OnceCell<Vec<Desk>>,
+    pub(super) custom_fields: OnceCell<Vec<CustomField>>,
+}
+
+/// A custom field, as far as its tables need it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CustomField {
+    pub(crate) number: i64,
+    /// Whether it offers options.
+    pub(crate) is_choice: bool,
 }
 
 /// A board, as far as its tables need it.
@@ -57,8 +66,8 @@ pub(crate) async fn projects(run: &Run) -> Result<&[i64], Error> {
 pub(crate) async fn boards(run: &Run) -> Result<&[Board], Error> {
     let read = || async {
         let of = match run.spec.narrowing.has_projects() {
-            true => projects(run).await?.iter().copied().map(Some).collect(),
-            false => vec![None],
+            true => projects(run).await?.iter().copied().map(Of::Id).collect(),
+            false => vec![Of::Site],
         };
         let found = listed(run, Table::Boards, of).await?;
         let board = |listed: &Listed| {
@@ -73,7 +82,7 @@ pub(crate) async fn boards(run: &Run) -> Result<&[Board], Error> {
 pub(crate) async fn sprints(run: &Run) -> Result<&[i64], Error> {
     let read = || async {
         let boards = boards(run).await?.iter().filter(|board| board.shows_sprints);
-        let found = listed(run, Table::Sprints, boards.map(|board| Some(board.id)).collect()).await?;
+        let found = listed(run, Table::Sprints, boards.map(|board| Of::Id(board.id)).collect()).await?;
         // Two boards may show one sprint.
         let ids: BTreeSet<i64> = found.iter().filter_map(Listed::id).collect();
         Ok(ids.into_iter().collect())
@@ -84,7 +93,7 @@ pub(crate) async fn sprints(run: &Run) -> Result<&[i64], Error> {
 /// The service desks of the projects that may be read.
 pub(crate) async fn desks(run: &Run) -> Result<&[Desk], Error> {
     let read = || async {
-        let found = listed(run, Table::ServiceDesks, vec![None]).await?;
+        let found = listed(run, Table::ServiceDesks, vec![Of::Site]).await?;
         let permitted =
             found.iter().filter(|desk| run.spec.narrowing.permits_row_of(desk.project_key.as_deref()));
         let desk = |listed: &Listed| Some(Desk { id: listed.id()?, project_key: listed.project_key.clone() });
@@ -121,15 +130,17 @@ struct Page {
 }
 
 /// All elements of a table's lists, read once more for their ids. What Jira refuses is said unless reading the table itself says it.
-async fn listed(run: &Run, table: Table, of: Vec<Option<i64>>) -> Result<Vec<Listed>, Error> {
+async fn listed(run: &Run, table: Table, of: Vec<Of>) -> Result<Vec<Listed>, Error> {
     let is_cloud = run.client.is_cloud();
     let Some(origin) = Origin::of(table, is_cloud) else { return Ok(Vec::new()) };
-    let mut asks: Vec<ListAsk> =
-        of.into_iter().map(|of| ListAsk { table, of, start_at: 0, is_cloud }).collect();
+    let mut asks: Vec<ListAsk> = of.into_iter().map(|of| ListAsk::first(table, of, is_cloud)).collect();
     let (mut found, mut known, mut withheld) = (Vec::new(), BTreeSet::new(), 0);
     while !asks.is_empty() {
         let mut answers = futures_util::stream::iter(asks)
-            .map(|ask| async move { (ask, ask_one(run, origin, ask).await) })
+            .map(|ask| async move {
+                let answer = ask_one(run, origin, &ask).await;
+                (ask, answer)
+            })
             .buffer_unordered(run.lanes());
         let mut more = Vec::new();
         while let Some((ask, answer)) = answers.next().await {
@@ -138,12 +149,17 @@ async fn listed(run: &Run, table: Table, of: Vec<Option<i64>>) -> Result<Vec<Lis
                     let page = parse(table, &json)?;
                     let fresh = page.values.iter().filter(|listed| known.insert(listed.id())).count();
                     let length = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-                    more.extend(ask.after(&MetadataPage {
+                    let told = MetadataPage {
                         count: length(page.values.len()),
                         fresh: length(fresh),
                         is_last: page.is_last,
                         total: page.total,
-                    }));
+                    };
+                    match ask.next(origin, &told) {
+                        Next::Ask(next) => more.push(next),
+                        Next::End => {}
+                        Next::Cut(missing) => withheld += missing,
+                    }
                     found.extend(page.values);
                 }
                 Asked::Withheld | Asked::Cut => withheld += 1,

@@ -14,6 +14,11 @@ const AGAIN: &[(Table, &str, &[&str])] = &[
     (Table::IssueSubtasks, "issue_key", &["issue_key"]),
     (Table::IssueSubtasks, "parent_id", &["parent_id"]),
     (Table::IssueSubtasks, "parent_key", &["parent_key", "issue_key"]),
+    (Table::Labels, "label", &["labels"]),
+    (Table::Epics, "epic_key", &["issue_key"]),
+    (Table::Epics, "summary", &["summary"]),
+    // The name of an epic is its summary on newer sites.
+    (Table::Epics, "name", &["summary"]),
 ];
 
 /// Tables of which nothing may leave when one of these columns of `issues` is masked: their keys would tell it all the same.
@@ -60,7 +65,8 @@ pub(super) fn tells(masks: &Masks, table: Table) -> bool {
     let telling = TELLING.iter().filter(|(of, _)| *of == table).flat_map(|(_, names)| *names);
     let is_dropped = |mask: Option<Mask>| mask == Some(Mask::Drop);
     telling.into_iter().any(|name| of_issue_column(masks, name).is_some())
-        || (table == Table::IssueLabels && is_dropped(of_issue_column(masks, "labels")))
+        || (matches!(table, Table::IssueLabels | Table::Labels)
+            && is_dropped(of_issue_column(masks, "labels")))
 }
 
 /// The masks of custom fields that hold several values, by the id of the field.

@@ -8,8 +8,6 @@ use std::fmt;
 
 /// The column by which the lake replaces rows of an issue.
 const ISSUE_ID: &str = "issue_id";
-/// Columns of `users` that tell who somebody is.
-const OF_A_USER: [&str; 4] = ["user_id", "user_name", "display_name", "email"];
 
 /// Which columns a rule is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,9 +111,7 @@ impl ColumnSelector {
     fn is_about(&self, table: Table, column: &ColumnSpec) -> bool {
         match self {
             Self::Column { table: of, name } => of.is_none_or(|of| of == table) && name == column.name,
-            Self::People => {
-                column.take == Take::User || (table == Table::Users && OF_A_USER.contains(&column.name))
-            }
+            Self::People => column.take == Take::User || table.spec().people.contains(&column.name),
         }
     }
 
@@ -184,7 +180,9 @@ impl Masks {
 
     /// Whether a table cannot be read under these rules, since nothing would be left of its rows.
     pub fn excludes(&self, table: Table) -> bool {
-        let is_of_people = matches!(table, Table::Users | Table::IssueWatchers | Table::IssueVotes);
+        let spec = table.spec();
+        let mut keys = spec.columns.iter().filter(|column| spec.key.contains(&column.name));
+        let is_of_people = keys.any(|column| ColumnSelector::People.is_about(table, column));
         (is_of_people && self.of_people() == Some(&Mask::Drop)) || again::tells(self, table)
     }
 

@@ -12,7 +12,6 @@ pub(crate) const BOARD_PROJECT_KEY: usize = 4;
 pub(crate) static BOARDS: TableSpec = TableSpec {
     name: "boards",
     key: &["board_id"],
-    source: "GET /rest/agile/1.0/board: values[]",
     columns: &[
         int("board_id", "id"),
         text("name", "name"),
@@ -32,7 +31,6 @@ pub(crate) static BOARDS: TableSpec = TableSpec {
 pub(crate) static BOARD_COLUMNS: TableSpec = TableSpec {
     name: "board_columns",
     key: &["board_id", "ordinal"],
-    source: "GET /rest/agile/1.0/board/{id}/configuration: columnConfig.columns[]",
     columns: &[
         made("board_id", ColumnType::I64, "id of the board"),
         made("ordinal", ColumnType::I64, "place among the columns of the board, from 0"),
@@ -55,7 +53,6 @@ pub(crate) static BOARD_COLUMNS: TableSpec = TableSpec {
 pub(crate) static SPRINTS: TableSpec = TableSpec {
     name: "sprints",
     key: &["sprint_id"],
-    source: "GET /rest/agile/1.0/board/{id}/sprint: values[]",
     columns: &[
         int("sprint_id", "id"),
         int("board_id", "originBoardId"),

@@ -20,6 +20,7 @@ pub(crate) static SPEC: TableSpec = TableSpec {
     name: "issue_changelog",
     key: &["issue_id", "history_id", "item_index"],
     source: "issues[].changelog.histories[] (expand=changelog)",
+    cloud_source: "POST /rest/api/3/changelog/bulkfetch: issueChangeLogs[].changeHistories[]",
     columns: COLUMNS,
     varied: &["history_id", "from_text", "to_text"],
     issue_column: ISSUE_ID,

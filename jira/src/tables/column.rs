@@ -56,18 +56,21 @@ pub(crate) enum Take {
 pub(crate) struct ColumnSpec {
     pub(crate) name: &'static str,
     pub(crate) column_type: ColumnType,
-    /// Members from the row's object on, joined by dots.
+    /// Members from the row's object on, joined by dots; where Server and Cloud name them differently both, with a bar between them. Empty
+    /// for an element that is a text.
     pub(crate) path: &'static str,
     pub(crate) take: Take,
 }
 
 impl ColumnSpec {
     pub(super) fn describe(&self) -> ColumnInfo {
+        let path = self.path.replace('|', " or ");
         let source = match self.take {
-            Take::Value | Take::Made => self.path.to_owned(),
-            Take::Rich => format!("{} (plain text)", self.path),
-            Take::User => format!("{} (user id)", self.path),
-            Take::Refs => format!("{} (id and name of each)", self.path),
+            Take::Value if path.is_empty() => "the element".to_owned(),
+            Take::Value | Take::Made => path,
+            Take::Rich => format!("{path} (plain text)"),
+            Take::User => format!("{path} (user id)"),
+            Take::Refs => format!("{path} (id and name of each)"),
         };
         ColumnInfo { name: self.name, column_type: self.column_type, source }
     }
@@ -75,6 +78,10 @@ impl ColumnSpec {
 
 pub(crate) const fn int(name: &'static str, path: &'static str) -> ColumnSpec {
     ColumnSpec { name, column_type: ColumnType::I64, path, take: Take::Value }
+}
+
+pub(crate) const fn float(name: &'static str, path: &'static str) -> ColumnSpec {
+    ColumnSpec { name, column_type: ColumnType::F64, path, take: Take::Value }
 }
 
 pub(crate) const fn text(name: &'static str, path: &'static str) -> ColumnSpec {

@@ -12,6 +12,7 @@ pub(crate) static SPEC: TableSpec = TableSpec {
     name: "issue_comments",
     key: &["comment_id"],
     source: "issues[].fields.comment.comments[], or GET /rest/api/2/issue/{id}/comment where that list is cut",
+    cloud_source: "issues[].fields.comment.comments[], or GET /rest/api/3/issue/{id}/comment where that list is cut",
     columns: COLUMNS,
     varied: &["comment_id", "body", "body_adf"],
     issue_column: ISSUE_ID,

@@ -26,6 +26,7 @@ pub(crate) static SPEC: TableSpec = TableSpec {
     name: "issues",
     key: &["issue_id"],
     source: "POST /rest/api/2/search: issues[]",
+    cloud_source: "POST /rest/api/3/search/jql: issues[]",
     columns: COLUMNS,
     varied: &[
         "issue_id",

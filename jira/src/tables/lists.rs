@@ -6,7 +6,6 @@ use super::{TableSpec, flag, int, text, user};
 pub(crate) static LINK_TYPES: TableSpec = TableSpec {
     name: "link_types",
     key: &["link_type_id"],
-    source: "GET /rest/api/2/issueLinkType: issueLinkTypes[]",
     columns: &[
         int("link_type_id", "id"),
         text("name", "name"),
@@ -20,7 +19,6 @@ pub(crate) static LINK_TYPES: TableSpec = TableSpec {
 pub(crate) static STATUS_CATEGORIES: TableSpec = TableSpec {
     name: "status_categories",
     key: &["category_id"],
-    source: "GET /rest/api/2/statuscategory",
     columns: &[
         int("category_id", "id"),
         text("category_key", "key"),
@@ -34,7 +32,6 @@ pub(crate) static STATUS_CATEGORIES: TableSpec = TableSpec {
 pub(crate) static PROJECT_CATEGORIES: TableSpec = TableSpec {
     name: "project_categories",
     key: &["category_id"],
-    source: "GET /rest/api/2/projectCategory",
     columns: &[int("category_id", "id"), text("name", "name"), text("description", "description")],
     origin: Some(Origin { path: "/rest/api/2/projectCategory", ..Origin::LIST }),
     ..TableSpec::PLAIN
@@ -43,7 +40,6 @@ pub(crate) static PROJECT_CATEGORIES: TableSpec = TableSpec {
 pub(crate) static PROJECT_ROLES: TableSpec = TableSpec {
     name: "project_roles",
     key: &["role_id"],
-    source: "GET /rest/api/2/role",
     columns: &[int("role_id", "id"), text("name", "name"), text("description", "description")],
     origin: Some(Origin { path: "/rest/api/2/role", ..Origin::LIST }),
     ..TableSpec::PLAIN
@@ -52,7 +48,6 @@ pub(crate) static PROJECT_ROLES: TableSpec = TableSpec {
 pub(crate) static FILTERS: TableSpec = TableSpec {
     name: "filters",
     key: &["filter_id"],
-    source: "GET /rest/api/2/filter/favourite",
     columns: &[
         int("filter_id", "id"),
         text("name", "name"),
@@ -61,6 +56,7 @@ pub(crate) static FILTERS: TableSpec = TableSpec {
         user("owner_id", "owner"),
         flag("favourite", "favourite"),
     ],
+    note: "On Server the favourites of the account that reads: Jira lists no others there. The filters of boards are in board_filters.",
     origin: Some(Origin { path: "/rest/api/2/filter/favourite", ..Origin::LIST }),
     ..TableSpec::PLAIN
 };
@@ -68,8 +64,13 @@ pub(crate) static FILTERS: TableSpec = TableSpec {
 pub(crate) static DASHBOARDS: TableSpec = TableSpec {
     name: "dashboards",
     key: &["dashboard_id"],
-    source: "GET /rest/api/2/dashboard: dashboards[]",
-    columns: &[int("dashboard_id", "id"), text("name", "name"), text("view", "view")],
+    columns: &[
+        int("dashboard_id", "id"),
+        text("name", "name"),
+        text("view", "view"),
+        text("description", "description"),
+        user("owner_id", "owner"),
+    ],
     origin: Some(Origin {
         path: "/rest/api/2/dashboard",
         page: Some(PAGE),

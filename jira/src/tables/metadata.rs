@@ -19,7 +19,6 @@ pub(crate) const FIELD_COLUMN_NAME: usize = 6;
 pub(crate) static PROJECTS: TableSpec = TableSpec {
     name: "projects",
     key: &["project_id"],
-    source: "GET /rest/api/2/project?expand=description,lead",
     columns: &[
         int("project_id", "id"),
         text("project_key", "key"),
@@ -44,7 +43,6 @@ pub(crate) static PROJECTS: TableSpec = TableSpec {
 pub(crate) static USERS: TableSpec = TableSpec {
     name: "users",
     key: &["user_id"],
-    source: "GET /rest/api/2/user/search",
     columns: &[
         made("user_id", ColumnType::Text, "key, else name, else accountId"),
         text("user_name", "name"),
@@ -55,6 +53,8 @@ pub(crate) static USERS: TableSpec = TableSpec {
         text("time_zone", "timeZone"),
     ],
     helpers: USER_HELPERS,
+    first_of: &[(USER_ID, &[USER_KEY, USER_NAME, USER_ACCOUNT_ID])],
+    people: &["user_id", "user_name", "display_name", "email"],
     varied: &["user_id", "user_name", "display_name", "email"],
     origin: Some(Origin {
         path: "/rest/api/2/user/search",
@@ -70,7 +70,6 @@ static USER_HELPERS: &[ColumnSpec] = &[text("key", "key"), text("account_id", "a
 pub(crate) static STATUSES: TableSpec = TableSpec {
     name: "statuses",
     key: &["status_id"],
-    source: "GET /rest/api/2/status",
     columns: &[
         int("status_id", "id"),
         text("name", "name"),
@@ -86,7 +85,6 @@ pub(crate) static STATUSES: TableSpec = TableSpec {
 pub(crate) static PRIORITIES: TableSpec = TableSpec {
     name: "priorities",
     key: &["priority_id"],
-    source: "GET /rest/api/2/priority",
     columns: &[
         int("priority_id", "id"),
         text("name", "name"),
@@ -100,7 +98,6 @@ pub(crate) static PRIORITIES: TableSpec = TableSpec {
 pub(crate) static RESOLUTIONS: TableSpec = TableSpec {
     name: "resolutions",
     key: &["resolution_id"],
-    source: "GET /rest/api/2/resolution",
     columns: &[int("resolution_id", "id"), text("name", "name"), text("description", "description")],
     origin: Some(Origin { path: "/rest/api/2/resolution", refused: Refused::Fails, ..Origin::LIST }),
     ..TableSpec::PLAIN
@@ -109,7 +106,6 @@ pub(crate) static RESOLUTIONS: TableSpec = TableSpec {
 pub(crate) static ISSUE_TYPES: TableSpec = TableSpec {
     name: "issue_types",
     key: &["issue_type_id"],
-    source: "GET /rest/api/2/issuetype",
     columns: &[
         int("issue_type_id", "id"),
         text("name", "name"),

@@ -9,7 +9,6 @@ const PROJECT_ID: usize = 1;
 pub(crate) static COMPONENTS: TableSpec = TableSpec {
     name: "components",
     key: &["component_id"],
-    source: "GET /rest/api/2/project/{id}/components",
     columns: &[
         int("component_id", "id"),
         made("project_id", ColumnType::I64, "id of the project"),
@@ -32,7 +31,6 @@ pub(crate) static COMPONENTS: TableSpec = TableSpec {
 pub(crate) static VERSIONS: TableSpec = TableSpec {
     name: "versions",
     key: &["version_id"],
-    source: "GET /rest/api/2/project/{id}/versions",
     columns: &[
         int("version_id", "id"),
         made("project_id", ColumnType::I64, "id of the project"),
@@ -56,7 +54,6 @@ pub(crate) static VERSIONS: TableSpec = TableSpec {
 pub(crate) static SECURITY_LEVELS: TableSpec = TableSpec {
     name: "security_levels",
     key: &["level_id", "project_id"],
-    source: "GET /rest/api/2/project/{id}/securitylevel: levels[]",
     columns: &[
         int("level_id", "id"),
         made("project_id", ColumnType::I64, "id of the project"),

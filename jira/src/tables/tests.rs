@@ -83,3 +83,38 @@ fn the_places_that_the_decoder_knows_by_number_have_the_right_names() {
     assert_eq!(name(Table::Users, metadata::USER_ACCOUNT_ID), "account_id");
     assert_eq!(name(Table::Fields, metadata::FIELD_COLUMN_NAME), "column_name");
 }
+
+#[test]
+fn ids_that_are_made_are_made_of_the_right_cells() {
+    let name = |table: Table, place: usize| {
+        let spec = table.spec();
+        spec.columns.iter().chain(spec.helpers).nth(place).unwrap().name
+    };
+    assert_eq!(name(Table::Epics, site::EPIC_KEY), "epic_key");
+    assert_eq!(name(Table::AuditRecords, site::AUDIT_RECORD_ID), "record_id");
+    assert_eq!(name(Table::AuditRecords, site::AUDIT_RECORD_ID_AS_SENT), "id");
+    for (table, wanted) in [
+        (Table::Users, ["user_id", "key", "user_name", "account_id"].as_slice()),
+        (Table::GroupMembers, &["user_id", "key", "user_name", "account_id"]),
+        (Table::Groups, &["group_id", "id", "name"]),
+        (Table::Workflows, &["workflow_id", "id", "name"]),
+    ] {
+        let (target, sources) = table.spec().first_of[0];
+        let places = std::iter::once(&target).chain(sources);
+        assert_eq!(places.map(|place| name(table, *place)).collect::<Vec<_>>(), wanted);
+    }
+}
+
+#[test]
+fn what_a_list_is_asked_for_has_a_column_where_it_is_wanted() {
+    for &table in Table::all() {
+        let [server, cloud] = [false, true].map(|is_cloud| Origin::of(table, is_cloud));
+        for origin in [server, cloud].into_iter().flatten() {
+            let columns = table.spec().columns;
+            let made = [origin.of_column, origin.second_column, origin.ordinal_column].into_iter().flatten();
+            assert!(made.into_iter().all(|place| columns[place].take == Take::Made), "{table}");
+        }
+        let is_somewhere = server.or(cloud).is_some() || table.is_issue_table() || table == Table::Fields;
+        assert!(is_somewhere, "{table} comes from nowhere");
+    }
+}

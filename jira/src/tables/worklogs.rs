@@ -12,6 +12,7 @@ pub(crate) static SPEC: TableSpec = TableSpec {
     name: "issue_worklogs",
     key: &["worklog_id"],
     source: "issues[].fields.worklog.worklogs[], or GET /rest/api/2/issue/{id}/worklog where that list is cut",
+    cloud_source: "issues[].fields.worklog.worklogs[], or GET /rest/api/3/issue/{id}/worklog where that list is cut",
     columns: COLUMNS,
     varied: &["worklog_id", "comment", "comment_adf"],
     issue_column: ISSUE_ID,

@@ -28,6 +28,7 @@ pub(crate) mod metadata;
 mod problems;
 mod search;
 mod settings;
+pub(crate) mod site_setup;
 mod sprints;
 mod tokens;
 pub(crate) mod users;
@@ -192,7 +193,7 @@ fn api(visit: &Visit<'_>, segments: &[&str]) -> Reply {
         [kind @ ("field" | "statuses" | "priority" | "resolution"), "search"] => {
             metadata::bean(visit, &format!("{kind}/search"))
         }
-        _ => metadata::plain(visit, segments),
+        _ => site_setup::answer(visit, segments).unwrap_or_else(|| metadata::plain(visit, segments)),
     }
 }
 

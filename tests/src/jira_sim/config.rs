@@ -194,6 +194,10 @@ pub struct SimConfig {
     pub search_cap: u64,
     /// `startAt + maxResults` above this is a 500, on versions that enforce it.
     pub max_result_window: u64,
+    /// Whether the accounts are administrators: others are refused most of how the site is set up.
+    pub administrators: bool,
+    /// Most groups that `groups/picker` shows: Server's property `jira.ajax.autocomplete.limit`.
+    pub group_picker_limit: u64,
     /// Most worklogs inside `fields.worklog`.
     pub embedded_worklog_cap: usize,
     /// Added to every REST request before it is answered.
@@ -231,6 +235,8 @@ impl Default for SimConfig {
             accounts: vec![Account::new("reader", "reader-password").with_token("reader-token")],
             search_cap: 1000,
             max_result_window: 10_000,
+            administrators: true,
+            group_picker_limit: 10_000,
             embedded_worklog_cap: 20,
             latency: Duration::ZERO,
             rate_limit: None,

@@ -445,19 +445,16 @@ impl SimHandle {
     #[must_use]
     pub fn site_list(&self, list: &str, of: &str) -> Vec<serde_json::Value> {
         let site = self.0.site();
-        let list = match list {
-            "board_issues" | "backlog_issues" | "sprint_issues" => {
-                super::agile_issues::list_of(&site, list, of.parse().unwrap_or_default())
-            }
-            "service_desks" | "request_types" | "jsm_organizations" | "queues" => {
-                super::service_desk::list_of(&site.catalog, list, of)
-            }
-            _ => super::site_lists::named(&site.catalog, list, of),
-        };
-        if !self.is_cloud() {
-            return list;
+        if self.is_cloud() {
+            return cloud::site_setup::list_of(&self.0, &site, list, of);
         }
-        list.iter().map(|object| cloud::metadata::shaped(&site, &object.to_string())).collect()
+        super::site_setup::list_of(&self.0, &site, list, of)
+    }
+
+    /// Whether the site tells the options of custom fields.
+    #[must_use]
+    pub fn tells_options(&self) -> bool {
+        matches!(self.0.config.flavour, Flavour::V10_3 | Flavour::Cloud)
     }
 
     /// The objects that an issue keeps in a resource of its own: `remotelink`, `watchers`, `voters`, `properties` (each with `key` and

@@ -11,8 +11,7 @@ use super::of_issue;
 use super::render::{Selection, View};
 use super::reply::Reply;
 use super::search::{self, PageInfo, Search, names, usize_of};
-use super::service_desk;
-use super::site_lists;
+use super::{service_desk, site_lists, site_setup};
 
 /// Where the resources of Jira Software are.
 pub(crate) const AGILE: &str = "/rest/agile/1.0/";
@@ -83,6 +82,7 @@ pub(crate) fn route(inner: &Inner, request: &Request, account: Option<usize>) ->
         path if path.starts_with(AGILE) => {
             site_lists::agile(inner, request, account, path.trim_start_matches(AGILE))
         }
+        "/rest/auditing/1.0/events" => site_setup::audit_events(inner, request, account),
         path => match api_segments(path).as_deref() {
             Some(["search"]) => return search_reply(inner, request, account),
             Some(segments) => api(inner, request, account, segments),
@@ -143,11 +143,12 @@ fn api(inner: &Inner, request: &Request, account: Option<usize>, segments: &[&st
                 "Login Required".to_owned(),
             ],
         ),
-        ["myself" | "field" | "priority" | "issuetype" | "user" | "role" | "filter" | "dashboard", ..]
-            if account.is_none() =>
-        {
-            login_required()
-        }
+        [
+            "myself" | "field" | "priority" | "issuetype" | "user" | "role" | "filter" | "dashboard"
+            | "permissionscheme" | "notificationscheme" | "issuetypescheme" | "workflow" | "screens"
+            | "group" | "groups" | "applicationrole" | "customFields",
+            ..,
+        ] if account.is_none() => login_required(),
         ["myself"] => account.map_or_else(login_required, |account| myself(inner, account)),
         ["user", "search"] => user_search(inner, request),
         ["issue", id] => issue(inner, request, account, id),
@@ -161,7 +162,9 @@ fn api(inner: &Inner, request: &Request, account: Option<usize>, segments: &[&st
             let Some(slot) = site.find(id) else { return no_issue() };
             of_issue::answer(&site, slot, resource).unwrap_or_else(Reply::unknown_path)
         }
-        _ => site_lists::platform(inner, request, segments).unwrap_or_else(|| metadata(inner, segments)),
+        _ => site_lists::platform(inner, request, segments)
+            .or_else(|| site_setup::platform(inner, request, segments))
+            .unwrap_or_else(|| metadata(inner, segments)),
     }
 }
 
@@ -195,27 +198,26 @@ fn metadata(inner: &Inner, segments: &[&str]) -> Reply {
             let types: Vec<&str> = catalog.link_types.iter().map(|link| catalog.json_of(link.json)).collect();
             Reply::json_bytes(200, format!("{{\"issueLinkTypes\":[{}]}}", types.join(",")).into_bytes())
         }
-        ["configuration"] => Reply::json(
-            200,
-            &json!({ "votingEnabled": true, "watchingEnabled": true, "unassignedIssuesAllowed": true, "subTasksEnabled": true,
-                "issueLinkingEnabled": true, "timeTrackingEnabled": true, "attachmentsEnabled": true }),
-        ),
         _ => Reply::unknown_path(),
     }
 }
 
 fn server_info(inner: &Inner, account: Option<usize>) -> Reply {
+    zoned(inner, account, server_info_object(inner).to_string())
+}
+
+/// The object of `/serverInfo`, its time in UTC.
+pub(crate) fn server_info_object(inner: &Inner) -> Value {
     let flavour = inner.config.flavour;
     let numbers: Vec<u32> = flavour.version().split('.').filter_map(|part| part.parse().ok()).collect();
     let mut time = String::new();
     push_bare_time(&mut time, inner.clock.now_ms());
-    let info = json!({
+    json!({
         "baseUrl": inner.base, "version": flavour.version(), "versionNumbers": numbers, "deploymentType": "Server",
         "buildNumber": flavour.build_number(), "buildDate": "2024-05-13T00:00:00.000+0000",
         "databaseBuildNumber": flavour.build_number(), "serverTime": format!("{time}+0000"),
         "scmInfo": "b4933e02eaff29a49114274fe59e1f99d9d963d7", "serverTitle": "Simulated Jira",
-    });
-    zoned(inner, account, info.to_string())
+    })
 }
 
 /// The answer in the time zone of the account (UTC for anonymous visitors).

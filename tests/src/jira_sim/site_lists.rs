@@ -11,6 +11,7 @@ use super::doc::Frag;
 use super::reply::Reply;
 use super::rest::Request;
 use super::search::usize_of;
+use super::site_setup;
 
 /// Boards and sprints that Jira gives in one page.
 pub(crate) const AGILE_PAGE: u64 = 50;
@@ -82,6 +83,9 @@ pub(crate) fn agile(inner: &Inner, request: &Request, account: Option<usize>, pa
                     agile_issues::page(&site, (list, id.parse().unwrap_or_default()), request, window)
                 }
                 "configuration" => Reply::json(200, &configuration(catalog, board)),
+                "epic" => {
+                    Reply::json(200, &page(site_setup::named(inner, &site, "epics", id), request, false))
+                }
                 "sprint" if board["type"] == "kanban" => {
                     Reply::error(400, "The board does not support sprints")
                 }
@@ -117,6 +121,7 @@ pub(crate) fn named(catalog: &Catalog, list: &str, of: &str) -> Vec<Value> {
         "dashboards" => dashboard_list(catalog),
         "boards" => boards(catalog),
         "sprints" => board().map(|board| sprints(catalog, &board)).unwrap_or_default(),
+        "board_configurations" => board().map(|board| configuration(catalog, &board)).into_iter().collect(),
         "board_columns" => {
             let configuration = board().map(|board| configuration(catalog, &board));
             let columns = configuration.map(|mut found| found["columnConfig"]["columns"].take());
@@ -126,7 +131,7 @@ pub(crate) fn named(catalog: &Catalog, list: &str, of: &str) -> Vec<Value> {
     }
 }
 
-fn page(all: Vec<Value>, request: &Request, with_total: bool) -> Value {
+pub(crate) fn page(all: Vec<Value>, request: &Request, with_total: bool) -> Value {
     let number = |name: &str, default: u64| {
         request.parameter(name).and_then(|value| value.parse().ok()).unwrap_or(default)
     };
@@ -141,7 +146,7 @@ fn page(all: Vec<Value>, request: &Request, with_total: bool) -> Value {
     page
 }
 
-fn parsed(catalog: &Catalog, frags: &[Frag]) -> Vec<Value> {
+pub(crate) fn parsed(catalog: &Catalog, frags: &[Frag]) -> Vec<Value> {
     frags.iter().filter_map(|frag| serde_json::from_str(catalog.json_of(*frag)).ok()).collect()
 }
 
@@ -280,12 +285,20 @@ fn configuration(catalog: &Catalog, board: &Value) -> Value {
         { "name": "L\u{e4}uft", "statuses": [status(1)], "max": 5 },
         { "name": "Done", "statuses": [status(3), status(4)] },
     ]);
-    json!({
+    let filter = site_setup::BOARD_FILTER + board["id"].as_u64().unwrap_or_default();
+    let mut configuration = json!({
         "id": board["id"], "name": board["name"], "type": board["type"], "self": format!("{}/configuration", board["self"].as_str().unwrap_or_default()),
-        "filter": { "id": "10000", "self": format!("{base}/rest/api/2/filter/10000") },
+        "filter": { "id": filter.to_string(), "self": format!("{base}/rest/api/2/filter/{filter}") },
         "columnConfig": { "columns": columns, "constraintType": "issueCount" },
         "ranking": { "rankCustomFieldId": 10004 },
-    })
+    });
+    if board["type"] == "kanban" {
+        configuration["subQuery"] =
+            json!({ "query": "fixVersion in unreleasedVersions() OR fixVersion is EMPTY" });
+    } else {
+        configuration["estimation"] = json!({ "type": "field", "field": { "fieldId": "customfield_10005", "displayName": "Story Points" } });
+    }
+    configuration
 }
 
 /// The sprints of a board, closed ones first.

@@ -3,7 +3,7 @@
 use super::children;
 use super::issue::Wanted;
 use super::issue::{self, Parts};
-use super::{IssueRows, Row, events, history, lists, metadata, of_issue, service_desk};
+use super::{IssueRows, Row, events, history, lists, metadata, of_issue, service_desk, setup};
 use crate::jira_sim::SimHandle;
 
 /// Type of a column.
@@ -34,19 +34,19 @@ const ISSUES: &str = "issue_id:i issue_key:t project_id:i project_key:t type_id:
     attachment_count:i epic_key:t status_category_changed_at:s";
 
 /// A table that an extraction lands.
-struct Described {
+pub(super) struct Described {
     name: &'static str,
     /// `i` whole number, `f` number, `t` text, `j` JSON, `b` bool, `d` day, `s` instant.
     columns: &'static str,
     key: &'static str,
     rows: Rows,
-    /// Whether an extraction reads it only when it names it.
-    is_optional: bool,
+    /// Whether an extraction that names no table reads it.
+    is_default: bool,
 }
 
 impl Described {
     const fn optional(mut self) -> Self {
-        self.is_optional = true;
+        self.is_default = false;
         self
     }
 }
@@ -64,7 +64,7 @@ const fn of_issue(
     key: &'static str,
     rows: fn(&Parts<'_>) -> Vec<Row>,
 ) -> Described {
-    Described { name, columns, key, rows: Rows::Issue(rows), is_optional: false }
+    Described { name, columns, key, rows: Rows::Issue(rows), is_default: true }
 }
 
 const fn of_site(
@@ -73,7 +73,17 @@ const fn of_site(
     key: &'static str,
     rows: fn(&SimHandle) -> Vec<Row>,
 ) -> Described {
-    Described { name, columns, key, rows: Rows::Site(rows), is_optional: false }
+    Described { name, columns, key, rows: Rows::Site(rows), is_default: true }
+}
+
+/// A table of the site that is read only when it is named.
+pub(super) const fn optional_site(
+    name: &'static str,
+    columns: &'static str,
+    key: &'static str,
+    rows: fn(&SimHandle) -> Vec<Row>,
+) -> Described {
+    Described { name, columns, key, rows: Rows::Site(rows), is_default: false }
 }
 
 static TABLES: &[Described] = &[
@@ -328,21 +338,37 @@ static TABLES: &[Described] = &[
         "filter_id",
         lists::filters,
     ),
-    of_site("dashboards", "dashboard_id:i name:t view:t", "dashboard_id", lists::dashboards),
+    of_site(
+        "dashboards",
+        "dashboard_id:i name:t view:t description:t owner_id:t",
+        "dashboard_id",
+        lists::dashboards,
+    ),
 ];
 
+fn all() -> impl Iterator<Item = &'static Described> {
+    TABLES.iter().chain(setup::TABLES)
+}
+
 fn described(name: &str) -> Option<&'static Described> {
-    TABLES.iter().find(|table| table.name == name)
+    all().find(|table| table.name == name)
 }
 
-/// The names of all tables that an extraction lands.
+/// The names of all tables that an extraction can land.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    TABLES.iter().map(|table| table.name)
+    all().map(|table| table.name)
 }
 
-/// The names of the tables that an extraction reads which names none.
-pub(super) fn defaults() -> impl Iterator<Item = &'static str> {
-    TABLES.iter().filter(|table| !table.is_optional).map(|table| table.name)
+/// Whether an extraction that names no table reads it.
+#[must_use]
+pub fn is_default(name: &str) -> bool {
+    described(name).is_some_and(|table| table.is_default)
+}
+
+/// Whether it tells how the site is set up; an extraction reads it only when it names it.
+#[must_use]
+pub fn is_set_up(name: &str) -> bool {
+    setup::TABLES.iter().any(|table| table.name == name)
 }
 
 /// Whether the rows of the table come from issues.
@@ -353,14 +379,14 @@ pub(super) fn is_issue_table(name: &str) -> bool {
 /// The rows of one issue by table.
 pub(super) fn issue_rows(parts: &Parts<'_>, wanted: Wanted<'_>) -> IssueRows {
     let is_wanted = |table: &&Described| match wanted {
-        Wanted::Defaults => !table.is_optional,
+        Wanted::Defaults => table.is_default,
         Wanted::One(name) => table.name == name,
     };
     let rows = |table: &Described| match table.rows {
         Rows::Issue(rows) => Some((table.name, rows(parts))),
         Rows::Site(_) => None,
     };
-    IssueRows(TABLES.iter().filter(is_wanted).filter_map(rows).collect())
+    IssueRows(all().filter(is_wanted).filter_map(rows).collect())
 }
 
 /// The rows of a table that does not come from issues; none for another name.

@@ -16,7 +16,7 @@ pub(super) fn instant(value: &Value) -> Cell {
 }
 
 /// A row for each object of a list of each project.
-fn of_projects(sim: &SimHandle, list: &str, row: fn(&Value, Cell) -> Row) -> Vec<Row> {
+pub(super) fn of_projects(sim: &SimHandle, list: &str, row: fn(&Value, Cell) -> Row) -> Vec<Row> {
     let of = |project: &Value| {
         let project = number(&project["id"]);
         let objects = sim.site_list(list, &project_text(&project));
@@ -30,7 +30,7 @@ fn project_text(id: &Cell) -> String {
     id.json().to_string()
 }
 
-fn site(sim: &SimHandle, list: &str, row: fn(&Value) -> Row) -> Vec<Row> {
+pub(super) fn site(sim: &SimHandle, list: &str, row: fn(&Value) -> Row) -> Vec<Row> {
     sim.site_list(list, "").iter().map(row).collect()
 }
 
@@ -76,7 +76,7 @@ pub(super) fn project_roles(sim: &SimHandle) -> Vec<Row> {
     site(sim, "roles", named)
 }
 
-fn named(object: &Value) -> Row {
+pub(super) fn named(object: &Value) -> Row {
     [id(object), texts(object, &["name", "description"])].concat()
 }
 
@@ -89,7 +89,11 @@ pub(super) fn filters(sim: &SimHandle) -> Vec<Row> {
 }
 
 pub(super) fn dashboards(sim: &SimHandle) -> Vec<Row> {
-    site(sim, "dashboards", |dashboard| [id(dashboard), texts(dashboard, &["name", "view"])].concat())
+    site(sim, "dashboards", |dashboard| {
+        let mut row = [id(dashboard), texts(dashboard, &["name", "view", "description"])].concat();
+        row.push(user_id(&dashboard["owner"]));
+        row
+    })
 }
 
 pub(super) fn boards(sim: &SimHandle) -> Vec<Row> {

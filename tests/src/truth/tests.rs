@@ -23,7 +23,8 @@ fn every_table_has_rows_of_its_columns_and_unique_keys() {
     let all: std::collections::BTreeMap<_, _> = tables.clone().into_iter().chain(optional).collect();
     assert_eq!(all.len(), names().count());
     for (name, table) in &all {
-        assert!(!table.rows.is_empty(), "{name}");
+        let is_of_cloud_alone = ["labels", "field_contexts", "field_options"].contains(&name.as_str());
+        assert!(!table.rows.is_empty() || is_of_cloud_alone, "{name}");
         let mut keys = BTreeSet::new();
         for row in &table.rows {
             assert_eq!(row.len(), table.columns.len(), "{name}");

@@ -1,10 +1,11 @@
 use super::*;
+use crate::client::allow::Of;
 use crate::decode::MetadataPage;
 
 fn read_metadata(table: Table, answers: &[Value]) -> Finished {
     let mut sink = sink_with(&json!([]), &[]);
     for answer in answers {
-        sink.metadata(table, None, &answer.to_string()).unwrap();
+        sink.metadata(table, &Of::Site, &answer.to_string()).unwrap();
     }
     sink.finish().unwrap()
 }
@@ -76,18 +77,18 @@ fn a_user_is_known_by_key_else_name_else_account_id() {
 #[test]
 fn a_user_on_two_pages_is_one_row_and_pages_tell_their_length() {
     let mut sink = sink_with(&json!([]), &[]);
-    assert_eq!(sink.metadata(Table::Users, None, r#"[{"key":"a"},{"key":"b"}]"#).unwrap().count, 2);
-    sink.metadata(Table::Users, None, r#"[{"key":"c"},{"key":"#).unwrap_err();
+    assert_eq!(sink.metadata(Table::Users, &Of::Site, r#"[{"key":"a"},{"key":"b"}]"#).unwrap().count, 2);
+    sink.metadata(Table::Users, &Of::Site, r#"[{"key":"c"},{"key":"#).unwrap_err();
     assert_eq!(
         sink.metadata(
             Table::Users,
-            None,
+            &Of::Site,
             r#" {"values":[{"key":"b"},{"key":"c"},{"key":"c"}],"isLast":true}"#
         )
         .unwrap(),
         MetadataPage { count: 3, fresh: 1, is_last: Some(true), total: None }
     );
-    assert_eq!(sink.metadata(Table::Users, None, "[]").unwrap().count, 0);
+    assert_eq!(sink.metadata(Table::Users, &Of::Site, "[]").unwrap().count, 0);
     let finished = sink.finish().unwrap();
     let ids: Vec<_> = table_rows(&finished, "users").iter().map(|row| row["user_id"].clone()).collect();
     assert_eq!(ids, ["a", "b", "c"]);
@@ -103,7 +104,7 @@ fn a_custom_field_names_its_column() {
         {"id": "thumbnail", "name": "Images", "custom": false}
     ]);
     let mut sink = sink_with(&answer, &[]);
-    sink.metadata(Table::Fields, None, &answer.to_string()).unwrap();
+    sink.metadata(Table::Fields, &Of::Site, &answer.to_string()).unwrap();
     let rows = table_rows(&sink.finish().unwrap(), "fields");
     let sprint = json!({"field_id": "customfield_9", "name": "Sprint", "is_custom": true, "schema_type": "array",
         "schema_items": "string", "schema_custom": "x:gh-sprint", "column_name": "sprint"});
@@ -115,9 +116,12 @@ fn a_custom_field_names_its_column() {
 fn what_is_no_list_is_refused() {
     let mut sink = sink_with(&json!([]), &[]);
     for bad in ["{}", "7", "null", r#"{"values":null}"#] {
-        assert!(matches!(sink.metadata(Table::Statuses, None, bad), Err(DecodeError::Shape { .. })), "{bad}");
+        assert!(
+            matches!(sink.metadata(Table::Statuses, &Of::Site, bad), Err(DecodeError::Shape { .. })),
+            "{bad}"
+        );
     }
-    assert!(matches!(sink.metadata(Table::Issues, None, "[]"), Err(DecodeError::Shape { .. })));
+    assert!(matches!(sink.metadata(Table::Issues, &Of::Site, "[]"), Err(DecodeError::Shape { .. })));
     assert!(sink.finish().unwrap().parts.is_empty());
 }
 
@@ -125,7 +129,7 @@ fn what_is_no_list_is_refused() {
 fn a_table_without_rows_still_has_a_part_that_names_its_columns() {
     let mut sink = sink_with(&json!([]), &[Table::Issues, Table::IssueWorklogs]);
     sink.require(Table::IssueWorklogs);
-    sink.metadata(Table::Projects, None, "[]").unwrap();
+    sink.metadata(Table::Projects, &Of::Site, "[]").unwrap();
     let finished = sink.finish().unwrap();
     let parts: Vec<_> =
         finished.parts.iter().map(|part| (part.table.as_str(), part.rows, part.columns)).collect();
@@ -138,11 +142,11 @@ fn a_list_of_one_of_many_names_it_and_its_places() {
     let mut sink = sink_with(&json!([]), &[]);
     let board = json!({"id": 3, "columnConfig": {"constraintType": "none", "columns": [
         {"name": "To Do", "statuses": [{"id": "1"}], "min": 1}, {"name": "Done", "statuses": []}]}});
-    sink.metadata(Table::BoardColumns, Some(3), &board.to_string()).unwrap();
-    sink.metadata(Table::BoardColumns, Some(4), &board.to_string()).unwrap();
+    sink.metadata(Table::BoardColumns, &Of::Id(3), &board.to_string()).unwrap();
+    sink.metadata(Table::BoardColumns, &Of::Id(4), &board.to_string()).unwrap();
     let levels = json!({"levels": [{"id": "9", "name": "Secret"}]});
-    sink.metadata(Table::SecurityLevels, Some(1), &levels.to_string()).unwrap();
-    sink.metadata(Table::SecurityLevels, Some(2), &levels.to_string()).unwrap();
+    sink.metadata(Table::SecurityLevels, &Of::Id(1), &levels.to_string()).unwrap();
+    sink.metadata(Table::SecurityLevels, &Of::Id(2), &levels.to_string()).unwrap();
     let finished = sink.finish().unwrap();
     let rows = table_rows(&finished, "board_columns");
     let told: Vec<_> =
@@ -163,7 +167,61 @@ fn a_list_of_one_of_many_names_it_and_its_places() {
 fn an_answer_without_the_members_that_lead_to_its_list_is_refused() {
     let mut sink = sink_with(&json!([]), &[]);
     for bad in ["{}", r#"{"columnConfig":{}}"#, r#"{"columnConfig":{"columns":7}}"#] {
-        let read = sink.metadata(Table::BoardColumns, Some(3), bad);
+        let read = sink.metadata(Table::BoardColumns, &Of::Id(3), bad);
         assert!(matches!(read, Err(DecodeError::Shape { .. })), "{bad}");
     }
+}
+
+#[test]
+fn a_column_takes_its_value_from_where_either_kind_of_jira_has_it() {
+    let server = json!({"schemes": [{"id": "1", "name": "Default", "defaultIssueType": {"id": "10001", "name": "Bug"},
+        "issueTypes": [{"id": "10001", "name": "Bug", "subtask": false}]}]});
+    let rows = table_rows(&read_metadata(Table::IssueTypeSchemes, &[server]), "issue_type_schemes");
+    assert_eq!(rows[0]["default_issue_type_id"], 10001);
+    assert_eq!(rows[0]["issue_types"], r#"[{"id":"10001","name":"Bug"}]"#);
+
+    let mut sink = on_cloud();
+    let cloud = json!({"values": [{"id": "2", "name": "x", "defaultIssueTypeId": "10002", "isDefault": true}], "isLast": true});
+    sink.metadata(Table::IssueTypeSchemes, &Of::Site, &cloud.to_string()).unwrap();
+    let scheme = json!({"values": [{"projectIds": ["7"], "workflowScheme": {"id": 3, "name": "w", "defaultWorkflow": "jira"}}]});
+    sink.metadata(Table::WorkflowSchemes, &Of::Id(7), &scheme.to_string()).unwrap();
+    sink.metadata(Table::Labels, &Of::Site, r#"{"values":["a","b","a"],"isLast":true}"#).unwrap();
+    let finished = sink.finish().unwrap();
+    let rows = table_rows(&finished, "issue_type_schemes");
+    assert_eq!((&rows[0]["default_issue_type_id"], &rows[0]["is_default"]), (&json!(10002), &json!(true)));
+    let rows = table_rows(&finished, "workflow_schemes");
+    assert_eq!(
+        [&rows[0]["project_id"], &rows[0]["scheme_id"], &rows[0]["default_workflow"]],
+        [&json!(7), &json!(3), &json!("jira")]
+    );
+    assert_eq!(table_rows(&finished, "labels"), [json!({"label": "a"}), json!({"label": "b"})]);
+}
+
+fn on_cloud() -> Sink {
+    let schema = Arc::new(IssueSchema::default().on_cloud(true));
+    Sink::new(schema, &BTreeSet::new(), Place { unit: UnitId::new("u"), generation: 0 }, usize::MAX)
+}
+
+#[test]
+fn an_event_without_an_id_is_told_from_others_by_all_that_it_says() {
+    let event = |who: &str| json!({"timestamp": "2024-03-01T00:00:07.000Z", "author": {"id": who}, "type": {"action": "Group created"}});
+    let page = |events: &[Value]| json!({"entities": events, "pagingInfo": {"lastPage": true}});
+    let ids = |events: &[Value]| -> Vec<Value> {
+        let rows = table_rows(&read_metadata(Table::AuditRecords, &[page(events)]), "audit_records");
+        rows.iter().map(|row| row["record_id"].clone()).collect()
+    };
+    let two = ids(&[event("a"), event("b"), event("a")]);
+    assert!(two.len() == 2 && two[0] != two[1], "{two:?}");
+    assert_eq!(ids(&[event("b"), event("a")]), [two[1].clone(), two[0].clone()]);
+}
+
+#[test]
+fn an_answer_that_is_one_object_is_one_row() {
+    let rows =
+        table_rows(&read_metadata(Table::Configuration, &[json!({"votingEnabled": true})]), "configuration");
+    assert_eq!(
+        (&rows[0]["ordinal"], &rows[0]["voting_enabled"], &rows[0]["time_format"]),
+        (&json!(0), &json!(true), &json!(null))
+    );
+    assert_eq!(rows.len(), 1);
 }

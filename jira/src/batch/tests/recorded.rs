@@ -1,6 +1,7 @@
 //! Recorded answers of real sites, where they lie beside the checkout. They are not part of the product.
 
 use super::*;
+use crate::client::allow::Of;
 use flate2::read::MultiGzDecoder;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -102,7 +103,7 @@ fn recorded_metadata_lands_whole() {
         let text = std::fs::read_to_string(path).unwrap();
         let sent: Vec<Value> = serde_json::from_str(&text).unwrap();
         let mut sink = sink_with(&json!([]), &[]);
-        assert_eq!(sink.metadata(table, None, &text).unwrap().count, sent.len() as u64);
+        assert_eq!(sink.metadata(table, &Of::Site, &text).unwrap().count, sent.len() as u64);
         let finished = sink.finish().unwrap();
         assert_eq!(warned(&finished), [], "{table}");
         let names: Vec<_> =

@@ -1,8 +1,9 @@
 //! Every way Jira says no, one answer each.
 
 use super::*;
-use crate::client::allow::SearchAsk;
+use crate::client::allow::{ListAsk, Of, SearchAsk};
 use crate::jql::Jql;
+use crate::tables::Table;
 
 fn answer(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Answer {
     let mut map = HeaderMap::new();
@@ -46,6 +47,22 @@ fn a_refused_password_is_a_refused_login_under_any_status() {
     );
     assert_eq!(failure(&search(), 200, &[JSON, reason], "{}").code(), "login_refused");
     assert_eq!(failure(&search(), 401, &[], "").code(), "login_refused");
+}
+
+#[test]
+fn a_401_that_names_the_account_refuses_a_list_and_not_the_login() {
+    let list = Read::List(ListAsk::first(Table::Workflows, Of::Site, false));
+    let named = ("x-ausername", "Fred");
+    assert_eq!(failure(&list, 401, &[JSON, named], "{}").code(), "forbidden");
+    for (read, headers) in [
+        (&list, &[JSON][..]),
+        (&list, &[JSON, ("x-ausername", "anonymous")]),
+        (&list, &[JSON, ("x-ausername", "eve")]),
+        (&list, &[JSON, named, ("x-seraph-loginreason", "AUTHENTICATED_FAILED")]),
+        (&search(), &[JSON, named]),
+    ] {
+        assert!(failure(read, 401, headers, "{}").code().starts_with("login_"), "{read:?} {headers:?}");
+    }
 }
 
 #[test]

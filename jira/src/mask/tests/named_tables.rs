@@ -1,6 +1,7 @@
 //! What leaves of the tables that are read only when they are named.
 
 use super::*;
+use crate::client::allow::Of;
 use crate::spec::ProjectKey;
 use crate::warning::Warning;
 
@@ -34,7 +35,7 @@ fn a_board_does_not_show_issues_of_projects_that_are_not_permitted() {
     ]});
     for table in [Table::BoardIssues, Table::BacklogIssues, Table::SprintIssues] {
         let mut sink = sink(&permitted("AAA"), &[table]);
-        sink.metadata_from(table, (Some(9), 50), &issues.to_string()).unwrap();
+        sink.metadata_from(table, (&Of::Id(9), 50), &issues.to_string()).unwrap();
         let (rows, warnings) = only_part(sink);
         let numbers = |column: &str| {
             let array = rows.column_by_name(column).unwrap();
@@ -52,7 +53,7 @@ fn a_service_desk_of_a_project_that_is_not_permitted_is_left_out() {
     let desks = json!({"isLastPage": true, "values": [
         {"id": "1", "projectKey": "SECRET", "projectName": "canary"}, {"id": "2", "projectKey": "AAA", "projectName": "ours"}
     ]});
-    sink.metadata(Table::ServiceDesks, None, &desks.to_string()).unwrap();
+    sink.metadata(Table::ServiceDesks, &Of::Site, &desks.to_string()).unwrap();
     assert_eq!(texts(&only_part(sink).0, "name"), [Some("ours".to_owned())]);
 }
 

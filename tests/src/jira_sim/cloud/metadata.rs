@@ -7,26 +7,28 @@ use super::super::doc::push_bare_time;
 use super::super::fields::FieldDef;
 use super::super::service_desk;
 use super::super::site::Site;
-use super::super::site_lists;
+use super::super::{site_lists, site_setup};
 use super::bean::{Bean, Window};
 use super::issue::{shape, third_version};
-use super::{Visit, problems, users};
+use super::{Inner, Visit, problems, users};
 use crate::jira_sim::reply::Reply;
 
 /// `GET serverInfo`.
 pub(super) fn server_info(visit: &Visit<'_>) -> Reply {
+    Reply::json(200, &server_info_object(visit.inner))
+}
+
+/// The object of `serverInfo`, its time in UTC.
+pub(crate) fn server_info_object(inner: &Inner) -> Value {
     let mut time = String::new();
-    push_bare_time(&mut time, visit.inner.clock.now_ms());
-    let flavour = visit.inner.config.flavour;
-    Reply::json(
-        200,
-        &json!({
-            "baseUrl": visit.inner.base, "version": flavour.version(), "versionNumbers": [1001, 0, 0], "deploymentType": "Cloud",
+    push_bare_time(&mut time, inner.clock.now_ms());
+    let flavour = inner.config.flavour;
+    json!({
+        "baseUrl": inner.base, "version": flavour.version(), "versionNumbers": [1001, 0, 0], "deploymentType": "Cloud",
             "buildNumber": flavour.build_number(), "buildDate": "2026-01-12T12:59:12.000+0000", "serverTime": format!("{time}+0000"),
             "scmInfo": "948b370c557f4bbf768b92203f3aca5d86ee9758", "serverTitle": "Simulated Jira Cloud", "defaultLocale": { "locale": "en_US" },
             "serverTimeZone": "Etc/UTC",
-        }),
-    )
+    })
 }
 
 /// The account id of somebody who may log in.
@@ -260,12 +262,9 @@ pub(super) fn plain(visit: &Visit<'_>, segments: &[&str]) -> Reply {
             let seen = if visit.account.is_some() { named(&site, resource) } else { Vec::new() };
             Reply::json(200, &seen.into())
         }
-        ["configuration"] => Reply::json(
-            200,
-            &json!({ "votingEnabled": true, "watchingEnabled": true, "unassignedIssuesAllowed": true, "subTasksEnabled": true,
-                "issueLinkingEnabled": true, "timeTrackingEnabled": true, "attachmentsEnabled": true }),
-        ),
-        _ => match site_lists::platform(visit.inner, visit.request, segments) {
+        _ => match site_lists::platform(visit.inner, visit.request, segments)
+            .or_else(|| site_setup::platform(visit.inner, visit.request, segments))
+        {
             Some(reply) => on_cloud(&site, reply),
             None => problems::problem(visit.request, 404, "Not Found", "No message available"),
         },

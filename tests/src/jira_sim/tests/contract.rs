@@ -22,6 +22,8 @@ const OMITTED: &[(&str, &[&str])] = &[
     ("PriorityJsonBean", &["description"]),
     ("ResolutionJsonBean", &["description", "iconUrl"]),
     ("TransitionsMetaBean", &["expand"]),
+    ("RoleActorBean", &["id", "type", "displayName"]),
+    ("PermissionHolderBean", &["expand"]),
     ("SimpleListWrapperGroupJsonBean", &["items"]),
     ("SimpleListWrapperApplicationRoleBean", &["items"]),
 ];
@@ -100,6 +102,9 @@ fn check_lists(
         ("/api/2/filter/favourite", "/rest/api/2/filter/favourite", ""),
         ("/agile/1.0/board", "/rest/agile/1.0/board", "/values"),
         ("/agile/1.0/board/{boardId}/sprint", "/rest/agile/1.0/board/1/sprint", "/values"),
+        ("/agile/1.0/board/{boardId}/epic", "/rest/agile/1.0/board/1/epic", "/values"),
+        ("/api/2/applicationrole", "/rest/api/2/applicationrole", ""),
+        ("/api/2/group/member", "/rest/api/2/group/member?groupname=jira-software-users", "/values"),
     ] {
         let answer = client.get(asked).json();
         let elements = answer.pointer(list).and_then(Value::as_array).unwrap();
@@ -111,6 +116,16 @@ fn check_lists(
     for (path, asked) in [
         ("/api/2/project/{projectKeyOrId}/securitylevel", "/rest/api/2/project/WEB/securitylevel"),
         ("/api/2/dashboard", "/rest/api/2/dashboard"),
+        ("/api/2/permissionscheme", "/rest/api/2/permissionscheme"),
+        ("/api/2/permissionscheme/{schemeId}/permission", "/rest/api/2/permissionscheme/10000/permission"),
+        ("/api/2/notificationscheme", "/rest/api/2/notificationscheme"),
+        ("/api/2/issuetypescheme", "/rest/api/2/issuetypescheme"),
+        ("/api/2/groups/picker", "/rest/api/2/groups/picker"),
+        ("/api/2/configuration", "/rest/api/2/configuration"),
+        ("/api/2/customFields/{customFieldId}/options", "/rest/api/2/customFields/10041/options"),
+        ("/api/2/filter/{id}", "/rest/api/2/filter/20001"),
+        ("/api/2/project/{projectIdOrKey}/role/{id}", "/rest/api/2/project/WEB/role/10100"),
+        ("/api/2/project/{projectKeyOrId}/workflowscheme", "/rest/api/2/project/WEB/workflowscheme"),
         ("/agile/1.0/board/{boardId}/configuration", "/rest/agile/1.0/board/1/configuration"),
     ] {
         check(document.answer(path), &client.get(asked).json(), asked);

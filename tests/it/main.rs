@@ -40,5 +40,6 @@ mod reload;
 mod resumable;
 mod site;
 mod tidy;
+mod versions;
 mod watching;
 mod wire;

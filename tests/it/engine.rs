@@ -3,11 +3,16 @@
 
 mod complete;
 mod faults;
+mod frugal;
 mod keeper;
 mod landing;
+mod limits;
 mod login;
 mod record;
 mod resume;
 mod speed;
 mod stop;
 mod sweep;
+mod traps_cloud;
+mod traps_server;
+mod versions;

@@ -46,5 +46,6 @@ mod site;
 mod site_setup;
 mod sweep;
 mod tidy;
+mod versions;
 mod watching;
 mod wire;

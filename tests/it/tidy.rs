@@ -1,6 +1,7 @@
 //! The tree obeys the rules that ARCHITECTURE.md states, and generated documents are current. `UPLINK_UPDATE_DOCS=1` writes them.
 
 mod tables;
+mod traps;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};

@@ -200,7 +200,7 @@ fn scaled(count: u64, all: u64, of: u64) -> u64 {
 
 /// Requests that cut a load into slices and prove it.
 fn overhead(issues: u64, run: &Run) -> u64 {
-    let slices = issues.div_ceil(slice_target(issues, run.lanes()));
+    let slices = issues.div_ceil(slice_target(issues, run.lanes(), ISSUES_PER_PAGE));
     if run.client.is_cloud() {
         // Ids are listed to cut, and twice more to prove.
         return 1 + 3 * issues.div_ceil(CLOUD_HEADS_PER_PAGE).max(1);

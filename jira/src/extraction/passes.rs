@@ -17,7 +17,7 @@ use crate::extraction::walk::Walk;
 use crate::extraction::writer::UnitWriter;
 use crate::jql::Axis;
 use crate::landed::{LandedQuestion, REFERRED_PER_QUESTION};
-use crate::paging::cuts::ISSUES_PER_PAGE;
+use crate::paging::cuts::{ISSUES_PER_CLOUD_PAGE, ISSUES_PER_PAGE};
 use crate::paging::range::{Range, floor_second};
 use crate::spec::Mode;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -173,7 +173,8 @@ fn slices_of(
     let mut slices = Vec::new();
     if let Some(first) = over.first() {
         let fresh = Range { from: floor_second(*first).max(closed.from), ..closed };
-        slices = cut_listed(fresh, over, run.lanes());
+        let page_max = if run.client.is_cloud() { ISSUES_PER_CLOUD_PAGE } else { listed.max_results };
+        slices = cut_listed(fresh, over, run.lanes(), page_max);
     }
     // An issue that was edited after the index found it shows a later time; the next pass finds it.
     if !running.is_empty() {

@@ -53,7 +53,8 @@ pub use landed::{LandedAnswer, LandedAsk, LandedColumn, LandedIssues, LandedQues
 pub use mask::{ColumnSelector, Hasher, KEY_BYTES_MIN, Mask, MaskError, MaskRule, Masks, fingerprint};
 pub use part::{Part, UnreadablePart};
 pub use spec::{
-    Credential, Limits, Mode, Narrowing, ProjectKey, Proxy, Site, Spec, SpecError, SweepDepth, Watermark, Way, check_jql,
+    Credential, Limits, Mode, Narrowing, ProjectKey, Proxy, Site, Spec, SpecError, SweepDepth, Watermark,
+    Way, check_jql,
 };
 pub use tables::left_out::{LEFT_OUT, LeftOut};
 pub use tables::{ColumnInfo, ColumnType, DeltaStrategy, Table, TableInfo, catalogue};

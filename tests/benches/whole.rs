@@ -204,15 +204,7 @@ async fn limited_rate() {
 }
 
 fn full(tables: std::collections::BTreeSet<jira::Table>) -> Spec {
-    Spec {
-        tables,
-        mode: Mode::Full,
-        projects: Vec::new(),
-        created_from: None,
-        created_to: None,
-        jql: None,
-        narrowing: jira::Narrowing::default(),
-    }
+    Spec::all(tables, Mode::Full)
 }
 
 async fn memory() {

@@ -13,7 +13,7 @@ use crate::extraction::run::Run;
 use crate::extraction::scope;
 use crate::extraction::walk::Walk;
 use crate::extraction::writer::UnitWriter;
-use crate::fields::IssueSchema;
+use crate::fields::{IssueSchema, Landed};
 use crate::jql::Axis;
 use crate::paging::cuts::{ISSUES_PER_PAGE, slice_target};
 use crate::paging::range::Range;
@@ -124,7 +124,7 @@ async fn look(run: Run) -> Result<Looked, Error> {
     }
     check::condition(&run).await?;
     let fields = run.client.read(&Read::Field).await?;
-    let schema = IssueSchema::from_field_answer(&fields)
+    let schema = IssueSchema::beside(&fields, &Landed::default())
         .map_err(|error| Error::undecodable(Read::Field.what(), &error))?;
     run.set_schema(schema)?;
     let mut looked = Looked {

@@ -209,12 +209,12 @@ async fn mend(run: &Run, sweep: &mut Sweep, range: Range, difference: Difference
         "slices differ from Jira"
     );
     let generation = run.next_generation();
-    let fields = run.schema().await.search_fields(&run.spec.tables);
+    let asks = run.asks().await;
     let writer = UnitWriter::open(run, "sweep", generation).await;
     let wanted = Gate::Wanted(missing.iter().map(|(id, _)| *id).collect());
     let mut rows = Rows::new(run, writer, wanted).with_links_of_all();
     for seconds in proof::ranges_of(missing.iter().map(|(_, created)| *created)) {
-        Walk::over_rows(run, fields.clone(), ISSUES_PER_PAGE, i64::MAX).range(seconds, &mut rows).await?;
+        Walk::over_rows(run, asks.clone(), ISSUES_PER_PAGE, i64::MAX).range(seconds, &mut rows).await?;
     }
     let read = rows.accepted_ids();
     let Rows { mut writer, accepted, vanished, linked, .. } = rows;

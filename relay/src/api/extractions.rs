@@ -75,7 +75,11 @@ pub(super) async fn create(
     }
     let connection = node.store.connection(&new.connection).await?;
     let mode = new.mode.ok_or_else(|| {
-        Problem::input("bad_member", "the body is wrong: `mode` is missing", "say `full`, `delta`, `sweep` or `delta_and_sweep`")
+        Problem::input(
+            "bad_member",
+            "the body is wrong: `mode` is missing",
+            "say `full`, `delta`, `sweep` or `delta_and_sweep`",
+        )
     })?;
     let (full, delta) = loads(&node, &connection, (mode, &new)).await?;
     let mut queued = Vec::new();

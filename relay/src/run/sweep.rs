@@ -106,11 +106,11 @@ fn scope_of<'r>(
             hint: again(),
         });
     };
-    if let Some((other, _)) = specs.find(|(_, spec)| !is_as_narrow(spec, scope)) {
+    if let Some((other, _)) = specs.find(|(_, spec)| !is_alike(spec, scope)) {
         return Err(Failure {
             code: "scope_differs".to_owned(),
             message: format!(
-                "the tables {first} and {other} were filled with other projects, dates or JQL: no one sweep fits both"
+                "the tables {first} and {other} were filled with other projects, dates, JQL or columns: no one sweep fits both"
             ),
             hint: again(),
         });
@@ -134,6 +134,11 @@ fn is_as_narrow(a: &ExtractionSpec, b: &ExtractionSpec) -> bool {
         && (a.created_from_ms, a.created_to_ms) == (b.created_from_ms, b.created_to_ms)
         && (a.updated_from_ms, a.updated_to_ms) == (b.updated_from_ms, b.updated_to_ms)
         && a.jql.as_deref().map(str::trim) == b.jql.as_deref().map(str::trim)
+}
+
+/// Whether one sweep fits the tables of both loads.
+fn is_alike(a: &ExtractionSpec, b: &ExtractionSpec) -> bool {
+    is_as_narrow(a, b) && (&a.columns, &a.pseudonyms) == (&b.columns, &b.pseudonyms)
 }
 
 #[cfg(test)]

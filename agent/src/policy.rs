@@ -16,7 +16,7 @@ pub(crate) use rules::{Decision, Rules};
 
 use crate::config::{Limits, Requests};
 use chrono::{DateTime, Utc};
-use jira::{Columns, Masks, Mode, ProjectKey, Site, Spec, SpecError, Table, Watermark};
+use jira::{Columns, Masks, Mode, ProjectKey, Site, Spec, SpecError, SweepDepth, Table, Watermark};
 use protocol::control::Failure;
 use protocol::site::SiteAddress;
 use protocol::spec::{ConnectionSpec, ExtractionSpec, Load};
@@ -237,7 +237,11 @@ pub(crate) fn engine_spec(wire: &ExtractionSpec) -> Result<Spec, Refusal> {
     let projects = wire.projects.iter().map(|key| ProjectKey::parse(key)).collect::<Result<Vec<_>, _>>();
     let mode = match wire.load {
         Load::Full => Mode::Full,
-        Load::Delta { since_ms } => Mode::Delta { watermark: Watermark { until: time("since", since_ms)? } },
+        Load::Delta { since_ms } => Mode::Delta { watermark: watermark(since_ms)? },
+        Load::Sweep { since_ms, every_id, delta } => {
+            let depth = if every_id { SweepDepth::EveryId } else { SweepDepth::Counts };
+            Mode::Sweep { watermark: watermark(since_ms)?, depth, delta }
+        }
     };
     let refused = |error: SpecError| Refusal::Spec(error.to_string());
     let pseudonyms = wire.pseudonyms.as_ref().map_or_else(
@@ -257,6 +261,10 @@ pub(crate) fn engine_spec(wire: &ExtractionSpec) -> Result<Spec, Refusal> {
     };
     spec.check().map_err(refused)?;
     Ok(spec)
+}
+
+fn watermark(since_ms: i64) -> Result<Watermark, Refusal> {
+    Ok(Watermark { until: time("since", since_ms)? })
 }
 
 fn tables(names: &[String]) -> Result<BTreeSet<Table>, Refusal> {

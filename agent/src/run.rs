@@ -6,6 +6,7 @@
 //! for its next event, and so Jira is not read.
 
 mod budget;
+mod landed;
 mod ledger;
 mod report;
 mod statement;
@@ -23,9 +24,11 @@ use jira::{
     CheckpointEntry, Credential, Event as EngineEvent, Extraction, JiraClient, Part, Site, Spec, Summary,
     Warning,
 };
+use landed::Asked;
 use ledger::Ledger;
 use protocol::control::{AgentMessage, Failure, LogLine, PartHeader, Progress};
 use protocol::ids::{Lease, PartId, RunId};
+use protocol::landed::LandedPiece;
 use statement::About;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -68,6 +71,8 @@ pub(crate) enum ToRun {
     PartFailed(Failure),
     /// A checkpoint is stored.
     Stored(u64),
+    /// A piece of an answer about what landed.
+    LandedAnswer { ask: u64, piece: LandedPiece, last: bool },
     /// Stop.
     Cancel,
     /// The result has been taken over.
@@ -195,6 +200,7 @@ struct Running {
     result_sent: bool,
     login: Try,
     decisions: Vec<Decision>,
+    asked: Asked,
 }
 
 enum Event {
@@ -241,6 +247,7 @@ impl Running {
             result_sent: false,
             login: order.login,
             decisions: order.decisions,
+            asked: Asked::default(),
         })
     }
 
@@ -297,6 +304,10 @@ impl Running {
                 }
                 Ok(())
             }
+            ToRun::LandedAnswer { ask, piece, last } => {
+                self.asked.handle_piece(ask, piece, last);
+                Ok(())
+            }
             ToRun::PartFailed(failure) => Err(End::Failed(failure)),
             ToRun::Cancel => Err(End::Failed(cancelled())),
             ToRun::Closed if self.result_sent => Err(End::Closed),
@@ -327,6 +338,11 @@ impl Running {
                 .map_err(|error| End::Failed(broken(&error.to_string()))),
             EngineEvent::Progress(progress) => self.handle_progress(&progress).await,
             EngineEvent::Warning(warning) => self.handle_warning(warning).await,
+            EngineEvent::Landed(ask) => {
+                let (ask, question) = self.asked.handle_ask(ask);
+                let (run, lease) = (self.run.clone(), self.lease);
+                self.tell(AgentMessage::AskLanded { run, lease, ask, question }).await
+            }
             EngineEvent::Finished(summary) => {
                 self.login.ended(None);
                 self.summary = Some(summary);

@@ -260,6 +260,9 @@ impl Runs {
             RelayMessage::CheckpointStored { run, lease, sequence } => {
                 self.word(&run, Some(lease), ToRun::Stored(sequence))
             }
+            RelayMessage::LandedAnswer { run, lease, ask, piece, last } => {
+                self.word(&run, Some(lease), ToRun::LandedAnswer { ask, piece, last })
+            }
             RelayMessage::RunClosed { run, lease } => self.word(&run, Some(lease), ToRun::Closed),
             RelayMessage::StartRun { .. }
             | RelayMessage::ResumeEntries { .. }

@@ -108,6 +108,13 @@ pub(crate) enum Work {
         /// Of update time.
         range: Range,
     },
+    /// Slices of a sweep: what was gone, and what was missing and is read again.
+    Sweep {
+        /// Its generation.
+        generation: u32,
+        /// Of creation time.
+        range: Range,
+    },
     /// Issues that were gone or missing at the proof, or show the key of a moved one.
     Repair {
         /// Its generation.
@@ -237,6 +244,17 @@ fn split_text(text: &str) -> Vec<String> {
     texts
 }
 
+/// What a sweep has compared.
+#[derive(Debug, Default)]
+pub(crate) struct Swept {
+    /// Ranges of creation time.
+    pub(crate) done: Vec<Range>,
+    /// Issues that were gone.
+    pub(crate) gone: BTreeSet<i64>,
+    /// Issues at the other ends of links of those that were missing.
+    pub(crate) linked: BTreeSet<i64>,
+}
+
 /// What stored entries say together.
 #[derive(Debug, Default)]
 pub(crate) struct Resume {
@@ -251,6 +269,9 @@ pub(crate) struct Resume {
     pub(crate) last_pass_done: Vec<Range>,
     /// Issues whose links are to be read again after it.
     pub(crate) last_pass_linked: Vec<i64>,
+    pub(crate) swept: Swept,
+    /// Issues that passes and repairs read, with their creation times.
+    pub(crate) read_again: BTreeMap<i64, i64>,
     /// Larger than every generation that entries name.
     pub(crate) next_generation: u32,
     pub(crate) stats: Vec<UnitStats>,
@@ -310,7 +331,9 @@ impl Resume {
                 self.base.push(range);
                 self.known.add_slice(range, ids);
             }
-            Work::CatchUp { generation, .. } | Work::Repair { generation, .. } => {
+            Work::CatchUp { generation, .. }
+            | Work::Repair { generation, .. }
+            | Work::Sweep { generation, .. } => {
                 self.next_generation = self.next_generation.max(generation.saturating_add(1));
                 later.push(done);
             }
@@ -328,13 +351,22 @@ impl Resume {
                 self.last_pass_done.push(range);
                 self.last_pass_linked.extend(unpacked(&done.linked)?);
             }
+            let gone: BTreeSet<i64> = unpacked(&done.gone)?.into_iter().collect();
             if let Work::Repair { range, .. } = done.work {
-                let gone = unpacked(&done.gone)?.into_iter().collect();
                 self.known.remove(range, &gone);
+            }
+            if !gone.is_empty() {
+                self.read_again.retain(|id, _| !gone.contains(id));
             }
             for (id, created_ms) in unpacked(&done.ids)?.into_iter().zip(unpacked(&done.created)?) {
                 self.known.add(id, created_ms);
+                self.read_again.insert(id, created_ms);
             }
+            if let Work::Sweep { range, .. } = done.work {
+                self.swept.done.push(range);
+                self.swept.linked.extend(unpacked(&done.linked)?);
+            }
+            self.swept.gone.extend(gone);
         }
         Ok(())
     }
@@ -343,7 +375,9 @@ impl Resume {
 fn generation_of(work: Work) -> u32 {
     match work {
         Work::Tables | Work::Metadata { .. } | Work::Base { .. } => 0,
-        Work::CatchUp { generation, .. } | Work::Repair { generation, .. } => generation,
+        Work::CatchUp { generation, .. }
+        | Work::Repair { generation, .. }
+        | Work::Sweep { generation, .. } => generation,
     }
 }
 

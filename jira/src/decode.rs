@@ -107,8 +107,10 @@ pub(crate) struct IssueSeen {
     pub(crate) incomplete: Vec<Table>,
     /// Tables whose resource is to be asked for it.
     pub(crate) owed: Vec<Table>,
-    /// Issues at the other end of its links, if it was ever moved (or its history is not read): their links hold its key.
-    pub(crate) linked_if_moved: Vec<i64>,
+    /// Issues at the other end of its links.
+    pub(crate) linked: Vec<i64>,
+    /// Whether it was ever moved, as far as is known: then rows of other issues hold its key.
+    pub(crate) may_be_moved: bool,
 }
 
 /// What a page of the site's metadata says of itself.

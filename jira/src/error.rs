@@ -274,6 +274,12 @@ pub enum Error {
         /// What is wrong.
         detail: String,
     },
+    /// What landed before cannot be compared.
+    #[error("The sweep cannot compare what landed with Jira: {detail}")]
+    Landed {
+        /// Why.
+        detail: String,
+    },
     /// The HTTP client could not be made.
     #[error("The HTTP client for Jira could not be made: {detail}")]
     Client {
@@ -359,6 +365,7 @@ impl Error {
             Self::Undecodable { .. } => "undecodable",
             Self::Incomplete { .. } => "incomplete",
             Self::Checkpoint { .. } => "checkpoint_unusable",
+            Self::Landed { .. } => "sweep_impossible",
             Self::Client { .. } => "client_failed",
             Self::Unrecorded => "unrecorded",
             Self::Cancelled => "cancelled",

@@ -10,8 +10,12 @@
 //!    A move changes the key that *other* issues show in their links without updating them: those are read again after each pass.
 //! 4. Proof: counts, and ids where counts differ. Issues that are gone are taken out, missing ones read, in generations of their own.
 //!
-//! A delta load is steps 1 and 3 from the watermark; it cannot see deletions. Neither load sees that a link has gone because the issue at
-//! its other end was deleted *after* this end was read: Jira updates nothing but the deleted issue. The next full load does.
+//! A delta load is steps 1 and 3 from the watermark, and issues whose work logs the feeds name (`feeds`); it cannot see deletions. Neither load sees that a link has gone because the issue at
+//! its other end was deleted *after* this end was read: Jira updates nothing but the deleted issue. A sweep sees both.
+//!
+//! # A sweep
+//!
+//! Written at the head of `sweep`. With `delta` it follows the passes of a delta load in the same run.
 //!
 //! # Why a resumed run is exact
 //!
@@ -22,6 +26,7 @@
 //!   An issue that a finished slice holds and that was edited since has moved forward: either into a gap, where G reads it again and
 //!   replaces the older row, or past the end, where the next pass finds it, from five minutes before the begun pass's end. Within G no id comes twice.
 //! - Links of moved issues: the entries of a pass name the issues to read again, and a pass begins only after those of the one before.
+//! - Sweep: what was compared is told in entries by ranges of creation time, with what was gone; what refers to that is read again at the end.
 //! - Proof: ids of passes and repairs are known from their entries, applied in the order of generations; so what was deleted between the
 //!   two agents is found like any other deletion.
 
@@ -30,6 +35,7 @@ pub(crate) mod check;
 pub(crate) mod cloud;
 pub(crate) mod discover;
 pub(crate) mod events;
+pub(crate) mod feeds;
 pub(crate) mod lanes;
 pub(crate) mod metadata;
 pub(crate) mod of_issue;
@@ -41,6 +47,7 @@ pub(crate) mod rows;
 pub(crate) mod run;
 pub(crate) mod scope;
 pub(crate) mod subjects;
+pub(crate) mod sweep;
 pub(crate) mod walk;
 pub(crate) mod writer;
 
@@ -48,16 +55,19 @@ use crate::checkpoint::{CheckpointEntry, Done, Entry, Plan, Resume, Work};
 use crate::client::JiraClient;
 use crate::client::allow::Read;
 use crate::error::Error;
-use crate::fields::IssueSchema;
+use crate::fields::{IssueSchema, Landed};
 use crate::jql::Axis;
+use crate::landed::LandedQuestion;
 use crate::paging::known::Known;
-use crate::paging::range::{Range, floor_second};
+use crate::paging::range::{Range, SECOND_MS, floor_second};
 use crate::spec::{Mode, Spec, Watermark};
 use crate::tables::Table;
 use events::{Event, Phase, Summary};
 use passes::{Begun, CaughtUp, Start};
 use run::Run;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use sweep::Sweep;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -192,8 +202,12 @@ async fn prepare(run: Arc<Run>, plan: Option<Plan>, started_ms: i64, todo: Prepa
         (Some(plan), _) => plan.schema,
         (None, json) => {
             let json = json.as_deref().unwrap_or_default();
-            let schema = IssueSchema::from_field_answer(json)
+            let landed = landed_columns(&run).await?;
+            let schema = IssueSchema::beside(json, &landed)
                 .map_err(|error| Error::undecodable(Read::Field.what(), &error))?;
+            for change in landed.changes(&schema) {
+                run.warn(change.code, &change.message, 1).await?;
+            }
             // Before anything of the run is told: a column that the site does not have ends it here.
             run.spec.columns.unchosen(&schema)?;
             let plan = Plan::new(started_ms, schema.clone()).masked(&run.spec.masks());
@@ -215,12 +229,21 @@ async fn prepare(run: Arc<Run>, plan: Option<Plan>, started_ms: i64, todo: Prepa
     }
 }
 
+/// Columns of custom fields that landed before.
+async fn landed_columns(run: &Run) -> Result<Landed, Error> {
+    if !run.spec.tables.contains(&Table::Issues) {
+        return Ok(Landed::default());
+    }
+    run.ask(LandedQuestion::Columns).await?.columns().map(Landed::new)
+}
+
 async fn read_issues(
     run: Arc<Run>,
     resume: Resume,
     (started_ms, now_ms): (i64, i64),
     outcome: Arc<Mutex<Outcome>>,
 ) -> Result<(), Error> {
+    let (swept, read_again) = (resume.swept, resume.read_again);
     let begun = resume.last_pass.map(|pass| Begun {
         pass,
         done: resume.last_pass_done,
@@ -232,7 +255,21 @@ async fn read_issues(
             full_end(&run, known, Start { since_ms: started_ms, begun, now_ms: None }).await?
         }
         Mode::Delta { watermark } => {
-            delta(&run, Start { since_ms: watermark.epoch_ms(), begun, now_ms: Some(now_ms) }).await?
+            let (outcome, _) =
+                delta(&run, Start { since_ms: watermark.epoch_ms(), begun, now_ms: Some(now_ms) }).await?;
+            outcome
+        }
+        Mode::Sweep { watermark, depth, delta: true } => {
+            let start = Start { since_ms: watermark.epoch_ms(), begun, now_ms: Some(now_ms) };
+            let (outcome, caught) = delta(&run, start).await?;
+            // With the second that ran when the last pass began: it was read too.
+            let until_ms = caught.until_ms.saturating_add(SECOND_MS);
+            sweep::run(&run, Sweep::new((until_ms, depth), swept, read_again).after(&caught)).await?;
+            outcome
+        }
+        Mode::Sweep { watermark, depth, delta: false } => {
+            sweep::run(&run, Sweep::new((watermark.epoch_ms(), depth), swept, read_again)).await?;
+            Outcome::default()
         }
     };
     *outcome.lock().unwrap_or_else(PoisonError::into_inner) = ended;
@@ -241,7 +278,8 @@ async fn read_issues(
 
 async fn full_end(run: &Arc<Run>, mut known: Known, start: Start) -> Result<Outcome, Error> {
     run.set_phase(Phase::CatchingUp);
-    let CaughtUp { until_ms, read, .. } = passes::catch_up(run, start).await?;
+    let by_feed = feeds::changed(run, start.since_ms).await?;
+    let CaughtUp { until_ms, read, .. } = catch_up_with(run, start, by_feed).await?;
     for issue in &read {
         known.add(issue.id, issue.created_ms);
     }
@@ -251,16 +289,31 @@ async fn full_end(run: &Arc<Run>, mut known: Known, start: Start) -> Result<Outc
     Ok(Outcome { until_ms: Some(until_ms), issues_total: Some(total) })
 }
 
-async fn delta(run: &Arc<Run>, start: Start) -> Result<Outcome, Error> {
+/// Passes, then what feeds named before them, as far as no pass has read it.
+async fn catch_up_with(run: &Arc<Run>, start: Start, mut by_feed: BTreeSet<i64>) -> Result<CaughtUp, Error> {
+    let mut caught = passes::catch_up(run, start).await?;
+    for issue in &caught.read {
+        by_feed.remove(&issue.id);
+    }
+    let again = refresh::read(run, &by_feed).await?;
+    caught.read.extend(again.accepted);
+    caught.vanished.extend(again.vanished);
+    Ok(caught)
+}
+
+async fn delta(run: &Arc<Run>, start: Start) -> Result<(Outcome, CaughtUp), Error> {
     run.set_phase(Phase::CatchingUp);
-    let CaughtUp { until_ms, vanished, .. } = passes::catch_up(run, start).await?;
+    let mut by_feed = feeds::changed(run, start.since_ms).await?;
+    by_feed.extend(feeds::deleted(run, start.since_ms).await?);
+    let caught = catch_up_with(run, start, by_feed).await?;
+    let until_ms = caught.until_ms;
     run.set_phase(Phase::Proving);
-    proof::take_out(run, &vanished).await?;
+    proof::take_out(run, &caught.vanished).await?;
     let bounds = run.created_bounds();
     let whole = run.jql(Range::new(Axis::Created, bounds.from, bounds.to));
     // Nothing is proven by it, so that Jira Cloud's estimate will do.
     let total = if run.client.is_cloud() { run.estimate(whole).await? } else { run.count(whole).await? };
-    Ok(Outcome { until_ms: Some(until_ms), issues_total: Some(total) })
+    Ok((Outcome { until_ms: Some(until_ms), issues_total: Some(total) }, caught))
 }
 
 async fn summarise(run: &Run, outcome: Outcome) -> Summary {

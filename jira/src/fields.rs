@@ -1,6 +1,10 @@
 //! Custom fields to columns: discovered once when a run starts, then carried by its checkpoint, so that every part of the run has
 //! the same schema whichever agent writes it.
 
+mod evolution;
+
+pub(crate) use evolution::Landed;
+
 use crate::decode::DecodeError;
 use crate::tables::{ColumnType, Table, issue_sprints, issues};
 use serde::{Deserialize, Serialize};
@@ -119,11 +123,19 @@ pub(crate) struct IssueSchema {
 }
 
 impl IssueSchema {
-    /// Reads the answer of `/field`.
+    /// As [`Self::beside`], for a table that has no columns yet.
     ///
     /// # Errors
     /// When the text is no JSON list.
     pub(crate) fn from_field_answer(json: &str) -> Result<Self, DecodeError> {
+        Self::beside(json, &Landed::default())
+    }
+
+    /// Reads the answer of `/field`. No column takes a name under which another field, or a value of another type, landed before.
+    ///
+    /// # Errors
+    /// When the text is no JSON list.
+    pub(crate) fn beside(json: &str, landed: &Landed) -> Result<Self, DecodeError> {
         const WHAT: &str = "the list of fields";
         let fields: Vec<Value> =
             serde_json::from_str(json).map_err(|error| DecodeError::json(WHAT, &error))?;
@@ -134,7 +146,7 @@ impl IssueSchema {
         let mut custom = Vec::with_capacity(found.len());
         for (number, field_name, custom_type) in found {
             let mut name = column_name(field_name);
-            while !taken.insert(name.clone()) {
+            while landed.is_taken(&name, number, custom_type) || !taken.insert(name.clone()) {
                 name = format!("{name}_{number}");
             }
             custom.push(CustomColumn { number, name, custom_type });
@@ -190,10 +202,14 @@ fn custom_field(field: &Value) -> Option<(u64, &str, CustomType)> {
     Some((number, name, CustomType::of_schema(said("type").unwrap_or("any"), said("items"), said("custom"))))
 }
 
-/// The name of a column before fields of one name were told apart by their numbers.
+/// The name of a column before fields of one name were told apart by their numbers, or a field from itself when it changed its type.
 pub(crate) fn asked_name(column: &CustomColumn) -> &str {
     let number = format!("_{}", column.number);
-    column.name.strip_suffix(&number).unwrap_or(&column.name)
+    let mut name = column.name.as_str();
+    while let Some(shorter) = name.strip_suffix(&number) {
+        name = shorter;
+    }
+    name
 }
 
 /// The column name that a field's name asks for: lower case, `_` between words.

@@ -31,6 +31,7 @@ mod about;
 mod asks;
 mod checkpoint;
 mod extraction;
+mod landed;
 mod visible;
 
 pub use about::{About, about};
@@ -48,10 +49,12 @@ pub use error::{Error, UnreachableCause};
 pub use extraction::discover::{Discovery, FoundColumn, FoundTable, discover};
 pub use extraction::events::{Event, Phase, Progress, Summary};
 pub use extraction::{Extraction, extract};
+pub use landed::{LandedAnswer, LandedAsk, LandedColumn, LandedIssues, LandedQuestion, LandedSlice};
 pub use mask::{ColumnSelector, Hasher, KEY_BYTES_MIN, Mask, MaskError, MaskRule, Masks, fingerprint};
 pub use part::{Part, UnreadablePart};
 pub use spec::{
-    Credential, Limits, Mode, Narrowing, ProjectKey, Proxy, Site, Spec, SpecError, Watermark, Way, check_jql,
+    Credential, Limits, Mode, Narrowing, ProjectKey, Proxy, Site, Spec, SpecError, SweepDepth, Watermark,
+    Way, check_jql,
 };
 pub use tables::{ColumnInfo, ColumnType, Table, TableInfo, catalogue};
 pub use unit::UnitId;

@@ -111,6 +111,25 @@ pub enum Mode {
         /// Where the last load ended.
         watermark: Watermark,
     },
+    /// What Jira no longer shows leaves the tables, what it shows again comes back, whatever `updated` says. The spec must be as narrow as
+    /// that of the load that filled the tables: what it does not ask for counts as gone.
+    Sweep {
+        /// Where the last load ended.
+        watermark: Watermark,
+        /// How closely it looks.
+        depth: SweepDepth,
+        /// Whether what changed since the watermark is read first, as by a delta load.
+        delta: bool,
+    },
+}
+
+/// How closely a sweep looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SweepDepth {
+    /// One counting query a slice; ids only where the counts differ.
+    Counts,
+    /// Every id, and links whose two ends differ.
+    EveryId,
 }
 
 /// Up to which time, on Jira's own clock, tables are complete.

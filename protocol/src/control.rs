@@ -3,18 +3,20 @@
 
 use crate::ids::{Lease, PartId, RequestId, RunId, StreamId};
 use crate::keys::{Fingerprint, SealingPublicKey, Signature, SigningPublicKey};
+use crate::landed::{LandedPiece, LandedQuestion};
 use crate::manifest::SignedManifest;
 use crate::spec::{ConnectionSpec, ExtractionSpec};
 use crate::ticket::Ticket;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 mod discovery;
+mod figures;
 mod health;
 mod sharing;
 mod tag;
 
 pub use discovery::{DISCOVERY, DiscoveredColumn, DiscoveredTable, DiscoveryReport, in_messages};
+pub use figures::{Progress, RunResult, RunWarning, TableResult};
 pub use health::{AgentTrouble, JiraHealth, JiraState};
 pub use sharing::{ConnectionSecret, PEERS_PER_MESSAGE_MAX, Peer, RESEALING, SECRETS_PER_MESSAGE_MAX};
 
@@ -59,6 +61,17 @@ pub enum AgentMessage {
         lease: Lease,
         /// The line.
         line: LogLine,
+    },
+    /// An extraction asks what landed before; answered by `landed_answer`.
+    AskLanded {
+        /// The run.
+        run: RunId,
+        /// Under which lease.
+        lease: Lease,
+        /// Repeated in the answer.
+        ask: u64,
+        /// The question.
+        question: LandedQuestion,
     },
     /// All units are checkpointed; commit.
     RunFinished {
@@ -240,6 +253,19 @@ pub enum RelayMessage {
         /// The entry's number.
         sequence: u64,
     },
+    /// A piece of the answer to `ask_landed`, in their order.
+    LandedAnswer {
+        /// The run.
+        run: RunId,
+        /// Its lease.
+        lease: Lease,
+        /// Which question.
+        ask: u64,
+        /// The piece.
+        piece: LandedPiece,
+        /// Whether it is the last.
+        last: bool,
+    },
     /// The relay has taken over a finished run; the agent forgets it.
     RunClosed {
         /// The run.
@@ -339,74 +365,6 @@ pub struct PartHeader {
     pub bytes: u64,
     /// SHA-256 of the file, lower-case hex.
     pub digest: String,
-}
-
-/// How far a run is.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Progress {
-    /// What the engine does now: `login`, `metadata`, `issues`, `catch_up`, `proof`.
-    pub phase: String,
-    /// Issues that Jira counted for this run.
-    pub issues_total: Option<u64>,
-    /// Issues read so far.
-    pub issues_read: u64,
-    /// Rows made so far, by table.
-    pub rows: BTreeMap<String, u64>,
-    /// Requests sent to Jira.
-    pub requests: u64,
-    /// Requests that had to be repeated.
-    pub retries: u64,
-    /// Bytes of JSON read from Jira (uncompressed).
-    pub bytes_read: u64,
-    /// Bytes of parts sent over the link.
-    pub bytes_sent: u64,
-    /// Requests in flight now.
-    pub in_flight: u32,
-}
-
-/// What a finished run read.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct RunResult {
-    /// By table.
-    pub tables: BTreeMap<String, TableResult>,
-    /// Jira's clock up to which the issue tables are complete, UTC milliseconds; where the next delta load starts.
-    pub watermark_ms: Option<i64>,
-    /// Issues that Jira counted at the end, when the run covers a whole site or project list.
-    pub issues_counted: Option<u64>,
-    /// What Jira withheld.
-    pub warnings: Vec<RunWarning>,
-    /// What the policy of the premises took away from what was asked.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub policy: Vec<RunWarning>,
-    /// The last figures.
-    pub progress: Progress,
-}
-
-/// What a finished run read of one table.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct TableResult {
-    /// Rows in the parts of the run.
-    pub rows: u64,
-    /// Columns of the table.
-    pub columns: u64,
-    /// Bytes of JSON read for it; the issue tables share their pages, counted at `issues`.
-    pub bytes_read: u64,
-    /// Bytes of its parts.
-    pub bytes_sent: u64,
-}
-
-/// Something that Jira withheld or that could not be kept, with a count: never silence.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RunWarning {
-    /// Stable snake_case code.
-    pub code: String,
-    /// A sentence.
-    pub message: String,
-    /// How often.
-    pub count: u64,
 }
 
 /// Why something failed, for a person: what, on which thing, why, what to do next.

@@ -47,6 +47,7 @@ pub mod proof;
 pub mod seal;
 pub mod ticket;
 
+pub mod landed;
 pub mod spec;
 
 pub mod manifest;

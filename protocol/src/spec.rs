@@ -127,6 +127,15 @@ pub enum Load {
         /// Jira's clock at which the table was last complete, UTC milliseconds since 1970.
         since_ms: i64,
     },
+    /// What Jira no longer shows leaves the tables, what it shows again comes back.
+    Sweep {
+        /// Jira's clock at which the table was last complete, UTC milliseconds since 1970.
+        since_ms: i64,
+        /// Whether every id is compared, and not only those of slices whose counts differ.
+        every_id: bool,
+        /// Whether what changed since is read too, as by a delta load.
+        delta: bool,
+    },
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 mod discovery;
 mod keys;
+mod landed;
 mod ledger;
 mod reader;
 mod spec;

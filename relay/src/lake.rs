@@ -14,6 +14,7 @@ mod control;
 mod error;
 mod files;
 mod footer;
+mod landed;
 mod landing;
 mod merge;
 mod nesting;
@@ -28,6 +29,7 @@ mod table;
 pub(crate) use commit::{Commit, CommitPart, Committed};
 pub(crate) use control::{Cell, CellKind, ControlRow, ControlTable};
 pub(crate) use error::LakeError;
+pub(crate) use landed::LandedIndex;
 pub(crate) use landing::{LandedPart, hex};
 pub(crate) use place::TablePlace;
 pub(crate) use preview::{ColumnInfo, Preview, TableInfo};
@@ -36,6 +38,7 @@ use bytes::Bytes;
 use files::{Files, Store};
 use protocol::control::PartHeader;
 use protocol::ids::RunId;
+use protocol::landed::LandedColumn;
 use std::collections::BTreeSet;
 use std::path::Path;
 use tokio::sync::mpsc;
@@ -134,6 +137,41 @@ impl Lake {
             }
         }));
         Ok(Some(lines))
+    }
+
+    /// The issues of a table `issues`, as a sweep compares them.
+    pub(crate) async fn landed_index(&self, issues: &TablePlace) -> Result<LandedIndex, LakeError> {
+        let issues = issues.clone();
+        self.blocking("read what landed", move |files| LandedIndex::read(files, &issues)).await
+    }
+
+    /// The issues with rows that lead to one of `ids`, in the tables beside this table `issues`.
+    pub(crate) async fn referring(&self, issues: &TablePlace, ids: Vec<i64>) -> Result<Vec<i64>, LakeError> {
+        let issues = issues.clone();
+        self.blocking("find who refers to issues", move |files| landed::referring(files, &issues, &ids)).await
+    }
+
+    /// The issues of these work logs, in the tables beside this table `issues`.
+    pub(crate) async fn owners_of_worklogs(
+        &self,
+        issues: &TablePlace,
+        ids: Vec<i64>,
+    ) -> Result<Vec<i64>, LakeError> {
+        let issues = issues.clone();
+        self.blocking("find work logs", move |files| landed::owners_of_worklogs(files, &issues, &ids)).await
+    }
+
+    /// The columns of a table `issues` that hold custom fields; none when no run has created it.
+    pub(crate) async fn custom_columns(&self, issues: &TablePlace) -> Result<Vec<LandedColumn>, LakeError> {
+        let issues = issues.clone();
+        self.blocking("read the columns of a table", move |files| landed::custom_columns(files, &issues))
+            .await
+    }
+
+    /// The issues whose links or parents did not land, have another key, or are shown at one end only.
+    pub(crate) async fn astray(&self, issues: &TablePlace) -> Result<Vec<i64>, LakeError> {
+        let issues = issues.clone();
+        self.blocking("find links that lead nowhere", move |files| landed::astray(files, &issues)).await
     }
 
     /// Where any Delta reader finds the table.

@@ -4,6 +4,7 @@ use crate::auth::AdminKey;
 use crate::direct::Direct;
 use crate::lake::Lake;
 use crate::run::board::Board;
+use crate::run::landed::LandedIndexes;
 use crate::store::Store;
 use crate::uplinks::Uplinks;
 use std::collections::BTreeSet;
@@ -19,6 +20,8 @@ pub(crate) struct Node {
     pub(crate) lake: Lake,
     /// Who is here.
     pub(crate) uplinks: Uplinks,
+    /// What landed before the runs that sweep.
+    pub(crate) landed: LandedIndexes,
     /// How far runs are, second by second.
     pub(crate) board: Board,
     /// What this relay reads itself.

@@ -18,8 +18,10 @@ pub(crate) mod control;
 pub(crate) mod document;
 pub(crate) mod drive;
 pub(crate) mod ending;
+pub(crate) mod landed;
 pub(crate) mod schedule;
 pub(crate) mod scope;
+pub(crate) mod sweep;
 
 use std::fmt;
 

@@ -145,6 +145,7 @@ impl Relay {
             store,
             lake,
             uplinks: Default::default(),
+            landed: Default::default(),
             board: Default::default(),
             direct: Direct::new(direct_keys, config.limits.direct_runs),
             admin,

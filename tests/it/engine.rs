@@ -3,9 +3,11 @@
 
 mod complete;
 mod faults;
+mod keeper;
 mod landing;
 mod login;
 mod record;
 mod resume;
 mod speed;
 mod stop;
+mod sweep;

@@ -8,6 +8,7 @@ use protocol::frame::Frame;
 use protocol::handshake::{ExpectHello, Welcome};
 use protocol::ids::StreamId;
 use protocol::keys::Fingerprint;
+use protocol::landed::LandedPiece;
 use protocol::limits::LinkLimits;
 use protocol::seal::{SealContext, SealedSecret, seal};
 use protocol::site::SiteAddress;
@@ -185,6 +186,11 @@ impl HostileLink {
         match serde_json::from_str::<AgentMessage>(&text).expect("a message of an agent") {
             AgentMessage::Beat { sequence } => self.send(&RelayMessage::BeatAck { sequence }).await,
             AgentMessage::PartBegin { stream, part } => drop(self.arriving.insert(stream, part)),
+            AgentMessage::AskLanded { run, lease, ask, .. } => {
+                // Nothing landed here.
+                let piece = LandedPiece::Columns { columns: Vec::new() };
+                self.send(&RelayMessage::LandedAnswer { run, lease, ask, piece, last: true }).await;
+            }
             other => return Some(other),
         }
         None

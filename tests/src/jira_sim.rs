@@ -45,6 +45,7 @@ mod site;
 mod site_lists;
 mod stats;
 mod words;
+mod worklogs;
 
 pub use change::{Edit, IssueRef, NewIssue};
 pub use clock::ClockSource;
@@ -101,8 +102,8 @@ pub enum SimError {
 }
 
 type PageHook = Arc<dyn Fn(&SimHandle, &PageInfo) + Send + Sync>;
+type RequestHook = Arc<dyn Fn(&SimHandle, u64) + Send + Sync>;
 
-/// The state that requests and tests share.
 /// A request as it came, to be sent again by a bench.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedRequest {
@@ -114,6 +115,7 @@ pub struct RecordedRequest {
     pub body: bytes::Bytes,
 }
 
+/// The state that requests and tests share.
 pub(crate) struct Inner {
     config: SimConfig,
     zones: Vec<Tz>,
@@ -130,6 +132,7 @@ pub(crate) struct Inner {
     limiter: Option<limiter::Limiter>,
     script: script::Script,
     hook: Mutex<Option<PageHook>>,
+    request_hook: Mutex<Option<RequestHook>>,
     record: Mutex<Option<Vec<RecordedRequest>>>,
     latency_ms: AtomicU64,
     requests: AtomicU64,
@@ -170,6 +173,14 @@ impl Inner {
             stats.max_in_flight = stats.max_in_flight.max(stats.in_flight);
         });
         self.requests.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// A request is about to be answered: lets the hook change issues.
+    fn request_arrived(&self, number: u64) {
+        let hook = self.request_hook.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let (Some(hook), Some(me)) = (hook, self.me.upgrade()) {
+            hook(&SimHandle::from_inner(me), number);
+        }
     }
 
     /// A search was answered: counts it and lets the script and the hook change issues.
@@ -281,6 +292,7 @@ fn build(
         limiter: config.rate_limit.map(limiter::Limiter::new),
         script,
         hook: Mutex::new(None),
+        request_hook: Mutex::new(None),
         record: Mutex::new(None),
         latency_ms: AtomicU64::new(u64::try_from(config.latency.as_millis()).unwrap_or(u64::MAX)),
         requests: AtomicU64::new(0),

@@ -287,6 +287,7 @@ impl Instruction {
             RelayMessage::ResumeEntries { .. }
                 | RelayMessage::PartLanded { .. }
                 | RelayMessage::CheckpointStored { .. }
+                | RelayMessage::LandedAnswer { .. }
                 | RelayMessage::RunClosed { .. }
                 | RelayMessage::Window { .. }
                 | RelayMessage::NextTicket { .. }
@@ -389,6 +390,11 @@ impl Extraction {
         let load = match spec.load {
             Load::Full => "full".to_owned(),
             Load::Delta { since_ms } => format!("delta since {since_ms}"),
+            Load::Sweep { since_ms, every_id, delta } => {
+                let ids = if every_id { "every id" } else { "counts" };
+                let load = if delta { "delta and sweep" } else { "sweep" };
+                format!("{load} since {since_ms}, {ids}")
+            }
         };
         Self {
             load,

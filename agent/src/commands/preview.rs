@@ -8,7 +8,7 @@ use crate::paths::Paths;
 use crate::policy::{self, Policy, Rules};
 use crate::run::failure_of;
 use crate::secrets;
-use jira::{Credential, Event, JiraClient};
+use jira::{Credential, Event, JiraClient, LandedAnswer};
 use protocol::site::SiteAddress;
 use protocol::spec::{ConnectionSpec, CredentialKind, ExtractionSpec, Load};
 use secrecy::SecretString;
@@ -109,10 +109,15 @@ async fn first_rows(
     let mut rows: Rows = wanted.iter().map(|table| (table.clone(), Vec::new())).collect();
     let mut extraction = jira::extract(client, spec, Vec::new(), CancellationToken::new());
     while let Some(event) = extraction.next().await {
-        if let Event::Part(part) = event? {
-            let Some(seen) = rows.get_mut(&part.table) else { continue };
-            let missing = most.saturating_sub(seen.len());
-            seen.extend(part.first_rows(missing)?);
+        match event? {
+            Event::Part(part) => {
+                let Some(seen) = rows.get_mut(&part.table) else { continue };
+                let missing = most.saturating_sub(seen.len());
+                seen.extend(part.first_rows(missing)?);
+            }
+            // A preview is beside no table: the columns are named as by a first load.
+            Event::Landed(ask) => ask.answer(LandedAnswer::Columns(Vec::new())),
+            Event::UnitDone { .. } | Event::Progress(_) | Event::Warning(_) | Event::Finished(_) => {}
         }
         if rows.values().all(|seen| seen.len() >= most) {
             break;

@@ -11,6 +11,7 @@ pub(crate) fn run_of(message: &AgentMessage) -> Option<(&RunId, Lease)> {
         | AgentMessage::RunLog { run, lease, .. }
         | AgentMessage::RunFinished { run, lease, .. }
         | AgentMessage::RunFailed { run, lease, .. }
+        | AgentMessage::AskLanded { run, lease, .. }
         | AgentMessage::RunHandedBack { run, lease, .. } => Some((run, *lease)),
         AgentMessage::PartBegin { .. }
         | AgentMessage::TestResult { .. }

@@ -45,6 +45,18 @@ pub(crate) enum Read {
     },
     /// What a table keeps with one issue.
     OfIssue(OfIssueAsk),
+    /// A page of the work logs that changed or were deleted after a time, with or without their issue.
+    WorklogFeed {
+        /// Epoch milliseconds.
+        since_ms: i64,
+        /// Deleted ones.
+        deleted: bool,
+    },
+    /// Work logs by id.
+    WorklogList {
+        /// At most a thousand.
+        ids: Vec<i64>,
+    },
     /// What is asked of Jira Cloud alone.
     Cloud(CloudRead),
 }
@@ -105,14 +117,19 @@ struct SearchBody<'a> {
     validate_query: bool,
 }
 
-/// The one path that is sent with POST: a long condition does not fit in an address.
+/// Paths that are sent with POST: a long condition, or many ids, do not fit in an address.
 const SEARCH_PATH: &str = "/rest/api/2/search";
+const WORKLOG_LIST_PATH: &str = "/rest/api/2/worklog/list";
+const WORKLOG_UPDATED_PATH: &str = "/rest/api/2/worklog/updated";
+const WORKLOG_DELETED_PATH: &str = "/rest/api/2/worklog/deleted";
 
 /// Paths without arguments, each with the parameters it may carry.
-const FIXED: [(&str, &[&str]); 4] = [
+const FIXED: [(&str, &[&str]); 6] = [
     ("/rest/api/2/serverInfo", &[]),
     ("/rest/api/2/myself", &[]),
     ("/rest/api/2/field", &[]),
+    (WORKLOG_UPDATED_PATH, &["since"]),
+    (WORKLOG_DELETED_PATH, &["since"]),
     ("/rest/api/2/project", &["expand", "includeArchived"]),
 ];
 
@@ -124,7 +141,7 @@ const OF_ISSUE: [(&str, &[&str]); 2] = [("comment", &["startAt", "maxResults"]),
 /// The client cannot send anything else; this is for whoever wants to check what was sent.
 pub fn permits(method: &str, path: &str, query: Option<&str>) -> bool {
     if method == "POST" {
-        let is_read = path == SEARCH_PATH || cloud::POSTED.contains(&path);
+        let is_read = [SEARCH_PATH, WORKLOG_LIST_PATH].contains(&path) || cloud::POSTED.contains(&path);
         return is_read && query.unwrap_or_default().is_empty();
     }
     method == "GET"
@@ -184,6 +201,9 @@ impl Read {
             Self::Project => "/rest/api/2/project",
             Self::List(ask) => ask.origin().path,
             Self::Search(_) => SEARCH_PATH,
+            Self::WorklogFeed { deleted: false, .. } => WORKLOG_UPDATED_PATH,
+            Self::WorklogFeed { deleted: true, .. } => WORKLOG_DELETED_PATH,
+            Self::WorklogList { .. } => WORKLOG_LIST_PATH,
             Self::IssueComments { .. } => "/rest/api/2/issue/{id}/comment",
             Self::IssueWorklogs { .. } => "/rest/api/2/issue/{id}/worklog",
             Self::OfIssue(ask) => ask.template(),
@@ -194,7 +214,7 @@ impl Read {
     /// `POST` for a search, whose condition can be longer than an address; `GET` for everything else.
     pub(crate) fn method(&self) -> &'static str {
         let is_posted = match self {
-            Self::Search(_) => true,
+            Self::Search(_) | Self::WorklogList { .. } => true,
             Self::Cloud(read) => read.is_posted(),
             _ => false,
         };
@@ -213,9 +233,13 @@ impl Read {
             Self::IssueComments { start_at, .. } => {
                 vec![("startAt", start_at.to_string()), ("maxResults", COMMENTS_PER_PAGE.to_string())]
             }
-            Self::ServerInfo | Self::Myself | Self::Field | Self::Search(_) | Self::IssueWorklogs { .. } => {
-                Vec::new()
-            }
+            Self::WorklogFeed { since_ms, .. } => vec![("since", since_ms.to_string())],
+            Self::ServerInfo
+            | Self::Myself
+            | Self::Field
+            | Self::Search(_)
+            | Self::WorklogList { .. }
+            | Self::IssueWorklogs { .. } => Vec::new(),
         }
     }
 
@@ -224,6 +248,7 @@ impl Read {
         let ask = match self {
             Self::Search(ask) => ask,
             Self::Cloud(read) => return read.body(),
+            Self::WorklogList { ids } => return Some(serde_json::json!({ "ids": ids }).to_string()),
             _ => return None,
         };
         let body = SearchBody {
@@ -259,6 +284,13 @@ impl Read {
             Self::List(ListAsk { table, of: None, start_at, .. }) => format!("the {table} from {start_at}"),
             Self::IssueComments { id, .. } => format!("the comments of issue {id}"),
             Self::IssueWorklogs { id } => format!("the worklogs of issue {id}"),
+            Self::WorklogFeed { since_ms, deleted: false } => {
+                format!("the work logs changed since {since_ms}")
+            }
+            Self::WorklogFeed { since_ms, deleted: true } => {
+                format!("the work logs deleted since {since_ms}")
+            }
+            Self::WorklogList { ids } => format!("{} work logs by id", ids.len()),
             Self::ServerInfo => "the server information".to_owned(),
             Self::Myself => "the account that is logged in".to_owned(),
             Self::Field => "the fields".to_owned(),
@@ -294,6 +326,9 @@ mod tests {
             Read::Search(search),
             Read::IssueComments { id: 10001, start_at: 50 },
             Read::IssueWorklogs { id: 10001 },
+            Read::WorklogFeed { since_ms: 5, deleted: false },
+            Read::WorklogFeed { since_ms: 5, deleted: true },
+            Read::WorklogList { ids: vec![1, 2] },
         ];
         let of_issues = Table::of_each_issue()
             .map(|(table, _)| Read::OfIssue(OfIssueAsk { table, id: 10001, start: 50 }));
@@ -324,6 +359,9 @@ mod tests {
             ("POST", "/rest/api/2/issue/1/comment", None),
             ("POST", "/rest/api/2/search", Some("jql=x")),
             ("GET", "/rest/api/2/search", None),
+            ("GET", "/rest/api/2/worklog/list", None),
+            ("POST", "/rest/api/2/worklog/updated", None),
+            ("GET", "/rest/api/2/worklog/updated", Some("expand=properties")),
             ("GET", "/rest/api/2/issue/1/../../user", None),
             ("GET", "/rest/api/2/issue/X-1/comment", None),
             ("GET", "/rest/api/2/issue//comment", None),

@@ -289,6 +289,8 @@ fn not_found(answer: &Answer, expect: &Expectation<'_>) -> Error {
         | Read::IssueComments { .. }
         | Read::IssueWorklogs { .. }
         | Read::OfIssue(_)
+        | Read::WorklogFeed { .. }
+        | Read::WorklogList { .. }
         | Read::Cloud(_) => Error::NotFound { what: expect.read.what(), detail },
     }
 }

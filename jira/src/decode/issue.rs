@@ -68,16 +68,19 @@ impl IssueBuffers {
         }
     }
 
-    /// The other ends of the issue's links, if its history tells of another key or is not read.
-    fn linked_if_moved(&self, marks: &Marks) -> Vec<i64> {
+    /// The other ends of the issue's links.
+    fn linked(&self, marks: &Marks) -> Vec<i64> {
         let Some(ends) = self.child(Table::IssueLinks) else { return Vec::new() };
-        let moved = self.child(Table::IssueChangelog).is_none_or(|histories| {
+        let rows = mark(marks, Table::IssueLinks)..ends.rows();
+        rows.filter_map(|row| ends.i64_at(links::OTHER_ID, row)).collect()
+    }
+
+    /// Whether the issue's history tells of another key or is not read.
+    fn may_be_moved(&self, marks: &Marks) -> bool {
+        self.child(Table::IssueChangelog).is_none_or(|histories| {
             let mut rows = mark(marks, Table::IssueChangelog)..histories.rows();
             rows.any(|row| histories.text_at(changelog::FIRST_OF_ITEM, row) == Some(KEY_FIELD))
-        });
-        let others =
-            (mark(marks, Table::IssueLinks)..ends.rows()).filter_map(|row| ends.i64_at(links::OTHER_ID, row));
-        if moved { others.collect() } else { Vec::new() }
+        })
     }
 
     /// The wanted tables whose resource is to be asked for the issue that was just read.
@@ -256,7 +259,8 @@ impl Page<'_, '_> {
             accepted: false,
             incomplete: Vec::new(),
             owed: Vec::new(),
-            linked_if_moved: Vec::new(),
+            linked: Vec::new(),
+            may_be_moved: false,
         })
     }
 
@@ -276,7 +280,8 @@ impl Page<'_, '_> {
         seen.incomplete = read.incomplete;
         seen.owed = self.buffers.owed(marks, &mut self.notes);
         self.buffers.own_children(marks, seen.id);
-        seen.linked_if_moved = self.buffers.linked_if_moved(marks);
+        seen.linked = self.buffers.linked(marks);
+        seen.may_be_moved = self.buffers.may_be_moved(marks);
         let issue_rows = mark(marks, Table::Issues) + usize::from(self.buffers.keep_issues);
         self.buffers.issues.truncate(issue_rows);
         self.notes.add(&read.notes);

@@ -1,6 +1,7 @@
 //! What an extraction tells its caller.
 
 use crate::checkpoint::CheckpointEntry;
+use crate::landed::LandedAsk;
 use crate::part::Part;
 use crate::spec::Watermark;
 use crate::unit::UnitId;
@@ -8,7 +9,7 @@ use crate::warning::Warning;
 use std::collections::BTreeMap;
 
 /// One thing that happened. All parts of a unit come before its `UnitDone`.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Event {
     /// A part of a unit that is still being read.
     Part(Part),
@@ -23,6 +24,8 @@ pub enum Event {
     },
     /// How far the run is; some are left out when the caller is slow.
     Progress(Progress),
+    /// A sweep asks what landed before; it goes on when it is answered.
+    Landed(LandedAsk),
     /// Something was withheld by Jira; also in the summary.
     Warning(Warning),
     /// Everything was read; the last event.
@@ -41,6 +44,8 @@ pub enum Phase {
     CatchingUp,
     /// Counting what was read against Jira.
     Proving,
+    /// Comparing what landed before with what Jira shows.
+    Sweeping,
 }
 
 impl Phase {
@@ -51,6 +56,7 @@ impl Phase {
             Self::Reading => "reading",
             Self::CatchingUp => "catching_up",
             Self::Proving => "proving",
+            Self::Sweeping => "sweeping",
         }
     }
 }

@@ -16,8 +16,10 @@ use crate::extraction::run::Run;
 use crate::extraction::walk::Walk;
 use crate::extraction::writer::UnitWriter;
 use crate::jql::Axis;
+use crate::landed::{LandedQuestion, REFERRED_PER_QUESTION};
 use crate::paging::cuts::ISSUES_PER_PAGE;
 use crate::paging::range::{Range, floor_second};
+use crate::spec::Mode;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
@@ -234,7 +236,8 @@ async fn read_slice(run: Arc<Run>, shared: Arc<Shared>, slice: Range) -> Result<
     let mut rows = Rows::new(&run, writer, Gate::Pass(Arc::clone(&shared.gate)));
     Walk::over_rows(&run, asks, ISSUES_PER_PAGE, shared.until).range(slice, &mut rows).await?;
     let ids = rows.accepted_ids();
-    let Rows { mut writer, accepted, vanished, linked, .. } = rows;
+    let Rows { mut writer, accepted, vanished, mut linked, moved, .. } = rows;
+    linked.extend(referring(&run, &moved).await?);
     writer.sink.replaced(&ids).map_err(|error| Error::undecodable("the ids of a pass", &error))?;
     {
         let mut found = shared.found();
@@ -244,6 +247,17 @@ async fn read_slice(run: Arc<Run>, shared: Arc<Shared>, slice: Range) -> Result<
     }
     let work = Work::CatchUp { pass: shared.number, generation: shared.generation, range: slice };
     writer.finish(|stats| Done::new(work, stats).with_issues(&accepted).with_linked(&linked)).await
+}
+
+/// The issues that landed with rows which may hold an old key of a moved one, such as those in an epic. A full load begins beside no table.
+async fn referring(run: &Run, moved: &[i64]) -> Result<Vec<i64>, Error> {
+    let mut found = Vec::new();
+    if run.spec.mode != Mode::Full {
+        for issues in moved.chunks(REFERRED_PER_QUESTION) {
+            found.extend(run.ask(LandedQuestion::Referring { issues: issues.to_vec() }).await?.ids()?);
+        }
+    }
+    Ok(found)
 }
 
 impl CaughtUp {

@@ -177,7 +177,7 @@ pub(crate) async fn take_out(run: &Run, vanished: &[i64]) -> Result<(), Error> {
 }
 
 /// Few seconds: each alone. Many: one range over all.
-fn ranges_of(created: impl Iterator<Item = i64>) -> Vec<Range> {
+pub(crate) fn ranges_of(created: impl Iterator<Item = i64>) -> Vec<Range> {
     let seconds: BTreeSet<i64> = created.map(floor_second).collect();
     let (Some(first), Some(last)) = (seconds.first(), seconds.last()) else { return Vec::new() };
     if seconds.len() > SECONDS_MAX {

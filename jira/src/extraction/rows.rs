@@ -73,33 +73,52 @@ impl Gate {
     }
 }
 
+/// Whose links to other issues are collected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LinksOf {
+    /// Nobody's: in the base pass there is nothing older that they could be stale in.
+    Nobody,
+    /// Of issues that were moved: the other ends show the old key.
+    Moved,
+    /// Of all: the other ends may not show the link at all.
+    All,
+}
+
 /// Takes pages of issues with all that the tables need.
 pub(crate) struct Rows<'a> {
     run: &'a Run,
     pub(crate) writer: UnitWriter<'a>,
     gate: Gate,
-    /// Whether links are collected: in the base pass there is nothing older that they could be stale in.
-    links_matter: bool,
+    links_of: LinksOf,
     /// What was accepted, in the order of reading.
     pub(crate) accepted: Vec<Accepted>,
     /// Issues that were gone when their children were asked for.
     pub(crate) vanished: Vec<i64>,
-    /// Issues whose links may show an old key of an accepted one.
+    /// Issues at the other ends of the links that are collected.
     pub(crate) linked: Vec<i64>,
+    /// Accepted issues that may have been moved, where links of such issues are collected.
+    pub(crate) moved: Vec<i64>,
 }
 
 impl<'a> Rows<'a> {
     pub(crate) fn new(run: &'a Run, writer: UnitWriter<'a>, gate: Gate) -> Self {
-        let links_matter = matches!(gate, Gate::Pass(_));
+        let links_of = if matches!(gate, Gate::Pass(_)) { LinksOf::Moved } else { LinksOf::Nobody };
         Self {
             run,
             writer,
             gate,
-            links_matter,
+            links_of,
             accepted: Vec::new(),
             vanished: Vec::new(),
             linked: Vec::new(),
+            moved: Vec::new(),
         }
+    }
+
+    /// Collects the links of all issues.
+    pub(crate) fn with_links_of_all(mut self) -> Self {
+        self.links_of = LinksOf::All;
+        self
     }
 
     pub(crate) fn accepted_ids(&self) -> Vec<i64> {
@@ -185,9 +204,17 @@ impl PageTaker for Rows<'_> {
     }
 
     async fn settle(&mut self, page: &PageHead) -> Result<(), Error> {
-        if self.links_matter {
-            self.linked.extend(page.issues.iter().flat_map(|issue| issue.linked_if_moved.iter().copied()));
+        let links_of = self.links_of;
+        let matters = |issue: &&IssueSeen| match links_of {
+            LinksOf::Nobody => false,
+            LinksOf::Moved => issue.may_be_moved,
+            LinksOf::All => true,
+        };
+        if links_of == LinksOf::Moved {
+            let moved = page.issues.iter().filter(|issue| issue.accepted && issue.may_be_moved);
+            self.moved.extend(moved.map(|issue| issue.id));
         }
+        self.linked.extend(page.issues.iter().filter(matters).flat_map(|issue| issue.linked.iter().copied()));
         let asks = self.held_back(page);
         self.read_children(asks).await?;
         of_issue::read(self.run, &mut self.writer, page).await?;

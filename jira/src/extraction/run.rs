@@ -11,6 +11,7 @@ use crate::extraction::scope::Scope;
 use crate::extraction::subjects::Subjects;
 use crate::fields::IssueSchema;
 use crate::jql::{Axis, Jql, UserClause};
+use crate::landed::{LandedAnswer, LandedAsk, LandedQuestion};
 use crate::mask::Masking;
 use crate::paging::range::{Range, floor_second};
 use crate::spec::{Spec, SpecError};
@@ -121,6 +122,15 @@ impl Run {
         jql.user(self.user.as_ref())
     }
 
+    /// Whether the extraction asks for less than what the account sees.
+    pub(crate) fn is_narrowed(&self) -> bool {
+        let spec = &self.spec;
+        !spec.projects.is_empty()
+            || spec.created_from.is_some()
+            || spec.created_to.is_some()
+            || self.user.is_some()
+    }
+
     /// Fixes the projects of every search.
     pub(crate) fn set_scope(&self, scope: Scope) {
         if self.scope.set(scope).is_err() {
@@ -225,6 +235,13 @@ impl Run {
     /// Waits until the caller takes it: that is what slows reading down to the caller's speed.
     pub(crate) async fn emit(&self, event: Event) -> Result<(), Error> {
         self.events.send(Ok(event)).await.map_err(|_| Error::Cancelled)
+    }
+
+    /// Asks what landed before.
+    pub(crate) async fn ask(&self, question: LandedQuestion) -> Result<LandedAnswer, Error> {
+        let (ask, answer) = LandedAsk::new(question);
+        self.emit(Event::Landed(ask)).await?;
+        answer.await.map_err(|_| Error::Landed { detail: "nobody here knows what landed".to_owned() })
     }
 
     /// Tells that a unit is finished, with its entry; `parts` were emitted before.

@@ -147,8 +147,19 @@ impl<'a> Walk<'a> {
     /// Reads these issues, as far as they exist and the spec asks for them.
     pub(crate) async fn issues(&mut self, ids: &[i64], taker: &mut impl PageTaker) -> Result<(), Error> {
         let anytime = Range::new(Axis::Updated, i64::MIN, i64::MAX);
-        if self.run.client.is_cloud() {
+        if self.run.client.is_cloud() && !self.run.is_narrowed() {
             return self.cloud_issues(ids, taker).await;
+        }
+        if self.run.client.is_cloud() {
+            // Jira Cloud refuses a condition that names an issue which is not there.
+            let mut there = Heads { is_cloud: true, ..Heads::default() };
+            Self::over_heads(self.run).cloud_issues(ids, &mut there).await?;
+            let mut there: Vec<i64> = there.created.into_keys().collect();
+            there.sort_unstable();
+            for some in there.chunks(IDS_PER_SEARCH) {
+                self.by_token(self.run.jql(anytime).issues(some), taker).await?;
+            }
+            return Ok(());
         }
         for some in ids.chunks(IDS_PER_SEARCH) {
             let ended = self.by_offset(self.run.jql(anytime).issues(some), taker).await?;

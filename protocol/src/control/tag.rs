@@ -22,6 +22,7 @@ tags! {
     AgentMessage {
         PartBegin => "part_begin",
         Checkpoint => "checkpoint",
+        AskLanded => "ask_landed",
         Progress => "progress",
         RunLog => "run_log",
         RunFinished => "run_finished",
@@ -46,6 +47,7 @@ tags! {
     RelayMessage {
         ResumeEntries => "resume_entries",
         StartRun => "start_run",
+        LandedAnswer => "landed_answer",
         CancelRun => "cancel_run",
         PartLanded => "part_landed",
         PartFailed => "part_failed",

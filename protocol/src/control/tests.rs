@@ -101,6 +101,33 @@ fn result() -> RunResult {
     }
 }
 
+fn ask_landed() -> (AgentMessage, serde_json::Value) {
+    (
+        AgentMessage::AskLanded {
+            run: "r".into(),
+            lease: Lease(1),
+            ask: 3,
+            question: LandedQuestion::Issues { from_ms: 0, to_ms: 1000, by_project: true },
+        },
+        json!({"type": "ask_landed", "run": "r", "lease": 1, "ask": 3,
+                "question": {"ask": "issues", "from_ms": 0, "to_ms": 1000, "by_project": true}}),
+    )
+}
+
+fn landed_answer() -> (RelayMessage, serde_json::Value) {
+    (
+        RelayMessage::LandedAnswer {
+            run: "r".into(),
+            lease: Lease(1),
+            ask: 3,
+            piece: LandedPiece::Ids { ids: vec![7] },
+            last: true,
+        },
+        json!({"type": "landed_answer", "run": "r", "lease": 1, "ask": 3,
+                "piece": {"of": "ids", "ids": [7]}, "last": true}),
+    )
+}
+
 /// One of each, with the JSON that it must have; `null` pins only the type.
 fn agent_messages() -> Vec<(AgentMessage, serde_json::Value)> {
     let (run, lease) = (run(), Lease(2));
@@ -123,6 +150,7 @@ fn agent_messages() -> Vec<(AgentMessage, serde_json::Value)> {
             checkpoint,
             json!({"type": "checkpoint", "run": "run_17", "lease": 2, "sequence": 3, "entry": {"k": 1}, "parts": ["0002-000005"]}),
         ),
+        ask_landed(),
         (AgentMessage::Progress { run: run.clone(), lease, progress: Progress::default() }, json!(null)),
         (AgentMessage::RunLog { run: run.clone(), lease, line }, json!(null)),
         (
@@ -226,6 +254,7 @@ fn relay_messages() -> Vec<(RelayMessage, serde_json::Value)> {
                 "extraction": {"tables": ["issues"], "load": {"mode": "delta", "since_ms": 9}, "projects": ["ABC"], "created_from_ms": 1, "jql": "labels = x"},
             }),
         ),
+        landed_answer(),
         (
             RelayMessage::CancelRun { run: run.clone(), lease },
             json!({"type": "cancel_run", "run": "run_17", "lease": 2}),

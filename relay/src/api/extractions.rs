@@ -6,7 +6,7 @@ use super::runs;
 use crate::clock;
 use crate::direct;
 use crate::node::Shared;
-use crate::run::{catalogue, schedule, scope};
+use crate::run::{catalogue, schedule, scope, sweep};
 use crate::store::{Connection, TableRow};
 use axum::Json;
 use axum::extract::State;
@@ -25,6 +25,9 @@ const PROJECTS_MAX: usize = 1000;
 pub(super) struct NewExtraction {
     pub(super) connection: String,
     mode: Option<Mode>,
+    /// Of a sweep: whether every id is compared.
+    #[serde(default)]
+    every_id: bool,
     #[serde(default)]
     tables: Option<Vec<String>>,
     /// With mode `delta`: these are loaded in full.
@@ -57,6 +60,8 @@ pub(super) struct NewExtraction {
 enum Mode {
     Full,
     Delta,
+    Sweep,
+    DeltaAndSweep,
 }
 
 /// `POST /v1/extractions`: answers with the queued run.
@@ -70,7 +75,11 @@ pub(super) async fn create(
     }
     let connection = node.store.connection(&new.connection).await?;
     let mode = new.mode.ok_or_else(|| {
-        Problem::input("bad_member", "the body is wrong: `mode` is missing", "say `full` or `delta`")
+        Problem::input(
+            "bad_member",
+            "the body is wrong: `mode` is missing",
+            "say `full`, `delta`, `sweep` or `delta_and_sweep`",
+        )
     })?;
     let (full, delta) = loads(&node, &connection, (mode, &new)).await?;
     let mut queued = Vec::new();
@@ -103,6 +112,12 @@ async fn loads(
     (mode, new): (Mode, &NewExtraction),
 ) -> Result<(Option<ExtractionSpec>, Option<ExtractionSpec>), Problem> {
     let spec = spec(new)?;
+    if let Mode::Sweep | Mode::DeltaAndSweep = mode {
+        return Ok((None, Some(sweep_of(node, connection, (mode, new), spec).await?)));
+    }
+    if new.every_id {
+        return Err(Problem::input("no_sweep", "`every_id` is for sweeps", "leave it out, or sweep"));
+    }
     if mode == Mode::Full {
         if new.full_new || !new.full_tables.is_empty() {
             let hint = "leave `full_tables` and `full_new` out, or make it a delta load";
@@ -124,6 +139,28 @@ async fn loads(
         schedule::delta_start(&delta.tables, &known, &connection.name).map_err(Problem::conflict)?;
     delta.load = Load::Delta { since_ms };
     Ok((full, Some(delta)))
+}
+
+/// A sweep. It is refused now if it could not start later; the run settles it again when it starts.
+async fn sweep_of(
+    node: &Shared,
+    connection: &Connection,
+    (mode, new): (Mode, &NewExtraction),
+    mut spec: ExtractionSpec,
+) -> Result<ExtractionSpec, Problem> {
+    let delta = mode == Mode::DeltaAndSweep;
+    if !delta && !spec.tables.is_empty() {
+        let detail = "a sweep goes over every table made from issues";
+        return Err(Problem::input("tables_named", detail, "leave `tables` out"));
+    }
+    if new.full_new || !new.full_tables.is_empty() {
+        let hint = "leave `full_tables` and `full_new` out, or make it a delta load";
+        return Err(Problem::input("bad_member", "a sweep loads no table in full", hint));
+    }
+    spec.load = Load::Sweep { since_ms: 0, every_id: new.every_id, delta };
+    let known = node.store.tables_of(&connection.pool, &connection.name).await?;
+    let runs = node.store.runs(Some(&connection.name), u32::MAX).await?;
+    sweep::settle(&spec, &known, &runs, &connection.name).map_err(Problem::conflict)
 }
 
 /// The tables of a delta load that are loaded in full all the same.

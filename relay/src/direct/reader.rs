@@ -2,7 +2,7 @@
 //! ends it. Parts that wait for the lake are few; while they are, the engine is not asked for more, and so Jira is not read.
 
 use super::ledger::{Due, Ledger};
-use super::{end_failed, give_back, spec, words};
+use super::{end_failed, give_back, landed, spec, words};
 use crate::lake::{TablePlace, hex};
 use crate::node::Shared;
 use crate::run::drive::{self, run_id};
@@ -198,6 +198,11 @@ impl Reader {
                 if self.warned.insert((warning.code.clone(), warning.message.clone())) {
                     drive::note(&self.node, self.number, &warning.code, warning.message).await;
                 }
+                Ok(())
+            }
+            EngineEvent::Landed(ask) => {
+                let of = (self.number, self.pool.as_str(), self.connection.name.as_str());
+                landed::answer(&self.node, of, ask).await;
                 Ok(())
             }
             EngineEvent::Finished(_) => Ok(()),

@@ -1,7 +1,7 @@
 //! What a direct run reads: the wire's words become the engine's spec here, as they do in the policy of an agent.
 
 use chrono::{DateTime, Utc};
-use jira::{Columns, Masks, Mode, ProjectKey, Spec, SpecError, Table, Watermark};
+use jira::{Columns, Masks, Mode, ProjectKey, Spec, SpecError, SweepDepth, Table, Watermark};
 use protocol::control::Failure;
 use protocol::spec::{ExtractionSpec, Load};
 use std::collections::BTreeSet;
@@ -14,6 +14,10 @@ pub(super) fn engine_spec(wire: &ExtractionSpec) -> Result<Spec, Failure> {
     let mode = match wire.load {
         Load::Full => Mode::Full,
         Load::Delta { since_ms } => Mode::Delta { watermark: Watermark { until: time(since_ms)? } },
+        Load::Sweep { since_ms, every_id, delta } => {
+            let depth = if every_id { SweepDepth::EveryId } else { SweepDepth::Counts };
+            Mode::Sweep { watermark: Watermark { until: time(since_ms)? }, depth, delta }
+        }
     };
     let projects: Result<Vec<_>, _> = wire.projects.iter().map(|key| ProjectKey::parse(key)).collect();
     let because = |error: SpecError| refused(error.to_string());

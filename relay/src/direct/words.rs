@@ -25,6 +25,7 @@ fn phase(phase: Phase) -> &'static str {
         Phase::Reading => "issues",
         Phase::CatchingUp => "catch_up",
         Phase::Proving => "proof",
+        Phase::Sweeping => "sweep",
     }
 }
 

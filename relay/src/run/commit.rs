@@ -263,13 +263,13 @@ fn warn_of_ghosts(run: &Run, outcome: &mut Outcome) {
         let more = rows - counted;
         (
             "issues_count_above",
-            format!("{more} issues were deleted in Jira or moved out of sight; a full load removes them"),
+            format!("{more} issues were deleted in Jira or moved out of sight; a sweep takes them out"),
         )
     } else {
         let fewer = counted - rows;
         (
             "issues_count_below",
-            format!("Jira counted {fewer} issues more than the table holds; a full load brings them in"),
+            format!("Jira counted {fewer} issues more than the table holds; a sweep brings them in"),
         )
     };
     outcome.result.warnings.push(RunWarning {

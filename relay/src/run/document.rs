@@ -112,11 +112,13 @@ impl RunDocument {
     }
 }
 
-/// `full` or `delta`.
+/// What kind of load it is.
 pub(crate) fn mode(load: Load) -> &'static str {
     match load {
         Load::Full => "full",
         Load::Delta { .. } => "delta",
+        Load::Sweep { delta: false, .. } => "sweep",
+        Load::Sweep { delta: true, .. } => "delta and sweep",
     }
 }
 

@@ -158,7 +158,10 @@ pub(crate) async fn lose(node: &Node, number: i64, lease: u32, reason: &str, pro
     loop {
         let now = crate::clock::now_ms();
         match node.store.lose(number, lease, reason, progress, now).await {
-            Ok(state) => return lost(node, number, state, reason).await,
+            Ok(state) => {
+                node.landed.forget(number).await;
+                return lost(node, number, state, reason).await;
+            }
             Err(StoreError::StaleLease { .. } | StoreError::Step(_) | StoreError::Missing { .. }) => return,
             Err(error) => {
                 tracing::error!(run = %run_id(number), %error, "cannot take a run back; trying again")

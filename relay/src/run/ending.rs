@@ -17,6 +17,7 @@ pub(crate) async fn read_completely(
     outcome: Outcome,
 ) -> Result<(), StoreError> {
     node.store.finish(number, lease.0, &outcome).await?;
+    node.landed.forget(number).await;
     tracing::info!(event = "run_read", run = %run_id(number), lease = lease.0, "run read completely");
     node.board.changed(number);
     node.tasks.spawn(commit::commit(node.clone(), number));
@@ -40,6 +41,7 @@ pub(crate) async fn failed(
     if let Some(guard) = guard {
         node.tasks.spawn(commit::sweep_after(node.clone(), number, guard));
     }
+    node.landed.forget(number).await;
     node.board.over(number);
     Ok(state)
 }

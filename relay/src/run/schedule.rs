@@ -5,6 +5,7 @@ use super::RunState;
 use super::catalogue;
 use super::drive::{self, Assignment};
 use super::scope;
+use super::sweep;
 use crate::direct;
 use crate::node::{Node, Shared};
 use crate::store::{Run, StoreError, TableRow};
@@ -125,6 +126,10 @@ async fn settle(node: &Node, run: &Run) -> Result<Result<ExtractionSpec, Failure
         return Ok(Ok(run.spec.clone()));
     }
     let known = node.store.tables_of(&run.pool, &run.connection).await?;
+    if let Load::Sweep { .. } = run.spec.load {
+        let runs = node.store.runs(Some(&run.connection), u32::MAX).await?;
+        return Ok(sweep::settle(&run.spec, &known, &runs, &run.connection));
+    }
     let start = scope::check_delta(&run.spec, &known)
         .and_then(|()| delta_start(&run.spec.tables, &known, &run.connection));
     Ok(start.map(|since_ms| ExtractionSpec { load: Load::Delta { since_ms }, ..run.spec.clone() }))

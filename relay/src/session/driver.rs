@@ -269,6 +269,12 @@ impl Driver {
                     self.record_if_room(Record::Log { number, line });
                 }
             }
+            AgentMessage::AskLanded { run, lease, ask, question } => {
+                if let Some(active) = self.active(&run, lease) {
+                    let of = (active.number, active.pool.clone(), active.connection.clone());
+                    self.record(Record::AskLanded { of, lease, ask, question })?;
+                }
+            }
             AgentMessage::RunFinished { run, lease, result, manifest } => {
                 if let Some(number) = self.active(&run, lease).map(|active| active.number) {
                     self.record(Record::Finished { number, lease, result: Box::new(result), manifest })?;

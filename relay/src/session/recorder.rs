@@ -4,17 +4,21 @@
 use super::sharing;
 use crate::node::{BusyGuard, Shared};
 use crate::run::drive::{self, run_id};
-use crate::run::ending;
+use crate::run::{ending, landed};
 use crate::store::{Outcome, StoreError, StoredPart};
 use aws_lc_rs::rand;
 use protocol::control::{AgentMessage, Failure, LogLine, Progress, RelayMessage, RunResult};
 use protocol::ids::Lease;
+use protocol::landed::LandedQuestion;
 use protocol::manifest::SignedManifest;
 use protocol::ticket::{TICKET_BYTES, Ticket};
-use tokio::sync::mpsc;
+use std::sync::Arc;
+use tokio::sync::{Semaphore, mpsc};
 
 /// What waits to be kept: an agent waits for the answers to its checkpoints, so more than this is a flood.
 pub(super) const RECORDS_MAX: usize = 256;
+/// Questions of an agent about what landed that are answered at once.
+const ASKS_MAX: usize = 4;
 /// Longest text of a log line that is kept.
 const LOG_TEXT_MAX: usize = 2000;
 
@@ -34,6 +38,8 @@ pub(super) enum Record {
     },
     /// The agent gives the run back, to go on later.
     HandedBack { number: i64, lease: Lease, reason: String, progress: Option<Box<Progress>> },
+    /// What landed before is asked for; run, pool and connection.
+    AskLanded { of: (i64, String, String), lease: Lease, ask: u64, question: LandedQuestion },
     /// A line of the run's log.
     Log { number: i64, line: LogLine },
     /// The agent has a ticket on its disk.
@@ -61,6 +67,7 @@ pub(super) enum Recorded {
 
 /// Keeps records until their sender is gone.
 pub(super) async fn run(node: Shared, mut records: mpsc::Receiver<Record>, answers: mpsc::Sender<Recorded>) {
+    let asks = Arc::new(Semaphore::new(ASKS_MAX));
     while let Some(record) = records.recv().await {
         let answer = match record {
             Record::Checkpoint { number, lease, sequence, entry, parts } => {
@@ -81,6 +88,16 @@ pub(super) async fn run(node: Shared, mut records: mpsc::Receiver<Record>, answe
                 drive::lose(&node, number, lease.0, &reason, progress.as_deref()).await;
                 Some(Recorded::Over { number, lease, answer: None })
             }
+            Record::AskLanded { of, lease, ask, question } => {
+                // Reading the lake takes its time; what has to be kept does not wait for it.
+                let Ok(turn) = Arc::clone(&asks).acquire_owned().await else { return };
+                let (node, answers) = (node.clone(), answers.clone());
+                node.clone().tasks.spawn(async move {
+                    answer_landed(&node, of, (lease, ask), &question, &answers).await;
+                    drop(turn);
+                });
+                None
+            }
             Record::Log { number, line } => logged(&node, number, line).await,
             Record::TicketStored { agent_id, ticket } => ticket_stored(&node, &agent_id, &ticket).await,
             Record::Sharing { agent_id, message } => sharing::keep(&node, &agent_id, *message).await,
@@ -90,6 +107,24 @@ pub(super) async fn run(node: Shared, mut records: mpsc::Receiver<Record>, answe
         if let Some(answer) = answer
             && answers.send(answer).await.is_err()
         {
+            return;
+        }
+    }
+}
+
+async fn answer_landed(
+    node: &Shared,
+    (number, pool, connection): (i64, String, String),
+    (lease, ask): (Lease, u64),
+    question: &LandedQuestion,
+    answers: &mpsc::Sender<Recorded>,
+) {
+    let answer = landed::answer(node, number, (&pool, &connection), question).await;
+    let mut pieces = landed::pieces(answer).into_iter().peekable();
+    while let Some(piece) = pieces.next() {
+        let (run, last) = (run_id(number), pieces.peek().is_none());
+        let message = RelayMessage::LandedAnswer { run, lease, ask, piece, last };
+        if answers.send(Recorded::Answer(message)).await.is_err() {
             return;
         }
     }

@@ -33,7 +33,8 @@ impl TableRow {
         sqlx::query(
             "insert into tables (pool, connection, tbl, watermark_ms, run, updated_ms, rows, columns, files, bytes,
             version, path, scope) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-            on conflict (pool, connection, tbl) do update set watermark_ms = excluded.watermark_ms,
+            on conflict (pool, connection, tbl) do update set
+            watermark_ms = coalesce(excluded.watermark_ms, tables.watermark_ms),
             run = excluded.run, updated_ms = excluded.updated_ms, rows = excluded.rows,
             columns = excluded.columns, files = excluded.files, bytes = excluded.bytes,
             version = excluded.version, path = excluded.path, scope = excluded.scope",

@@ -1,14 +1,15 @@
 //! A relay in the small: keeps a unit's parts when the unit is done, and applies generations as a commit does.
 
+use crate::engine::keeper;
 use jira::{
-    CheckpointEntry, Credential, Error, Event, JiraClient, Limits, Mode, Part, Site, Spec, Summary, Table,
-    UnitId, Watermark,
+    CheckpointEntry, Credential, Error, Event, JiraClient, LandedColumn, Limits, Mode, Part, Site, Spec,
+    Summary, SweepDepth, Table, UnitId, Watermark,
 };
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use tests::jira_sim::SimHandle;
 use tests::lake_oracle::{self, LandedTable};
-use tests::truth::{self, Cell};
+use tests::truth::{self, Cell, TruthTable};
 use tokio_util::sync::CancellationToken;
 
 type Row = BTreeMap<String, Cell>;
@@ -21,6 +22,8 @@ pub(crate) struct Landing {
     open: HashMap<UnitId, Vec<Part>>,
     /// Rows that earlier runs committed.
     live: BTreeMap<String, Vec<Row>>,
+    /// Columns of custom fields that earlier runs committed, by name.
+    columns: BTreeMap<String, LandedColumn>,
 }
 
 /// Limits for tests: nothing waits long.
@@ -47,6 +50,12 @@ pub(crate) fn full() -> Spec {
 
 pub(crate) fn delta(watermark: Watermark) -> Spec {
     Spec { mode: Mode::Delta { watermark }, ..full() }
+}
+
+/// A sweep, with what changed since the watermark if `delta`.
+pub(crate) fn sweep(watermark: Watermark, depth: SweepDepth, delta: bool) -> Spec {
+    let tables = Table::defaults().filter(|table| table.is_issue_table()).collect();
+    Spec { mode: Mode::Sweep { watermark, depth, delta }, tables, ..full() }
 }
 
 impl Landing {
@@ -78,6 +87,10 @@ impl Landing {
                     self.parts.extend(own);
                     self.entries.push(entry);
                 }
+                Event::Landed(ask) => {
+                    let answer = keeper::answer(&self.live, &self.columns, &ask.question);
+                    ask.answer(answer);
+                }
                 Event::Finished(summary) => return Ok(Some(summary)),
                 Event::Progress(_) | Event::Warning(_) => {}
             }
@@ -93,6 +106,9 @@ impl Landing {
     /// Commits as the relay does; `full` replaces the tables.
     pub(crate) fn commit(&mut self, full: bool) {
         let replaced = self.replaced();
+        for part in self.parts.iter().filter(|part| part.table == "issues") {
+            self.columns.extend(custom_columns(part).map(|column| (column.name.clone(), column)));
+        }
         let mut tables: BTreeMap<String, Vec<Row>> = BTreeMap::new();
         if !full {
             for (table, rows) in std::mem::take(&mut self.live) {
@@ -161,15 +177,17 @@ impl Landing {
 
     /// Every table equals the simulator's truth, cell by cell.
     pub(crate) fn assert_is_truth(&self, sim: &SimHandle) {
-        self.assert_equals(truth::tables(sim));
+        self.assert_are_truth(truth::tables(sim));
     }
 
     /// Each of these tables equals the simulator's truth, cell by cell.
     pub(crate) fn assert_tables_are_truth(&self, sim: &SimHandle, names: &[&str]) {
-        self.assert_equals(names.iter().map(|name| ((*name).to_owned(), truth::table(sim, name).unwrap())));
+        self.assert_are_truth(
+            names.iter().map(|name| ((*name).to_owned(), truth::table(sim, name).unwrap())),
+        );
     }
 
-    fn assert_equals(&self, tables: impl IntoIterator<Item = (String, truth::TruthTable)>) {
+    fn assert_are_truth(&self, tables: impl IntoIterator<Item = (String, TruthTable)>) {
         let mut differences = Vec::new();
         for (name, truth) in tables {
             let rows = self.live.get(&name).cloned();
@@ -190,6 +208,18 @@ impl Landing {
         }
         assert!(differences.is_empty(), "what landed differs from Jira:\n{}", differences.join("\n"));
     }
+}
+
+/// The columns of a part that its notes give the id of a custom field.
+fn custom_columns(part: &Part) -> impl Iterator<Item = LandedColumn> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(part.bytes.clone()).unwrap();
+    let entries = reader.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default();
+    let notes = entries.into_iter().find(|entry| entry.key == "uplink.columns").and_then(|entry| entry.value);
+    let notes: Vec<serde_json::Value> = serde_json::from_str(&notes.unwrap_or("[]".to_owned())).unwrap();
+    notes.into_iter().filter_map(|note| {
+        let text = |member: &str| note[member].as_str().map(str::to_owned);
+        Some(LandedColumn { name: text("name")?, column_type: text("type")?, field_id: text("field_id")? })
+    })
 }
 
 fn is_issue_table(name: &str) -> bool {

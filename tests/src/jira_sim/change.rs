@@ -428,6 +428,7 @@ impl Editor<'_> {
 
 mod children;
 mod epic;
+mod sight;
 
 impl Editor<'_> {
     /// Seconds as a worklog shows them.

@@ -19,7 +19,7 @@ mod bodies;
 mod changelog;
 mod detail;
 pub(crate) mod epics;
-mod feeds;
+pub(crate) mod feeds;
 pub(crate) mod issue;
 mod json;
 mod limits;

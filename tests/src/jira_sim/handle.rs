@@ -15,6 +15,8 @@ use super::search::PageInfo;
 use super::stats::Stats;
 use super::{Inner, RecordedRequest, SimError};
 
+mod unseen;
+
 /// Changes, faults, gates and counters of a simulator.
 #[derive(Clone)]
 pub struct SimHandle(Arc<Inner>);
@@ -231,6 +233,7 @@ impl SimHandle {
     /// Calls no hook any more.
     pub fn clear_hook(&self) {
         *self.0.hook.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.0.request_hook.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Starts the scripted changes after every page.

@@ -165,7 +165,9 @@ impl Site {
 
     fn write_links(&self, out: &mut String, slot: u32) {
         out.push('[');
-        for (number, link) in self.links.get(&slot).into_iter().flatten().enumerate() {
+        let is_shown =
+            |link: &&LinkEnd| link.other == super::generate::NO_SLOT || !self.hidden.contains(&link.other);
+        for (number, link) in self.links.get(&slot).into_iter().flatten().filter(is_shown).enumerate() {
             if number > 0 {
                 out.push(',');
             }

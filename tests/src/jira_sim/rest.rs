@@ -105,7 +105,7 @@ fn search_reply(inner: &Inner, request: &Request, account: Option<usize>) -> (Re
 }
 
 /// A POST must say that it is JSON, and must not look like a browser's without the XSRF header.
-fn post_problem(request: &Request) -> Option<Reply> {
+pub(super) fn post_problem(request: &Request) -> Option<Reply> {
     let is_json = request.header("content-type").is_some_and(|kind| kind.starts_with("application/json"));
     let browser = request.header("user-agent").is_some_and(|agent| agent.starts_with("Mozilla/"));
     if browser && request.header("x-atlassian-token") != Some("no-check") {
@@ -121,13 +121,14 @@ fn method_not_allowed(allowed: &str) -> Reply {
     Reply::json(405, &body).header("allow", allowed)
 }
 
-fn login_required() -> Reply {
+pub(super) fn login_required() -> Reply {
     Reply::error(401, "You are not authenticated. Authentication required to perform this operation.")
 }
 
 fn api(inner: &Inner, request: &Request, account: Option<usize>, segments: &[&str]) -> Reply {
     if request.method != Method::GET {
         return match segments {
+            ["worklog", "list"] => super::worklogs::list(inner, request, account),
             [_] | [_, _] | [_, _, _] => method_not_allowed("GET"),
             _ => Reply::unknown_path(),
         };
@@ -152,6 +153,9 @@ fn api(inner: &Inner, request: &Request, account: Option<usize>, segments: &[&st
         ["issue", id] => issue(inner, request, account, id),
         ["issue", id, "comment"] => comments(inner, request, account, id),
         ["issue", id, "worklog"] => worklogs(inner, account, id),
+        ["worklog", feed @ ("updated" | "deleted")] => {
+            super::worklogs::feed(inner, request, account, *feed == "deleted")
+        }
         ["issue", id, resource] => {
             let site = inner.site();
             let Some(slot) = site.find(id) else { return no_issue() };
@@ -215,7 +219,7 @@ fn server_info(inner: &Inner, account: Option<usize>) -> Reply {
 }
 
 /// The answer in the time zone of the account (UTC for anonymous visitors).
-fn zoned(inner: &Inner, account: Option<usize>, json: String) -> Reply {
+pub(super) fn zoned(inner: &Inner, account: Option<usize>, json: String) -> Reply {
     let mut body = json.into_bytes();
     if let Some(account) = account {
         rezone(&mut body, inner.zone(account));

@@ -100,6 +100,7 @@ async fn respond(inner: Arc<Inner>, request: http::Request<Incoming>) -> Result<
             body: request.body.clone(),
         });
     }
+    inner.request_arrived(number);
     let fault = inner.faults.take(&path_and_query);
     if fault.is_some() {
         inner.counters.update(|stats| stats.faults += 1);

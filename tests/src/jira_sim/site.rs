@@ -67,6 +67,8 @@ pub(crate) struct Site {
     pub(crate) whole_seconds: bool,
     /// Instant and earlier `updated` of changed issues (`None` for created ones), for searches that lag behind.
     pub(crate) changed: HashMap<u32, (i64, Option<i64>)>,
+    /// Issues that no account sees, by slot; they count as not alive.
+    pub(crate) hidden: std::collections::BTreeSet<u32>,
     /// Deleted worklogs: id and instant.
     pub(crate) deleted_worklogs: Vec<(u64, i64)>,
 }
@@ -116,6 +118,7 @@ impl Site {
             epics: None,
             whole_seconds: false,
             changed: HashMap::new(),
+            hidden: std::collections::BTreeSet::new(),
             deleted_worklogs: Vec::new(),
             catalog,
             slims,

@@ -281,14 +281,20 @@ pub(crate) struct Extract {
 
 /// How much an extraction reads.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
+#[group(required = true, multiple = true)]
 pub(crate) struct LoadFlags {
     /// Everything; the tables are replaced
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["delta", "sweep"])]
     pub(crate) full: bool,
     /// What changed since the last load
     #[arg(long)]
     pub(crate) delta: bool,
+    /// Take out what Jira no longer shows and bring back what it shows again, by counts; with --delta in the same run
+    #[arg(long)]
+    pub(crate) sweep: bool,
+    /// With --sweep: compare every id, and links whose two ends differ
+    #[arg(long, requires = "sweep")]
+    pub(crate) every_id: bool,
 }
 
 /// `uplinkctl run ...`

@@ -135,6 +135,21 @@ impl Editor<'_> {
         Ok(id)
     }
 
+    /// Gives a worklog another comment, as plug-ins do; the issue's `updated` stays as it is.
+    pub(crate) fn amend_worklog(&mut self, slot: u32, id: u64, comment: &str) -> Changed<()> {
+        let now = self.now_ms;
+        let doc = self.site.doc_mut(slot);
+        let found = doc.worklogs.iter().position(|child| child.id == id);
+        let found = found.ok_or_else(|| unknown("worklog", &id.to_string()))?;
+        let (mut text, mut time) = (String::new(), String::new());
+        push_str(&mut text, comment);
+        push_time(&mut time, now);
+        let before = doc.slice(doc.worklogs[found].at).to_owned();
+        let json = replace_text(&replace_text(&before, "comment", &text), "updated", &time);
+        doc.worklogs[found].at = doc.write(|out| out.push_str(&json));
+        Ok(())
+    }
+
     /// Deletes a worklog; `updated` stays as it is.
     pub(crate) fn delete_worklog(&mut self, slot: u32, id: u64) -> Changed<()> {
         let doc = self.site.doc_mut(slot);

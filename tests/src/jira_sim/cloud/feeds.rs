@@ -6,6 +6,7 @@ use http::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::super::Inner;
 use super::super::doc::Child;
 use super::super::site::Site;
 use super::bean::{Bean, Window};
@@ -32,9 +33,14 @@ pub(super) fn worklog_changes(visit: &Visit<'_>, deleted: bool) -> Reply {
             return problems::bad_number(visit.request, "since", text);
         }
     };
-    let known_ms = visit.inner.clock.now_ms() - BLIND_MS;
-    let site = visit.inner.site();
-    let mut changes = if deleted { site.deleted_worklogs.clone() } else { updated(&site, since) };
+    Reply::json(200, &changes(visit.inner, since, deleted, "/rest/api/3"))
+}
+
+/// A page of the feed below this prefix of the interface.
+pub(crate) fn changes(inner: &Inner, since: i64, deleted: bool, interface: &str) -> Value {
+    let known_ms = inner.clock.now_ms() - BLIND_MS;
+    let site = inner.site();
+    let mut changes = if deleted { site.deleted_worklogs.clone() } else { updated(&site) };
     changes.retain(|(_, at_ms)| *at_ms > since && *at_ms <= known_ms);
     changes.sort_unstable_by_key(|(id, at_ms)| (*at_ms, *id));
     // All changes of the last millisecond belong to the page, or the next one would skip them.
@@ -46,7 +52,7 @@ pub(super) fn worklog_changes(visit: &Visit<'_>, deleted: bool) -> Reply {
     changes.truncate(shown);
     let until = changes.last().map_or(since, |(_, at_ms)| *at_ms);
     let name = if deleted { "deleted" } else { "updated" };
-    let address = |since: i64| format!("{}/rest/api/3/worklog/{name}?since={since}", visit.inner.base);
+    let address = |since: i64| format!("{}{interface}/worklog/{name}?since={since}", inner.base);
     let values: Vec<Value> = (changes.iter())
         .map(|(id, at_ms)| json!({ "worklogId": id, "updatedTime": at_ms, "properties": [] }))
         .collect();
@@ -56,13 +62,13 @@ pub(super) fn worklog_changes(visit: &Visit<'_>, deleted: bool) -> Reply {
     if !last {
         page["nextPage"] = address(until).into();
     }
-    Reply::json(200, &page)
+    page
 }
 
-/// Worklogs changed after an instant. No worklog is changed without its issue, so most issues are passed over.
-fn updated(site: &Site, since: i64) -> Vec<(u64, i64)> {
+/// When each worklog was last changed.
+fn updated(site: &Site) -> Vec<(u64, i64)> {
     let mut found = Vec::new();
-    for slot in site.living().filter(|slot| site.slim(*slot).updated_ms >= since) {
+    for slot in site.living() {
         let doc = site.doc(slot);
         found.extend(doc.worklogs.iter().map(|worklog| {
             let json = doc.slice(worklog.at);

@@ -33,7 +33,16 @@ pub(super) async fn run(client: &Client, extract: &Extract, output: Output) -> R
 fn request(extract: &Extract) -> Result<Value, Error> {
     let mut body = choice(&extract.choice)?;
     body.insert("connection".to_owned(), json!(extract.connection));
-    body.insert("mode".to_owned(), json!(if extract.load.delta { "delta" } else { "full" }));
+    let mode = match (extract.load.delta, extract.load.sweep) {
+        (false, false) => "full",
+        (true, false) => "delta",
+        (false, true) => "sweep",
+        (true, true) => "delta_and_sweep",
+    };
+    body.insert("mode".to_owned(), json!(mode));
+    if extract.load.every_id {
+        body.insert("every_id".to_owned(), json!(true));
+    }
     list(&mut body, "full_tables", &extract.full_tables);
     if extract.full_new {
         body.insert("full_new".to_owned(), json!(true));
@@ -113,6 +122,11 @@ mod tests {
     #[test]
     fn a_request_holds_only_what_the_user_said() {
         assert_eq!(asked("uplinkctl extract jira --full"), json!({"connection": "jira", "mode": "full"}));
+        assert_eq!(asked("uplinkctl extract jira --sweep"), json!({"connection": "jira", "mode": "sweep"}));
+        assert_eq!(
+            asked("uplinkctl extract jira --delta --sweep --every-id"),
+            json!({"connection": "jira", "mode": "delta_and_sweep", "every_id": true})
+        );
         assert_eq!(
             asked(
                 "uplinkctl extract jira --delta --tables issues, --projects A,B --created-from 2026-01-31 --jql status=Done"

@@ -1,0 +1,274 @@
+//! A sweep: what landed before against what Jira shows now, without reading what is the same.
+//!
+//! What changes in Jira without a trace in `updated`: an issue is deleted, moved out of what the extraction asks for, hidden from the
+//! account or shown to it again, its project archived or brought back. And the issues that link to it lose or regain the link, untouched.
+//!
+//! 1. The keeper of the tables cuts the creation times of what landed into slices ([`crate::landed`]). Creation times never change, so an
+//!    issue is in the same slice here and there.
+//! 2. Each slice is counted. Where the count differs from what landed, or if every id is to be compared, the ids of that slice are read from
+//!    both sides. Jira Cloud counts nothing exactly, so there ids are read at once.
+//! 3. What landed and is not shown is taken out (`_replaced`); what is shown and did not land is read.
+//! 4. The issues whose rows lead to something that was gone are read again, and those that the missing ones link to. When every id is
+//!    compared, so are those whose links or parents did not land or have another key by now, and links shown at one end only: what happened
+//!    between two loads.
+//!
+//! Only one slice a lane, and what differs in [`SLICES_PER_UNIT`] of them, is in memory. Rows of projects that the premises do not permit (any
+//! more) are none of this run's business: they count as not landed.
+
+use crate::checkpoint::{Done, Entry, Swept, UnitStats, Work};
+use crate::error::Error;
+use crate::extraction::events::Phase;
+use crate::extraction::passes::CaughtUp;
+use crate::extraction::proof;
+use crate::extraction::refresh;
+use crate::extraction::rows::{Gate, Rows};
+use crate::extraction::run::Run;
+use crate::extraction::walk::{Heads, Walk};
+use crate::extraction::writer::UnitWriter;
+use crate::jql::Axis;
+use crate::landed::{LandedIssues, LandedQuestion, REFERRED_PER_QUESTION};
+use crate::paging::cuts::ISSUES_PER_PAGE;
+use crate::paging::range::Range;
+use crate::spec::SweepDepth;
+use futures_util::StreamExt;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+/// Slices whose comparison is one unit: each is an entry of the checkpoint.
+const SLICES_PER_UNIT: usize = 64;
+
+/// A sweep to be done.
+pub(crate) struct Sweep {
+    /// What was created before is compared.
+    until_ms: i64,
+    depth: SweepDepth,
+    swept: Swept,
+    /// Creation time and id of what this run has read: it counts as landed.
+    read: BTreeSet<(i64, i64)>,
+}
+
+/// A range of creation time, and how many issues of it landed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Slice {
+    range: Range,
+    /// `None` where the keeper's slice reaches beyond what is compared.
+    landed: Option<u64>,
+}
+
+/// How a slice differs.
+#[derive(Debug, Default)]
+struct Difference {
+    gone: BTreeSet<i64>,
+    /// Id and creation time.
+    missing: Vec<(i64, i64)>,
+}
+
+impl Sweep {
+    /// Goes on after what was swept and read before a resumption.
+    pub(crate) fn new(
+        (until_ms, depth): (i64, SweepDepth),
+        swept: Swept,
+        read_again: BTreeMap<i64, i64>,
+    ) -> Self {
+        let read = read_again.into_iter().map(|(id, created_ms)| (created_ms, id)).collect();
+        Self { until_ms, depth, swept, read }
+    }
+
+    /// After the passes of a delta load.
+    pub(crate) fn after(mut self, caught: &CaughtUp) -> Self {
+        self.read.extend(caught.read.iter().map(|issue| (issue.created_ms, issue.id)));
+        let vanished: HashSet<i64> = caught.vanished.iter().copied().collect();
+        self.read.retain(|(_, id)| !vanished.contains(id));
+        self.swept.gone.extend(vanished);
+        self
+    }
+
+    fn read_in(&self, range: Range) -> impl Iterator<Item = i64> {
+        self.read.range((range.from, i64::MIN)..(range.to, i64::MIN)).map(|(_, id)| *id)
+    }
+}
+
+/// Sweeps.
+pub(crate) async fn run(run: &Run, mut sweep: Sweep) -> Result<(), Error> {
+    run.set_phase(Phase::Sweeping);
+    let by_project = run.spec.narrowing.has_projects();
+    let slices = slices(run, &sweep, by_project).await?;
+    for some in slices.chunks(SLICES_PER_UNIT) {
+        let difference = compare_all(run, &sweep, some).await?;
+        if let (Some(first), Some(last)) = (some.first(), some.last()) {
+            mend(run, &mut sweep, Range { to: last.range.to, ..first.range }, difference).await?;
+        }
+    }
+    let again = to_read_again(run, &sweep).await?;
+    let read = refresh::read(run, &again).await?;
+    proof::take_out(run, &read.vanished).await
+}
+
+/// What is to be compared, without what an earlier agent has compared.
+async fn slices(run: &Run, sweep: &Sweep, by_project: bool) -> Result<Vec<Slice>, Error> {
+    let bounds = run.created_bounds();
+    let whole = Range::new(Axis::Created, bounds.from, bounds.to.min(sweep.until_ms));
+    let told = run.ask(LandedQuestion::Slices { by_project }).await?.slices()?;
+    let permitted =
+        |project: &Option<String>| !by_project || run.spec.narrowing.permits_row_of(project.as_deref());
+    let mut from = i64::MIN;
+    let mut slices = Vec::with_capacity(told.len());
+    for slice in told {
+        let landed =
+            slice.counts.iter().filter(|(project, _)| permitted(project)).map(|(_, count)| count).sum();
+        slices.push((Range::new(Axis::Created, from, slice.to_ms), landed));
+        from = slice.to_ms;
+    }
+    if from != i64::MAX {
+        return Err(Error::Landed {
+            detail: "the slices of what landed do not reach the end of time".to_owned(),
+        });
+    }
+    Ok(clipped(&slices, whole, &sweep.swept.done))
+}
+
+fn clipped(slices: &[(Range, u64)], whole: Range, done: &[Range]) -> Vec<Slice> {
+    let left = whole.without(done);
+    let of_gap = |gap: &Range| {
+        let gap = *gap;
+        slices.iter().filter_map(move |(range, landed)| {
+            let inner = Range { from: range.from.max(gap.from), to: range.to.min(gap.to), ..gap };
+            let is_whole = inner.from == range.from && inner.to == range.to;
+            // Nothing landed from beyond the bounds of the extraction, so an open end loses nothing by being cut there.
+            let is_whole =
+                is_whole || (whole.from == inner.from && range.from == i64::MIN && inner.to == range.to);
+            (!inner.is_empty()).then_some(Slice { range: inner, landed: is_whole.then_some(*landed) })
+        })
+    };
+    left.iter().flat_map(of_gap).collect()
+}
+
+/// Compares slices, as many at once as there are lanes.
+async fn compare_all(run: &Run, sweep: &Sweep, slices: &[Slice]) -> Result<Difference, Error> {
+    let mut compared = futures_util::stream::iter(slices.iter().copied())
+        .map(|slice| compare(run, sweep, slice))
+        .buffer_unordered(run.lanes());
+    let mut all = Difference::default();
+    while let Some(difference) = compared.next().await {
+        let Difference { gone, missing } = difference?;
+        all.gone.extend(gone);
+        all.missing.extend(missing);
+    }
+    Ok(all)
+}
+
+async fn compare(run: &Run, sweep: &Sweep, slice: Slice) -> Result<Difference, Error> {
+    let range = slice.range;
+    let mut known = None;
+    if sweep.depth == SweepDepth::Counts && !run.client.is_cloud() {
+        let count = match slice.landed.filter(|_| sweep.read_in(range).next().is_none()) {
+            Some(landed) => landed,
+            None => {
+                let ids = landed_ids(run, sweep, range).await?;
+                let count = u64::try_from(ids.len()).unwrap_or(u64::MAX);
+                known = Some(ids);
+                count
+            }
+        };
+        if run.count(run.jql(range)).await? == count {
+            return Ok(Difference::default());
+        }
+    }
+    let known = match known {
+        Some(known) => known,
+        None => landed_ids(run, sweep, range).await?,
+    };
+    let mut shown = Heads { is_cloud: run.client.is_cloud(), ..Heads::default() };
+    Walk::over_heads(run).range(range, &mut shown).await?;
+    let gone = known.iter().copied().filter(|id| !shown.created.contains_key(id)).collect();
+    let missing = shown.created.into_iter().filter(|(id, _)| !known.contains(id)).collect();
+    Ok(Difference { gone, missing })
+}
+
+/// What landed of a range, by earlier runs or this one.
+async fn landed_ids(run: &Run, sweep: &Sweep, range: Range) -> Result<HashSet<i64>, Error> {
+    let by_project = run.spec.narrowing.has_projects();
+    let question = LandedQuestion::Issues { from_ms: range.from, to_ms: range.to, by_project };
+    let landed = run.ask(question).await?.issues()?;
+    let permitted =
+        |of: &LandedIssues| !by_project || run.spec.narrowing.permits_row_of(of.project.as_deref());
+    let ids = landed.into_iter().filter(permitted).flat_map(|of| of.ids);
+    Ok(ids.chain(sweep.read_in(range)).collect())
+}
+
+/// Takes out what is gone and reads what is missing, as one unit.
+async fn mend(run: &Run, sweep: &mut Sweep, range: Range, difference: Difference) -> Result<(), Error> {
+    let Difference { gone, missing } = difference;
+    if gone.is_empty() && missing.is_empty() {
+        let done = Done::new(Work::Sweep { generation: 0, range }, UnitStats::default());
+        return run.emit_done(run.next_unit("sweep"), &Entry::Unit(Box::new(done)), 0).await;
+    }
+    tracing::debug!(
+        event = "slices_swept",
+        gone = gone.len(),
+        missing = missing.len(),
+        "slices differ from Jira"
+    );
+    let generation = run.next_generation();
+    let asks = run.asks().await;
+    let writer = UnitWriter::open(run, "sweep", generation).await;
+    let wanted = Gate::Wanted(missing.iter().map(|(id, _)| *id).collect());
+    let mut rows = Rows::new(run, writer, wanted).with_links_of_all();
+    for seconds in proof::ranges_of(missing.iter().map(|(_, created)| *created)) {
+        Walk::over_rows(run, asks.clone(), ISSUES_PER_PAGE, i64::MAX).range(seconds, &mut rows).await?;
+    }
+    let read = rows.accepted_ids();
+    let Rows { mut writer, accepted, vanished, linked, .. } = rows;
+    let replaced: Vec<i64> = gone.iter().copied().chain(read).collect();
+    writer.sink.replaced(&replaced).map_err(|error| Error::undecodable("the ids of a sweep", &error))?;
+    let work = Work::Sweep { generation, range };
+    let told = gone.iter().copied();
+    writer
+        .finish(|stats| Done::new(work, stats).with_issues(&accepted).with_gone(told).with_linked(&linked))
+        .await?;
+    sweep.swept.gone.extend(&gone);
+    sweep.swept.linked.extend(linked);
+    proof::take_out(run, &vanished).await?;
+    sweep.swept.gone.extend(vanished);
+    Ok(())
+}
+
+/// The issues whose rows lead to something that is gone, or lack a link to something that came back.
+async fn to_read_again(run: &Run, sweep: &Sweep) -> Result<BTreeSet<i64>, Error> {
+    let mut again = sweep.swept.linked.clone();
+    let gone: Vec<i64> = sweep.swept.gone.iter().copied().collect();
+    for issues in gone.chunks(REFERRED_PER_QUESTION) {
+        again.extend(run.ask(LandedQuestion::Referring { issues: issues.to_vec() }).await?.ids()?);
+    }
+    if sweep.depth == SweepDepth::EveryId {
+        again.extend(run.ask(LandedQuestion::Astray).await?.ids()?);
+    }
+    again.retain(|id| !sweep.swept.gone.contains(id));
+    Ok(again)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(from: i64, to: i64) -> Range {
+        Range::new(Axis::Created, from, to)
+    }
+
+    #[test]
+    fn a_slice_that_is_cut_is_not_compared_by_its_count() {
+        let slices = [(range(i64::MIN, 5_000), 3), (range(5_000, 9_000), 4), (range(9_000, i64::MAX), 5)];
+        let cut = clipped(&slices, range(i64::MIN, 12_000), &[range(5_000, 6_000)]);
+        let slice = |from, to, landed| Slice { range: range(from, to), landed };
+        assert_eq!(
+            cut,
+            [slice(i64::MIN, 5_000, Some(3)), slice(6_000, 9_000, None), slice(9_000, 12_000, None)]
+        );
+    }
+
+    #[test]
+    fn the_bounds_of_the_extraction_cut_nothing_that_landed() {
+        let slices = [(range(i64::MIN, 5_000), 3), (range(5_000, i64::MAX), 4)];
+        let cut = clipped(&slices, range(1_000, 9_000), &[]);
+        assert_eq!(cut.iter().map(|slice| slice.landed).collect::<Vec<_>>(), [Some(3), None]);
+    }
+}

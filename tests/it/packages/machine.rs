@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use tests::cluster::Printed;
@@ -20,8 +21,9 @@ const PACKAGES: &str = "systemd,systemd-sysv,dbus,libpam-systemd,iproute2,ca-cer
 pub(crate) struct Machine {
     root: TempDir,
     name: String,
-    /// The third byte of the cable's addresses.
-    subnet: u8,
+    /// The first three bytes of the cable's addresses, and the host's last byte.
+    subnet: String,
+    host: u8,
     running: Option<Running>,
 }
 
@@ -32,9 +34,9 @@ struct Running {
 }
 
 impl Machine {
-    /// A freshly built and booted system; `None`, said aloud, where this machine cannot have one. With `UPLINK_REQUIRE_SYSTEMD=1` the
-    /// lack of it fails the test.
-    pub(crate) async fn boot_new() -> Option<Self> {
+    /// A freshly built and booted system with further Debian packages; `None`, said aloud, where this machine cannot have one. With
+    /// `UPLINK_REQUIRE_SYSTEMD=1` the lack of it fails the test.
+    pub(crate) async fn boot_new(further: &[&str]) -> Option<Self> {
         match missing() {
             None => {}
             Some(what) => {
@@ -45,9 +47,8 @@ impl Machine {
             }
         }
         let root = tempfile::Builder::new().prefix("uplink-machine-").tempdir().unwrap();
-        succeed(Command::new("tar").arg("-C").arg(root.path()).arg("-xf").arg(base().await)).await;
-        let subnet = u8::try_from(std::process::id() % 250).unwrap();
-        let machine = Self { root, name: format!("ul{:x}", std::process::id()), subnet, running: None };
+        succeed(Command::new("tar").arg("-C").arg(root.path()).arg("-xf").arg(base(further).await)).await;
+        let machine = Self::named(root);
         machine.write("etc/systemd/network/80-container-host0.network", &machine.network_settings());
         machine.write("etc/hostname", "premises\n");
         succeed(Command::new("systemctl").arg("--root").arg(machine.root()).args([
@@ -61,29 +62,37 @@ impl Machine {
         Some(machine)
     }
 
+    /// A name and a cable that no other machine has, of this test process or of one beside it.
+    fn named(root: TempDir) -> Self {
+        static MADE: AtomicU8 = AtomicU8::new(0);
+        let (process, number) = (std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+        assert!(number < 60, "more machines than a process has cables for");
+        let subnet = format!("10.231.{}", process % 250);
+        Self { root, name: format!("ul{process:x}{number:x}"), subnet, host: number * 4 + 1, running: None }
+    }
+
     /// The address of the host, as the system sees it.
     pub(crate) fn host_address(&self) -> String {
-        format!("10.231.{}.1", self.subnet)
+        format!("{}.{}", self.subnet, self.host)
     }
 
     fn network_settings(&self) -> String {
-        format!(
-            "[Match]\nName=host0\n[Network]\nAddress=10.231.{}.2/30\nLinkLocalAddressing=no\n",
-            self.subnet
-        )
+        let own = format!("{}.{}", self.subnet, self.host + 1);
+        format!("[Match]\nName=host0\n[Network]\nAddress={own}/30\nLinkLocalAddressing=no\n")
     }
 
     pub(crate) fn root(&self) -> &Path {
         self.root.path()
     }
 
-    /// Writes a file into the system; only root may read it.
+    /// Writes a file into the system; only root may read it, unless it is a setting of the system.
     pub(crate) fn write(&self, path: &str, text: &str) {
         use std::os::unix::fs::OpenOptionsExt;
         let path = self.root().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         let mut options = std::fs::OpenOptions::new();
-        let mode = if path.starts_with(self.root().join("etc/systemd")) { 0o644 } else { 0o600 };
+        let public = ["etc/systemd", "etc/hosts"].map(|place| self.root().join(place));
+        let mode = if public.iter().any(|place| path.starts_with(place)) { 0o644 } else { 0o600 };
         let mut file = options.write(true).create(true).truncate(true).mode(mode).open(path).unwrap();
         file.write_all(text.as_bytes()).unwrap();
     }
@@ -292,16 +301,20 @@ fn missing() -> Option<String> {
     (!release.lines().any(|line| line == "ID=debian")).then(|| "this machine is no Debian".to_owned())
 }
 
-/// The system as it comes, built once for a target folder.
-async fn base() -> PathBuf {
+/// The system as it comes with further packages, built once for a target folder.
+async fn base(further: &[&str]) -> PathBuf {
+    // One at a time: two tests would build the same.
+    static BUILDING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let _alone = BUILDING.lock().await;
     let release = std::fs::read_to_string("/etc/os-release").unwrap();
     let suite = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME=")).unwrap().to_owned();
     let folder = tests::cluster::Binaries::built().target().join("machine");
     std::fs::create_dir_all(&folder).unwrap();
-    let archive = folder.join(format!("{suite}.tar"));
+    let name = [&[suite.as_str()], further].concat().join("-");
+    let archive = folder.join(format!("{name}.tar"));
     if !archive.exists() {
-        let draft = folder.join(format!("{suite}-{}.draft.tar", std::process::id()));
-        let include = format!("--include={PACKAGES}");
+        let draft = folder.join(format!("{name}-{}.draft.tar", std::process::id()));
+        let include = format!("--include={}", [&[PACKAGES], further].concat().join(","));
         succeed(
             Command::new("mmdebstrap").args(["--quiet", "--variant=minbase", &include, &suite]).arg(&draft),
         )

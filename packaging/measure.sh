@@ -4,14 +4,16 @@
 # Without PROGRAM the agent is built as the packages build it. Exits with 1 when a bound is missed: 15 MiB each, 0.1 % of a core.
 #   UPLINK_ISSUES    issues of the simulated Jira [20000]
 #   UPLINK_MINUTES   minutes of each idle measure [1]
+#   UPLINK_BIN       folder of relay, simulator and uplinkctl that are built already
 set -euo pipefail
 cd "$(dirname "$0")/.."
 issues="${UPLINK_ISSUES:-20000}" minutes="${UPLINK_MINUTES:-1}"
-bins="${CARGO_TARGET_DIR:-target}"
-program="${1:-$bins/release/uplink-agent}"
+target="${CARGO_TARGET_DIR:-target}"
+program="${1:-$target/release/uplink-agent}"
+bins="${UPLINK_BIN:-$target/debug}"
 [ -n "${1:-}" ] || cargo build --quiet --release --package agent --bin uplink-agent
 # Relay, simulator and the user's command only surround what is measured.
-cargo build --quiet --workspace --bins
+[ -n "${UPLINK_BIN:-}" ] || cargo build --quiet --workspace --bins
 place="$(mktemp -d)" missed=0 children=()
 leave() { kill "${children[@]}" 2>/dev/null || true; wait; rm -rf "$place"; }
 trap leave EXIT
@@ -42,13 +44,13 @@ idle() {
 }
 
 bound "program, stripped" "$(mebibytes $(($(stat -c %s "$place/uplink-agent") / 1024)))" 15 MiB
-"$bins/debug/jira-sim" --issues-count "$issues" --seed 5 >"$place/sim" 2>&1 & children+=($!)
-"$bins/debug/uplink-relay" run --json --data "$place/relay" --listen 127.0.0.1:0 >"$place/relay.out" 2>"$place/relay.log" & children+=($!)
+"$bins/jira-sim" --issues-count "$issues" --seed 5 >"$place/sim" 2>&1 & children+=($!)
+"$bins/uplink-relay" run --json --data "$place/relay" --listen 127.0.0.1:0 >"$place/relay.out" 2>"$place/relay.log" & children+=($!)
 wait_for "$place/relay.out" '"url"'
 wait_for "$place/sim" 'http://'
 relay="$(grep -oE 'https://[^"]+' "$place/relay.out" | head -n 1)"
 jira="$(grep -oE 'http://127[^ ]+' "$place/sim" | head -n 1)"
-ctl() { "$bins/debug/uplinkctl" --relay "$relay" --key-file "$place/relay/admin.key" --ca "$place/relay/ca.pem" "$@"; }
+ctl() { "$bins/uplinkctl" --relay "$relay" --key-file "$place/relay/admin.key" --ca "$place/relay/ca.pem" "$@"; }
 ctl pool create sales >/dev/null
 ctl uplink create hq --token-only >"$place/token"
 agent_command=("$place/uplink-agent" --state "$place/state" --config "$place/agent.toml")

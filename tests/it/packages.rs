@@ -12,7 +12,7 @@ mod unit;
 
 use crate::site::{assert_landed_equals_truth, generated};
 use machine::Machine;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tests::cluster::{Binaries, Cluster, Place};
@@ -24,6 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// The relay's name and port, and Jira's, as the premises know them: those of the page.
 const RELAY: &str = "relay.example.com:8443";
 const JIRA: &str = "jira.corp.example:8080";
+
+/// The two versions of the page: installed, then upgraded to.
+const VERSIONS: [&str; 2] = ["0.1.0", "0.1.1"];
 
 /// A relay and a Jira on the host's end of the cable, a system at the other end.
 struct Premises {
@@ -122,8 +125,9 @@ async fn forward(listen: &str, to: &str) {
 
 /// Builds a package from the programs of this test; `None`, said aloud, without the tool for it.
 async fn package(kind: &str, version: &str) -> Option<PathBuf> {
-    // One at a time: the manual pages and completions of all packages are made in one folder.
-    static BUILDING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    // One at a time, for the manual pages and completions of all packages are made in one folder; and each once.
+    static BUILT: tokio::sync::Mutex<BTreeMap<String, PathBuf>> =
+        tokio::sync::Mutex::const_new(BTreeMap::new());
     let tool: &[&str] = match kind {
         "deb" => &["cargo", "deb", "--version"],
         "rpm" => &["rpmbuild", "--version"],
@@ -136,7 +140,11 @@ async fn package(kind: &str, version: &str) -> Option<PathBuf> {
         eprintln!("SKIPPED: `{}` fails on this machine; the .{kind} was not tried", tool.join(" "));
         return None;
     }
-    let _alone = BUILDING.lock().await;
+    let mut done = BUILT.lock().await;
+    let name = format!("{kind} {version}");
+    if let Some(package) = done.get(&name) {
+        return Some(package.clone());
+    }
     let (built, out) =
         (Binaries::built(), Binaries::built().target().join("packages").join(kind).join(version));
     let mut command = tokio::process::Command::new(workspace().join("packaging/build.sh"));
@@ -145,7 +153,10 @@ async fn package(kind: &str, version: &str) -> Option<PathBuf> {
     command.env("UPLINK_OUT", &out).env("CARGO_TARGET_DIR", built.target());
     machine::succeed(&mut command).await;
     let mut files = std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().path());
-    files.find(|file| file.is_file() && file.to_str().is_some_and(|name| name.contains(version)))
+    // A container is a folder.
+    let package = files.find(|file| file.is_file() || kind == "container").unwrap();
+    done.insert(name, package.clone());
+    Some(package)
 }
 
 fn workspace() -> &'static Path {

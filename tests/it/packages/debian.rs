@@ -1,6 +1,8 @@
 //! The Debian package, from the installation to the purge, and after it the service on the same system without a package.
 
-use super::{Machine, Premises, installed_and_waiting, leaves_nothing, package, page, starts_confined};
+use super::{
+    Machine, Premises, VERSIONS, installed_and_waiting, leaves_nothing, package, page, starts_confined,
+};
 use std::collections::BTreeSet;
 use std::path::Path;
 use tests::cluster::{Binaries, PASSWORD};
@@ -14,7 +16,8 @@ async fn install(machine: &Machine, package: &Path) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_debian_package_lives_through_everything_and_leaves_without_trace() {
-    let (Some(old), Some(new)) = (package("deb", "0.0.1").await, package("deb", "0.0.2").await) else {
+    let (Some(old), Some(new)) = (package("deb", VERSIONS[0]).await, package("deb", VERSIONS[1]).await)
+    else {
         return;
     };
     let Some(mut premises) = Premises::new(&[], 1_500).await else { return };
@@ -93,7 +96,10 @@ async fn upgrades_during_a_run(premises: &mut Premises, new: &Path) {
     premises.online_again().await;
     gate.release();
     assert_ne!(premises.machine.property("MainPID").await, pid, "the old program still runs");
-    assert_eq!(premises.machine.ok(&["dpkg-query", "-W", "-f", "${Version}", "uplink-agent"]).await, "0.0.2");
+    assert_eq!(
+        premises.machine.ok(&["dpkg-query", "-W", "-f", "${Version}", "uplink-agent"]).await,
+        VERSIONS[1]
+    );
     premises.ends_exact(&run).await;
 }
 

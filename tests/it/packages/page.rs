@@ -3,7 +3,7 @@
 
 mod transcript;
 
-use super::{Machine, Premises, leaves_nothing, package, rpm};
+use super::{Machine, Premises, VERSIONS, leaves_nothing, package, rpm};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tests::cluster::PASSWORD;
@@ -14,9 +14,6 @@ const SETTLED: Duration = Duration::from_secs(60);
 const ASK_EVERY: Duration = Duration::from_millis(200);
 /// What a newcomer types in the folder where the files lie, as root at a terminal.
 const AS_TYPED: &str = "cd /root && exec 2>&1; ";
-
-/// The two versions of the page: installed, then upgraded to.
-const VERSIONS: [&str; 2] = ["0.1.0", "0.1.1"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_section_for_debian_is_true_word_for_word() {

@@ -1,7 +1,7 @@
 //! The container, by podman: the page's commands, with settings beside them that keep what podman stores and does to one folder.
 
 use super::page::{outlines_agree, record, shown, steps, updating};
-use super::{JIRA, RELAY, forward, machine, package};
+use super::{JIRA, RELAY, VERSIONS, forward, machine, package};
 use crate::site::generated;
 use std::path::Path;
 use std::process::Stdio;
@@ -131,8 +131,7 @@ async fn the_section_for_the_container_is_true_word_for_word() {
     else {
         return;
     };
-    drop(package("container", "0.1.0").await);
-    let built = tests::cluster::Binaries::built().target().join("packages/container/0.1.0/container");
+    let Some(built) = package("container", VERSIONS[0]).await else { return };
     std::fs::create_dir_all(podman.place.path().join("packaging/out")).unwrap();
     machine::succeed(Command::new("cp").arg("-a").arg(built).arg(podman.place.path().join("packaging/out/")))
         .await;

@@ -1,7 +1,7 @@
 //! The RPM package, by the `rpm` program on a Debian system with systemd as its first process: what is in it, what its scripts do, an
 //! upgrade in the middle of a run, and that erasing it leaves what the page says and nothing else.
 
-use super::{Machine, Premises, installed_and_waiting, leaves_nothing, package, starts_confined};
+use super::{Machine, Premises, VERSIONS, installed_and_waiting, leaves_nothing, package, starts_confined};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use tests::cluster::PASSWORD;
@@ -59,7 +59,7 @@ pub(super) async fn prepare(machine: &Machine, package: &Path) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_rpm_package_holds_what_it_should_owned_by_root() {
-    let Some(package) = package("rpm", "0.0.1").await else { return };
+    let Some(package) = package("rpm", VERSIONS[0]).await else { return };
     let listed = said(
         &[
             "rpm",
@@ -107,7 +107,8 @@ async fn the_rpm_package_holds_what_it_should_owned_by_root() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_rpm_package_is_installed_upgraded_during_a_run_and_erased_without_trace() {
-    let (Some(old), Some(new)) = (package("rpm", "0.0.1").await, package("rpm", "0.0.2").await) else {
+    let (Some(old), Some(new)) = (package("rpm", VERSIONS[0]).await, package("rpm", VERSIONS[1]).await)
+    else {
         return;
     };
     let Some(mut premises) = Premises::new(&["rpm"], 1_500).await else { return };
@@ -139,7 +140,7 @@ async fn upgrades_during_a_run(premises: &mut Premises, new: &Path) {
     gate.release();
     let machine = &premises.machine;
     assert_ne!(machine.property("MainPID").await, pid, "the old program still runs");
-    assert_eq!(machine.ok(&["rpm", "-q", "--queryformat", "%{VERSION}", "uplink-agent"]).await, "0.0.2");
+    assert_eq!(machine.ok(&["rpm", "-q", "--queryformat", "%{VERSION}", "uplink-agent"]).await, VERSIONS[1]);
     assert_eq!(machine.ok(&["systemctl", "is-enabled", "uplink-agent"]).await, "enabled");
     assert_eq!(machine.ok(&["cat", "/etc/uplink-agent/agent.toml"]).await, changed.trim_end());
     premises.ends_exact(&run).await;

@@ -74,7 +74,8 @@ impl Podman {
 
     fn command(&self, line: &str) -> Command {
         let mut command = Command::new("nsenter");
-        command.args(["-m", "-t", &self.namespace.pid().to_string(), "--wdns"]).arg(self.place.path());
+        command.args(["-m", "-t", &self.namespace.pid().to_string()]);
+        command.arg(format!("--wdns={}", self.place.path().display()));
         command.args(["sh", "-c", line]).stdin(Stdio::null()).kill_on_drop(true);
         command.env("CONTAINERS_CONF", self.place.path().join("containers.conf"));
         command.env("CONTAINERS_STORAGE_CONF", self.place.path().join("storage.conf"));

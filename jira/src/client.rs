@@ -8,6 +8,7 @@ pub(crate) mod allow;
 pub(crate) mod login;
 pub(crate) mod pace;
 pub(crate) mod probe;
+pub(crate) mod rate;
 pub(crate) mod record;
 pub(crate) mod response;
 pub(crate) mod retry;
@@ -15,10 +16,11 @@ pub(crate) mod throttle;
 mod unreachable;
 
 use crate::dialect::{Dialect, ServerInfo};
-use crate::error::Error;
+use crate::error::{Error, UnreachableCause};
 use crate::spec::{Credential, Limits, Site};
 use allow::Read;
 use login::{Account, Login};
+use rate::Told;
 use record::{Announced, Observer};
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use response::{Answer, Expectation, Verdict};
@@ -235,17 +237,28 @@ impl JiraClient {
                 return Err(error);
             }
             tracing::debug!(event = "jira_asked_again", attempt, code = error.code(), "Jira is asked again");
-            self.pause(attempt, wait).await;
+            self.pause(attempt, wait, &error).await;
             attempt += 1;
         }
     }
 
-    async fn pause(&self, attempt: u32, asked: Option<Duration>) {
-        if let Some(asked) = asked {
-            self.shared.throttle.close_for(asked);
+    /// Waits before the next try. A rate limit holds everybody back, also where Jira does not say for how long.
+    async fn pause(&self, attempt: u32, asked: Option<Duration>, error: &Error) {
+        let wait = retry::back_off(attempt, asked, retry::dice());
+        let is_limit = matches!(error, Error::Throttled { .. });
+        if let Some(closed) = asked.or(is_limit.then_some(wait)) {
+            self.shared.throttle.close_for(closed);
         }
         self.count(|meter| &meter.retries, 1);
-        tokio::time::sleep(retry::back_off(attempt, asked, retry::dice())).await;
+        tokio::time::sleep(wait).await;
+    }
+
+    /// A Jira that does not answer in time has too much to do.
+    fn unanswered(&self, outcome: Outcome) -> Outcome {
+        if let Outcome::Again(Error::Unreachable { cause: UnreachableCause::Timeout, .. }, _) = &outcome {
+            self.shared.throttle.handle_pushback();
+        }
+        outcome
     }
 
     /// After a refused login nothing is sent any more that would count as another try.
@@ -284,17 +297,19 @@ impl JiraClient {
             Ok(response) => response,
             Err(error) => {
                 self.say(read, None, announced.sent().elapsed());
-                return unreachable::judge_send(error, &self.shared.site).into();
+                return self.unanswered(unreachable::judge_send(error, &self.shared.site).into());
             }
         };
         let latency = announced.sent().elapsed();
         let (status, headers) = (response.status(), response.headers().clone());
         announced.answered(status.as_u16());
         self.say(read, Some(status.as_u16()), latency);
-        if matches!(status.as_u16(), 429 | 502..=504) {
-            self.shared.throttle.handle_pushback();
-        } else {
-            self.shared.throttle.handle_answer(latency);
+        let throttle = &self.shared.throttle;
+        match status.as_u16() {
+            429 => throttle.handle_refused(response::retry_after(&headers), Told::of(&headers)),
+            502..=504 => throttle.handle_pushback(),
+            _ if read.is_authenticated() => throttle.handle_answer(latency, Told::of(&headers)),
+            _ => throttle.handle_unlimited(latency),
         }
         let body = match self.body((read, attempt), response, announced).await {
             Ok(body) => body,
@@ -368,9 +383,8 @@ impl JiraClient {
                 Ok(Some(chunk)) => chunk,
                 Ok(None) => break,
                 Err(error) => {
-                    return Err(
-                        unreachable::judge_body(error, &self.shared.site, read.what(), attempt).into()
-                    );
+                    let judged = unreachable::judge_body(error, &self.shared.site, read.what(), attempt);
+                    return Err(self.unanswered(judged.into()));
                 }
             };
             let length = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
@@ -453,3 +467,6 @@ impl std::fmt::Debug for JiraClient {
         f.debug_struct("JiraClient").field("site", &self.site_text()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

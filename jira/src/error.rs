@@ -21,6 +21,18 @@ pub enum Error {
         /// What else may help, may be empty.
         hint: String,
     },
+    /// This Jira takes no passwords over REST, right or wrong.
+    #[error(
+        "Jira at {site} takes no passwords over REST ({detail}), which is the default since Jira 11. Create a personal access token in Jira as this \
+         account (profile picture, Profile, Personal Access Tokens) and give it in the place of the password, or let Jira's administrator allow basic \
+         authentication (System, Authentication methods)."
+    )]
+    PasswordsOff {
+        /// Base address.
+        site: String,
+        /// Jira's words.
+        detail: String,
+    },
     /// Jira wants a CAPTCHA solved; even the right password is refused until then.
     #[error(
         "Jira at {site} wants a CAPTCHA solved for this account after too many failed logins, and refuses the right password too. Log in once as this \
@@ -332,6 +344,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::LoginRefused { .. } => "login_refused",
+            Self::PasswordsOff { .. } => "login_passwords_off",
             Self::LoginCaptcha { .. } => "login_captcha",
             Self::LoginAnonymous { .. } => "login_anonymous",
             Self::LoginSso { .. } => "login_sso",
@@ -383,6 +396,7 @@ impl Error {
         matches!(
             self,
             Self::LoginRefused { .. }
+                | Self::PasswordsOff { .. }
                 | Self::LoginCaptcha { .. }
                 | Self::LoginAnonymous { .. }
                 | Self::LoginSso { .. }

@@ -53,6 +53,7 @@ pub use part::{Part, UnreadablePart};
 pub use spec::{
     Credential, Limits, Mode, Narrowing, ProjectKey, Proxy, Site, Spec, SpecError, Watermark, Way, check_jql,
 };
+pub use tables::left_out::{LEFT_OUT, LeftOut};
 pub use tables::{ColumnInfo, ColumnType, Table, TableInfo, catalogue};
 pub use unit::UnitId;
 pub use visible::Visible;

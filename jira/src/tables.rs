@@ -29,6 +29,7 @@ pub(crate) mod issue_sprints;
 pub(crate) mod issue_subtasks;
 pub(crate) mod issue_versions;
 pub(crate) mod issues;
+pub(crate) mod left_out;
 pub(crate) mod links;
 pub(crate) mod lists;
 pub(crate) mod metadata;

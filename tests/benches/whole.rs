@@ -10,9 +10,13 @@
 )]
 
 use futures_util::StreamExt;
+use jira::{Credential, JiraClient, Limits, Mode, Site, Spec};
 use std::time::{Duration, Instant};
 use tests::cluster::{Cluster, PASSWORD, USERNAME};
-use tests::jira_sim::{Account, GeneratedSite, JiraSim, RecordedRequest, RunningSim, SimConfig, SiteSource};
+use tests::jira_sim::{
+    Account, Flavour, GeneratedSite, JiraSim, RateLimit, RecordedRequest, RunningSim, SimConfig, SiteSource,
+};
+use tokio_util::sync::CancellationToken;
 
 const PARALLEL: usize = 4;
 const GIGABYTE: f64 = 1e9;
@@ -48,6 +52,7 @@ async fn main() {
     against_bare_download("a Jira that answers at once", 20_000, Duration::ZERO).await;
     against_bare_download("a Jira that takes 100 ms a request", 20_000, SERVER_TIME).await;
     slow_network().await;
+    limited_rate().await;
     memory().await;
 }
 
@@ -120,6 +125,10 @@ async fn against_bare_download(what: &str, issues: u32, latency: Duration) {
         whole.json_bytes / 1e6,
         whole.requests
     );
+    println!(
+        "  requests per 1,000 issues {:.1}  (goal: at most 10 for the issues with their children; here with all lists, and work logs that a search cuts)",
+        float(whole.requests) * 1_000.0 / f64::from(issues)
+    );
     println!("  extraction {:.2} s, bare download {bare:.2} s", whole.seconds);
     println!("  ratio of times            {:.2}   (goal: at most 1.25)", whole.seconds / bare);
     println!("  link bytes / JSON bytes   {:.3}  (goal: at most 0.10)", whole.link_bytes / whole.json_bytes);
@@ -143,6 +152,67 @@ async fn slow_network() {
         "  and boards, components... {:.2} s in {} requests, for they are asked board by board",
         whole.seconds, whole.requests
     );
+}
+
+/// A Jira that allows so many requests a second: how near the extraction comes to it, once it knows.
+async fn limited_rate() {
+    const ALLOWED: u32 = 10;
+    let rate_limit = Some(RateLimit { tokens: ALLOWED, fill: ALLOWED, interval_seconds: 1 });
+    println!("\n{ALLOWED} requests a second are allowed");
+    for flavour in [Flavour::V9_12, Flavour::Cloud] {
+        let limited =
+            SimConfig { flavour, rate_limit, embedded_worklog_cap: 2, ..SimConfig::cloud(4_000, 5) };
+        let sim = JiraSim::start(limited).expect("the simulator starts");
+        let site = Site {
+            base_url: sim.url().parse().expect("an address"),
+            extra_root_pem: None,
+            way: jira::Way::default(),
+        };
+        let credential = if flavour == Flavour::Cloud {
+            Credential::ApiToken {
+                username: "reader@example.com".into(),
+                token: "reader-api-token".to_owned().into(),
+            }
+        } else {
+            Credential::Token("reader-scoped-token".to_owned().into())
+        };
+        let client = JiraClient::try_new(site, credential, Limits::default()).expect("a client");
+        let tables = jira::Table::all()
+            .iter()
+            .copied()
+            .filter(|table| table.is_issue_table() && table.is_default())
+            .collect();
+        let mut load = jira::extract(client, full(tables), Vec::new(), CancellationToken::new());
+        let started = Instant::now();
+        let mut learned = None;
+        while let Some(event) = load.next().await {
+            event.expect("the load goes on");
+            if learned.is_none() && started.elapsed() > Duration::from_secs(10) {
+                learned = Some((Instant::now(), sim.stats()));
+            }
+        }
+        let (since, before) = learned.expect("the load takes a while");
+        let (seconds, after) = (since.elapsed().as_secs_f64(), sim.stats());
+        let (sent, refused) =
+            (after.requests_total - before.requests_total, after.rate_limited - before.rate_limited);
+        println!(
+            "  {flavour:?}: {:.3} of the rate sent, {:.3} passed, {refused} refused, in {seconds:.0} s after the first 10 s (goal: 0.95 to 1.05)",
+            float(sent) / seconds / f64::from(ALLOWED),
+            float(sent - refused) / seconds / f64::from(ALLOWED)
+        );
+    }
+}
+
+fn full(tables: std::collections::BTreeSet<jira::Table>) -> Spec {
+    Spec {
+        tables,
+        mode: Mode::Full,
+        projects: Vec::new(),
+        created_from: None,
+        created_to: None,
+        jql: None,
+        narrowing: jira::Narrowing::default(),
+    }
 }
 
 async fn memory() {

@@ -3,9 +3,14 @@
 
 mod complete;
 mod faults;
+mod frugal;
 mod landing;
+mod limits;
 mod login;
 mod record;
 mod resume;
 mod speed;
 mod stop;
+mod traps_cloud;
+mod traps_server;
+mod versions;

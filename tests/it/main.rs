@@ -43,5 +43,6 @@ mod reload;
 mod resumable;
 mod site;
 mod tidy;
+mod versions;
 mod watching;
 mod wire;

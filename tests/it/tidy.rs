@@ -1,5 +1,7 @@
 //! The tree obeys the rules that ARCHITECTURE.md states, and generated documents are current. `UPLINK_UPDATE_DOCS=1` writes them.
 
+mod traps;
+
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -160,6 +162,19 @@ fn tables_document() -> String {
             )
             .unwrap();
         }
+    }
+    text + &left_out()
+}
+
+/// What no table holds.
+fn left_out() -> String {
+    let mut text = String::from(
+        "\n## What is left out\n\nMembers of Jira's answers that no table holds; recorded answers of real sites have no others (`[]` stands for the elements of a \
+         list, `*` for any one member, `**` for any number of them).\n\n| in the answers for | member | why |\n|---|---|---|\n",
+    );
+    for left in jira::LEFT_OUT {
+        let table = if left.table.is_empty() { "any table" } else { left.table };
+        writeln!(text, "| {table} | `{}` | {} |", left.path, left.reason).unwrap();
     }
     text
 }

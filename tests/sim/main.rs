@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Parser;
 use tests::jira_sim::{Account, Flavour, GeneratedSite, JiraSim, RateLimit, SimConfig, SiteSource};
 
-/// A simulated Jira Server 8.20, 9.12 or 10.3, or Jira Cloud, on the loopback interface.
+/// A simulated Jira Server 8.20, 9.12, 10.3 or 11.0, or Jira Cloud, on the loopback interface.
 #[derive(Debug, Parser)]
 #[command(name = "jira-sim", version)]
 struct Arguments {
@@ -32,7 +32,7 @@ struct Arguments {
     /// One issue in so many has a description of 1 MB; 0 for none.
     #[arg(long, default_value_t = GeneratedSite::default().large_description_every)]
     large_description_every: u32,
-    /// Version: 8.20, 9.12, 10.3 or cloud.
+    /// Version: 8.20, 9.12, 10.3, 11.0 (which takes no password, only the token) or cloud.
     #[arg(long, default_value = "9.12", value_parser = Flavour::parse)]
     flavour: Flavour,
     /// Context path such as /jira; Cloud has none.
@@ -60,7 +60,7 @@ struct Arguments {
     /// Most issues on a search page.
     #[arg(long, default_value_t = 1000)]
     search_cap: u64,
-    /// startAt + maxResults above this is refused (10.3).
+    /// startAt + maxResults above this is refused (10.3 and 11.0).
     #[arg(long, default_value_t = 10_000)]
     max_result_window: u64,
     /// Compress answers for clients that accept gzip.

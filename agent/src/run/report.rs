@@ -114,6 +114,9 @@ fn hint(error: &jira::Error) -> &'static str {
         "login_refused" | "login_changed" => {
             "check the account in a browser, then give the right password with `uplinkctl connection update NAME --password-stdin`"
         }
+        "login_passwords_off" => {
+            "create a personal access token as this account in Jira, then give it with `uplinkctl connection update NAME --api-token-stdin`"
+        }
         "login_captcha" => {
             "log in once as this account in a browser and answer the CAPTCHA, then extract again; a personal access token is not subject to it"
         }

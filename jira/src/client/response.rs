@@ -17,6 +17,8 @@ use url::Url;
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
 /// How much of an unexpected answer is quoted.
 const QUOTE_CHARS: usize = 200;
+/// What a Jira answers to any password once its administrator, or the default of Jira 11, switched them off.
+const PASSWORDS_OFF: &str = "basic authentication has been disabled";
 
 /// What to do with an answer.
 #[derive(Debug)]
@@ -124,7 +126,7 @@ pub(crate) fn judge(answer: Answer, expect: &Expectation<'_>) -> Verdict {
         404 | 410 => Verdict::Fail(not_found(&answer, expect)),
         429 => Verdict::Again {
             error: Error::Throttled { what, attempts: expect.attempt },
-            wait: retry_after(&answer),
+            wait: retry_after(&answer.headers),
         },
         500 if answer.text().contains("Search limit exceeded") => {
             Verdict::Fail(Error::SearchWindow { what, detail: answer.detail() })
@@ -132,7 +134,7 @@ pub(crate) fn judge(answer: Answer, expect: &Expectation<'_>) -> Verdict {
         status @ (500 | 502 | 503 | 504) => {
             let error =
                 Error::ServerFailed { what, status, attempts: expect.attempt, detail: answer.detail() };
-            Verdict::Again { error, wait: retry_after(&answer) }
+            Verdict::Again { error, wait: retry_after(&answer.headers) }
         }
         status => Verdict::Fail(Error::Unexpected { what, status, detail: answer.detail() }),
     }
@@ -166,6 +168,9 @@ fn login_trouble(answer: &Answer, expect: &Expectation<'_>) -> Option<Error> {
     }
     if answer.status == StatusCode::UNAUTHORIZED {
         return refused(format!("status 401, {}", answer.detail()));
+    }
+    if answer.status == StatusCode::FORBIDDEN && answer.text().to_lowercase().contains(PASSWORDS_OFF) {
+        return Some(Error::PasswordsOff { site, detail: answer.detail() });
     }
     let account = answer.header("x-ausername")?;
     if account.eq_ignore_ascii_case("anonymous") {
@@ -293,13 +298,15 @@ fn not_found(answer: &Answer, expect: &Expectation<'_>) -> Error {
     }
 }
 
-/// Seconds, or a time of day: that one by the clock of whoever answers, if its `Date` tells it, so that clocks which differ do no harm.
-fn retry_after(answer: &Answer) -> Option<Duration> {
-    let text = answer.header(RETRY_AFTER.as_str())?.trim();
+/// The pause that an answer asks for: seconds, or a time of day, that one by the clock of whoever answers, if its `Date` tells it, so that
+/// clocks which differ do no harm.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let text = header(RETRY_AFTER)?;
     let wait = match text.parse().map(Duration::from_secs) {
         Ok(wait) => wait,
         Err(_) => {
-            let told = answer.header(DATE.as_str()).and_then(|date| parse_http_date(date.trim()).ok());
+            let told = header(DATE).and_then(|date| parse_http_date(date).ok());
             let until = parse_http_date(text).ok()?;
             // A time that is past means at once.
             until.duration_since(told.unwrap_or_else(SystemTime::now)).unwrap_or_default()

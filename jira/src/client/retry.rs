@@ -41,6 +41,8 @@ impl Patience {
             Self::Login => {
                 attempt < LOGIN_ATTEMPTS && unreachable.is_none_or(|cause| cause == UnreachableCause::Broken)
             }
+            // A rate limit passes by itself, but whoever shares the account may use it up again and again.
+            Self::Run | Self::Shrinkable if matches!(error, Error::Throttled { .. }) => true,
             Self::Run => attempt < RUN_ATTEMPTS,
             Self::Shrinkable if unreachable == Some(UnreachableCause::Timeout) => {
                 attempt < TIMEOUTS_BEFORE_SMALLER
@@ -87,6 +89,16 @@ mod tests {
         assert!(Patience::Run.allows(1, Duration::ZERO, &dns));
         assert!(!Patience::Run.allows(8, Duration::ZERO, &dns));
         assert!(!Patience::Run.allows(1, RUN_PATIENCE, &dns));
+    }
+
+    #[test]
+    fn a_rate_limit_is_sat_out_as_long_as_a_run_waits_at_all() {
+        let throttled = Error::Throttled { what: String::new(), attempts: 40 };
+        for patience in [Patience::Run, Patience::Shrinkable] {
+            assert!(patience.allows(40, RUN_PATIENCE / 2, &throttled));
+            assert!(!patience.allows(1, RUN_PATIENCE, &throttled));
+        }
+        assert!(!Patience::Login.allows(3, Duration::ZERO, &throttled));
     }
 
     #[test]

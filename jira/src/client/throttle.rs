@@ -1,9 +1,10 @@
-//! How many requests may be in flight: never more than the limit, fewer when Jira suffers.
+//! How many requests may be in flight, never more than the limit, fewer when Jira suffers; and whose turn is when where Jira limits their rate.
 //!
 //! [`Aimd`] decides and is pure: one more while latency is stable, half when Jira says so (429, 5xx) or when latency doubles against
 //! the smallest seen lately. [`Throttle`] carries it out with a semaphore whose permits grow and shrink, so that waiting is fair,
 //! and holds everybody back while a `Retry-After` runs.
 
+use crate::client::rate::{Allowance, Told};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -110,6 +111,7 @@ struct State {
     in_flight: usize,
     max_in_flight: usize,
     closed_until: Option<Instant>,
+    allowance: Allowance,
 }
 
 /// Shared by all users of a client.
@@ -117,6 +119,7 @@ struct State {
 pub(crate) struct Throttle {
     semaphore: Arc<Semaphore>,
     state: Arc<Mutex<State>>,
+    started: Instant,
 }
 
 /// The right to have one request in flight; given back on drop.
@@ -130,18 +133,40 @@ impl Throttle {
     pub(crate) fn new(max: usize) -> Self {
         let aimd = Aimd::new(max);
         let permits = aimd.allowed();
-        let state = State { aimd, permits, in_flight: 0, max_in_flight: 0, closed_until: None };
-        Self { semaphore: Arc::new(Semaphore::new(permits)), state: Arc::new(Mutex::new(state)) }
+        let state = State {
+            aimd,
+            permits,
+            in_flight: 0,
+            max_in_flight: 0,
+            closed_until: None,
+            allowance: Allowance::default(),
+        };
+        Self {
+            semaphore: Arc::new(Semaphore::new(permits)),
+            state: Arc::new(Mutex::new(state)),
+            started: Instant::now(),
+        }
     }
 
-    /// Waits for a place, and for the end of a `Retry-After`.
+    /// Waits for a place, for the end of a `Retry-After`, and for the turn that Jira's rate limit leaves.
     pub(crate) async fn acquire(&self) -> Permit {
+        // The semaphore is never closed, so the only failure cannot happen; without a permit the request simply goes on alone.
+        let mut permit = Arc::clone(&self.semaphore).acquire_owned().await.ok();
         loop {
-            // The semaphore is never closed, so the only failure cannot happen; without a permit the request simply goes on alone.
-            let permit = Arc::clone(&self.semaphore).acquire_owned().await.ok();
-            let Some(until) = self.closed_until() else { return self.admit(permit) };
-            drop(permit);
-            tokio::time::sleep_until(until).await;
+            if let Some(until) = self.closed_until() {
+                drop(permit);
+                tokio::time::sleep_until(until).await;
+                permit = Arc::clone(&self.semaphore).acquire_owned().await.ok();
+                continue;
+            }
+            let turn = self.lock().allowance.take(self.started.elapsed());
+            if !turn.is_zero() {
+                tokio::time::sleep(turn).await;
+            }
+            // A refusal that came meanwhile took the turn away.
+            if self.closed_until().is_none() {
+                return self.admit(permit);
+            }
         }
     }
 
@@ -167,7 +192,14 @@ impl Throttle {
         state.closed_until = Some(state.closed_until.map_or(until, |earlier| earlier.max(until)));
     }
 
-    pub(crate) fn handle_answer(&self, latency: Duration) {
+    /// Jira answered, and may have told its rate limit.
+    pub(crate) fn handle_answer(&self, latency: Duration, told: Option<Told>) {
+        self.lock().allowance.handle_passed(self.started.elapsed(), told);
+        self.handle_unlimited(latency);
+    }
+
+    /// Jira answered a question that no limit concerns.
+    pub(crate) fn handle_unlimited(&self, latency: Duration) {
         let mut state = self.lock();
         state.aimd.handle_answer(latency);
         let more = state.aimd.allowed().saturating_sub(state.permits);
@@ -176,8 +208,16 @@ impl Throttle {
         self.semaphore.add_permits(more);
     }
 
+    /// Jira, or what is before it, is in trouble: 5xx, or no answer in time.
     pub(crate) fn handle_pushback(&self) {
         self.lock().aimd.handle_pushback();
+    }
+
+    /// Jira refused a request because of its rate limit, and may have asked for a pause.
+    pub(crate) fn handle_refused(&self, pause: Option<Duration>, told: Option<Told>) {
+        let mut state = self.lock();
+        state.allowance.handle_refused(self.started.elapsed(), pause, told);
+        state.aimd.handle_pushback();
     }
 
     /// Requests in flight now.

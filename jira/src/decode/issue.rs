@@ -185,8 +185,10 @@ pub(crate) fn read_page(
         Some(Frame { count: Some(_), total: Some(total), start_at, max_results, .. }) => {
             Ok((start_at, max_results, total))
         }
-        // Jira Cloud counts nothing; there is more than it shows as long as it gives a token.
+        // Jira Cloud counts nothing; there is more than it shows as long as it gives a token, but for walks that never end by themselves:
+        // they go on with empty pages.
         Some(Frame { count: Some(count), .. }) if trees.is_cloud => {
+            next = next.take().filter(|_| count > 0);
             Ok((None, None, count + u64::from(next.is_some())))
         }
         Some(Frame { count: Some(_), .. }) => Err(shape("the total is missing")),

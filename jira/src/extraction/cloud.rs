@@ -8,9 +8,19 @@ use crate::extraction::run::{Run, head_fields};
 use crate::jql::Jql;
 use crate::tables::Table;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 /// Ids and times in one page: Jira's own cap.
 pub(crate) const HEADS_PER_PAGE: u64 = 5000;
+
+/// Issues without a field.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Ids {
+    issues: Vec<IgnoredAny>,
+    #[serde(default)]
+    next_page_token: Option<String>,
+}
 
 impl Run {
     /// About how many issues a condition has.
@@ -46,13 +56,33 @@ impl Run {
     pub(super) async fn count_ids(&self, jql: Jql) -> Result<u64, Error> {
         let (mut count, mut token) = (0, None);
         loop {
-            let page = self.cloud_heads(jql.clone(), HEADS_PER_PAGE, token.take()).await?;
+            let asked: Option<String> = token.take();
+            let page = self.cloud_ids(jql.clone(), asked.clone()).await?;
             count += u64::try_from(page.issues.len()).unwrap_or_default();
-            token = page.next;
+            // A token that repeats itself, or of an empty page, leads nowhere.
+            token =
+                page.next_page_token.filter(|next| asked.as_ref() != Some(next) && !page.issues.is_empty());
             if token.is_none() {
                 return Ok(count);
             }
         }
+    }
+
+    /// A page of nothing but ids, of which Jira Cloud gives many more than of issues with fields.
+    async fn cloud_ids(&self, jql: Jql, token: Option<String>) -> Result<Ids, Error> {
+        let fields = vec!["id".to_owned()];
+        let ask = CloudSearch {
+            jql: jql.bounded(),
+            fields,
+            expand: Vec::new(),
+            max_results: HEADS_PER_PAGE,
+            token,
+        };
+        let read = Read::Cloud(CloudRead::Search(ask));
+        let json = self.client.read(&read).await?;
+        self.count_bytes(Table::Issues, json.len());
+        serde_json::from_str(&json)
+            .map_err(|error| Error::Undecodable { what: read.what(), detail: error.to_string() })
     }
 
     /// All histories of these issues.

@@ -16,7 +16,7 @@ use crate::extraction::run::Run;
 use crate::extraction::walk::Walk;
 use crate::extraction::writer::UnitWriter;
 use crate::jql::Axis;
-use crate::paging::cuts::ISSUES_PER_PAGE;
+use crate::paging::cuts::{ISSUES_PER_CLOUD_PAGE, ISSUES_PER_PAGE};
 use crate::paging::range::{Range, floor_second};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -171,7 +171,8 @@ fn slices_of(
     let mut slices = Vec::new();
     if let Some(first) = over.first() {
         let fresh = Range { from: floor_second(*first).max(closed.from), ..closed };
-        slices = cut_listed(fresh, over, run.lanes());
+        let page_max = if run.client.is_cloud() { ISSUES_PER_CLOUD_PAGE } else { listed.max_results };
+        slices = cut_listed(fresh, over, run.lanes(), page_max);
     }
     // An issue that was edited after the index found it shows a later time; the next pass finds it.
     if !running.is_empty() {

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::extraction::cloud;
 use crate::extraction::run::Run;
 use crate::jql::Axis;
-use crate::paging::cuts::{Cuts, slice_target};
+use crate::paging::cuts::{Cuts, ISSUES_PER_CLOUD_PAGE, slice_target};
 use crate::paging::range::{Range, SECOND_MS};
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
@@ -28,8 +28,8 @@ pub(crate) async fn cut(run: &Run, range: Range, out: &mpsc::Sender<Range>) -> R
         return Ok(());
     }
     let times = times(&listed, range.axis);
-    let mut cutter =
-        Cutter { run, out, cuts: Cuts::new(range), target: slice_target(listed.total, run.lanes()) };
+    let target = slice_target(listed.total, run.lanes(), listed.max_results);
+    let mut cutter = Cutter { run, out, cuts: Cuts::new(range), target };
     let used = cutter.cut_listed(&times).await;
     if !is_complete(&listed) {
         cutter.cut_by_probes(listed.total - used).await?;
@@ -43,11 +43,12 @@ async fn cut_by_token(run: &Run, range: Range, out: &mpsc::Sender<Range>) -> Res
     let jql = run.jql(range).by_time(range.axis);
     let estimated = run.estimate(run.jql(range)).await?;
     run.add_issues_total(estimated);
-    let mut cutter =
-        Cutter { run, out, cuts: Cuts::new(range), target: slice_target(estimated, run.lanes()) };
+    let target = slice_target(estimated, run.lanes(), ISSUES_PER_CLOUD_PAGE);
+    let mut cutter = Cutter { run, out, cuts: Cuts::new(range), target };
     let (mut token, mut seen, mut since_cut) = (None, 0, 0);
     loop {
-        let page = run.cloud_heads(jql.clone(), cloud::HEADS_PER_PAGE, token.take()).await?;
+        let asked: Option<String> = token.take();
+        let page = run.cloud_heads(jql.clone(), cloud::HEADS_PER_PAGE, asked.clone()).await?;
         for time in times(&page, range.axis) {
             seen += 1;
             if since_cut >= cutter.target && cutter.cut(time).await {
@@ -55,7 +56,7 @@ async fn cut_by_token(run: &Run, range: Range, out: &mpsc::Sender<Range>) -> Res
             }
             since_cut += 1;
         }
-        token = page.next;
+        token = page.next.filter(|next| asked.as_ref() != Some(next));
         if token.is_none() || out.is_closed() {
             break;
         }
@@ -66,12 +67,13 @@ async fn cut_by_token(run: &Run, range: Range, out: &mpsc::Sender<Range>) -> Res
     Ok(())
 }
 
-/// Slices of a range whose issues are all listed.
-pub(crate) fn cut_listed(range: Range, times: &[i64], lanes: usize) -> Vec<Range> {
+/// Slices of a range whose issues are all listed, for pages of at most so many.
+pub(crate) fn cut_listed(range: Range, times: &[i64], lanes: usize, page_max: u64) -> Vec<Range> {
     let total = u64::try_from(times.len()).unwrap_or(u64::MAX);
     let mut cuts = Cuts::new(range);
-    let mut slices: Vec<Range> =
-        every(times, slice_target(total, lanes)).filter_map(|(_, time)| cuts.cut_at(time)).collect();
+    let mut slices: Vec<Range> = every(times, slice_target(total, lanes, page_max))
+        .filter_map(|(_, time)| cuts.cut_at(time))
+        .collect();
     slices.extend(cuts.finish());
     slices
 }
@@ -204,9 +206,9 @@ mod tests {
     #[test]
     fn a_listed_range_is_cut_at_every_page() {
         let times: Vec<i64> = (0..250).map(|second| second * 1000).collect();
-        let slices = cut_listed(Range::new(Axis::Updated, -5000, 900_000), &times, 4);
+        let slices = cut_listed(Range::new(Axis::Updated, -5000, 900_000), &times, 4, 100);
         let ends: Vec<i64> = slices.iter().map(|slice| slice.to).collect();
         assert_eq!(ends, [96_000, 192_000, 900_000]);
-        assert_eq!(cut_listed(Range::new(Axis::Updated, 0, 1000), &[1, 2, 3], 4).len(), 1);
+        assert_eq!(cut_listed(Range::new(Axis::Updated, 0, 1000), &[1, 2, 3], 4, 100).len(), 1);
     }
 }

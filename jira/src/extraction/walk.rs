@@ -199,8 +199,9 @@ impl<'a> Walk<'a> {
         let jql = jql.by_key();
         let mut token = None;
         loop {
-            let page = self.token_page(jql.clone(), token.take(), taker).await?;
-            token = page.next;
+            let asked = token.take();
+            let page = self.token_page(jql.clone(), asked.clone(), taker).await?;
+            token = page.next.filter(|next| asked.as_ref() != Some(next));
             if token.is_none() {
                 return Ok(());
             }

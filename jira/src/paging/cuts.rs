@@ -2,20 +2,25 @@
 
 use crate::paging::range::{Range, floor_second};
 
-/// Issues asked for in one page. With histories expanded, larger pages cost Jira much memory.
-pub(crate) const ISSUES_PER_PAGE: u64 = 100;
-/// Issues that one page of a walk surely brings: some of it is the last second again.
-const FRESH_PER_PAGE: u64 = 96;
+/// Issues asked for in one page: so many that a load with all its questions stays within one request for each hundred issues. With histories
+/// expanded, larger pages cost Jira much memory.
+pub(crate) const ISSUES_PER_PAGE: u64 = 150;
+/// Issues with all their fields that Jira Cloud gives in one page, whatever is asked for.
+pub(crate) const ISSUES_PER_CLOUD_PAGE: u64 = 100;
+/// One part in so many of a page is the last second again.
+const REPEATED_PART: u64 = 25;
 /// Most pages that a slice is made for: how much a lost slice costs to read again.
 const PAGES_PER_SLICE_MAX: u64 = 10;
 /// Slices aimed at for each request that may be in flight, so that none waits long for the last one.
 const SLICES_PER_LANE: u64 = 2;
 
-/// Issues aimed at for each slice: whole pages, so that no slice ends with a nearly empty one.
-pub(crate) fn slice_target(total: u64, lanes: usize) -> u64 {
+/// Issues aimed at for each slice: whole pages, so that no slice ends with a nearly empty one. Jira gives at most `page_max` in a page.
+pub(crate) fn slice_target(total: u64, lanes: usize, page_max: u64) -> u64 {
+    let page = page_max.clamp(1, ISSUES_PER_PAGE);
+    let fresh = page - page / REPEATED_PART;
     let lanes = u64::try_from(lanes.max(1)).unwrap_or(u64::MAX);
     let share = total / lanes.saturating_mul(SLICES_PER_LANE);
-    (share / FRESH_PER_PAGE).clamp(1, PAGES_PER_SLICE_MAX) * FRESH_PER_PAGE
+    (share / fresh).clamp(1, PAGES_PER_SLICE_MAX) * fresh
 }
 
 /// Turns times at which a new slice may begin into slices, merging those of one second.
@@ -59,10 +64,17 @@ mod tests {
 
     #[test]
     fn a_small_site_makes_slices_of_one_page_and_a_large_one_of_ten() {
-        assert_eq!(slice_target(1_000, 4), 96);
-        assert_eq!(slice_target(20_000, 4), 960);
-        assert_eq!(slice_target(5_000, 4), 576);
-        assert_eq!(slice_target(0, 0), 96);
+        assert_eq!(slice_target(1_000, 4, 1000), 144);
+        assert_eq!(slice_target(20_000, 4, 1000), 1440);
+        assert_eq!(slice_target(5_000, 4, 1000), 576);
+        assert_eq!(slice_target(0, 0, 0), 1);
+    }
+
+    #[test]
+    fn slices_are_whole_pages_also_where_jira_lowers_them() {
+        assert_eq!(slice_target(20_000, 4, ISSUES_PER_CLOUD_PAGE), 960);
+        assert_eq!(slice_target(1_000, 4, 100), 96);
+        assert_eq!(slice_target(1_000, 4, 7), 70);
     }
 
     proptest! {

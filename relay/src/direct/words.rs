@@ -65,6 +65,9 @@ pub(super) fn failure(error: &jira::Error) -> Failure {
         "login_refused" | "login_anonymous" | "login_changed" => {
             "check account and token in a browser, then give them again: `uplinkctl connection update NAME --username ACCOUNT --api-token-stdin`"
         }
+        "login_passwords_off" => {
+            "create a personal access token as this account in Jira, then give it: `uplinkctl connection update NAME --api-token-stdin`"
+        }
         "tls_untrusted" => {
             "give the authority of Jira's certificate: `uplinkctl connection update NAME --jira-ca FILE`"
         }

@@ -37,6 +37,12 @@ pub(crate) fn password(password: &str) -> Credential {
     Credential::Password { username: "reader".to_owned(), password: password.to_owned().into() }
 }
 
+/// A client of a simulated Cloud site.
+pub(crate) fn cloud_client(sim: &SimHandle) -> JiraClient {
+    let (username, token) = ("reader@example.com".to_owned(), "reader-api-token".to_owned().into());
+    client_with(&sim.url(), Credential::ApiToken { username, token }, limits(4))
+}
+
 pub(crate) fn client(sim: &SimHandle) -> JiraClient {
     client_with(&sim.url(), password("reader-password"), limits(4))
 }

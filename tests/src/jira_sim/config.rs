@@ -16,6 +16,8 @@ pub enum Flavour {
     V9_12,
     /// Jira 10.3: comments by 50, `startAt + maxResults` limited by the result window.
     V10_3,
+    /// Jira 11.0: as 10.3, and no password is taken over REST; a personal access token is the way in.
+    V11_0,
     /// Jira Cloud: REST v3 at the root of the host, by e-mail and API token.
     Cloud,
 }
@@ -28,6 +30,7 @@ impl Flavour {
             Self::V8_20 => "8.20.30",
             Self::V9_12 => "9.12.15",
             Self::V10_3 => "10.3.2",
+            Self::V11_0 => "11.0.1",
             Self::Cloud => "1001.0.0-SNAPSHOT",
         }
     }
@@ -39,6 +42,7 @@ impl Flavour {
             Self::V8_20 => 820_030,
             Self::V9_12 => 9_120_015,
             Self::V10_3 => 10_030_002,
+            Self::V11_0 => 11_000_001,
             Self::Cloud => 100_286,
         }
     }
@@ -48,7 +52,7 @@ impl Flavour {
     pub fn comment_page_default(self) -> u64 {
         match self {
             Self::V8_20 | Self::V9_12 => 1_048_576,
-            Self::V10_3 => 50,
+            Self::V10_3 | Self::V11_0 => 50,
             Self::Cloud => 100,
         }
     }
@@ -56,10 +60,16 @@ impl Flavour {
     /// Whether searches beyond the result window are refused.
     #[must_use]
     pub fn enforces_window(self) -> bool {
-        self == Self::V10_3
+        matches!(self, Self::V10_3 | Self::V11_0)
     }
 
-    /// Reads `8.20`, `9.12`, `10.3` or `cloud`.
+    /// Whether Basic logins and `/rest/auth/1/session` are switched off, as new installations have it.
+    #[must_use]
+    pub fn refuses_passwords(self) -> bool {
+        self == Self::V11_0
+    }
+
+    /// Reads `8.20`, `9.12`, `10.3`, `11.0` or `cloud`.
     ///
     /// # Errors
     /// A text that names the known versions.
@@ -68,8 +78,9 @@ impl Flavour {
             "8.20" => Ok(Self::V8_20),
             "9.12" => Ok(Self::V9_12),
             "10.3" => Ok(Self::V10_3),
+            "11.0" => Ok(Self::V11_0),
             "cloud" => Ok(Self::Cloud),
-            other => Err(format!("unknown Jira version {other:?}: use 8.20, 9.12, 10.3 or cloud")),
+            other => Err(format!("unknown Jira version {other:?}: use 8.20, 9.12, 10.3, 11.0 or cloud")),
         }
     }
 }

@@ -82,7 +82,9 @@ async fn respond(inner: Arc<Inner>, request: http::Request<Incoming>) -> Result<
     request.path = path;
     let template = match inner.config.flavour {
         Flavour::Cloud => cloud::template(&inner, &request.method, &request.path),
-        Flavour::V8_20 | Flavour::V9_12 | Flavour::V10_3 => rest::template(&request.method, &request.path),
+        Flavour::V8_20 | Flavour::V9_12 | Flavour::V10_3 | Flavour::V11_0 => {
+            rest::template(&request.method, &request.path)
+        }
     };
     inner.counters.update(|stats| *stats.requests.entry(template).or_default() += 1);
     if let Some(gate) = inner.gates.find(&path_and_query) {
@@ -149,6 +151,10 @@ fn answer(inner: &Inner, request: &Request, number: u64) -> Reply {
     }
     let given =
         Credentials { authorization: request.header("authorization"), cookie: request.header("cookie") };
+    if inner.config.flavour.refuses_passwords() && takes_password(request) {
+        inner.counters.update(|stats| stats.login_attempts += 1);
+        return decorate(inner, passwords_off(), None, number);
+    }
     let logging_in = request.path == "/rest/auth/1/session" && request.method == http::Method::POST;
     let login = if logging_in {
         Login::Anonymous { new_session: None }
@@ -193,6 +199,20 @@ fn refused(inner: &Inner) -> Reply {
     Reply::html(401, pages::unauthorized("AUTHENTICATED_FAILED"))
         .header("www-authenticate", realm(inner))
         .header("x-seraph-loginreason", "AUTHENTICATED_FAILED")
+}
+
+/// Whether a request logs in with a password, right or wrong.
+fn takes_password(request: &Request) -> bool {
+    let scheme =
+        request.header("authorization").and_then(|value| value.split(' ').next()).unwrap_or_default();
+    let creates_session = request.path == "/rest/auth/1/session" && request.method == http::Method::POST;
+    creates_session || scheme.eq_ignore_ascii_case("basic")
+}
+
+/// The answer of a Jira that has Basic authentication switched off.
+fn passwords_off() -> Reply {
+    let body = serde_json::json!({ "message": "Basic Authentication has been disabled on this instance." });
+    Reply::json(403, &body)
 }
 
 fn locked(inner: &Inner) -> Reply {

@@ -4,10 +4,10 @@ use super::*;
 use flate2::read::MultiGzDecoder;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The recorded answers, or `None`, said aloud.
-fn samples() -> Option<PathBuf> {
+pub(super) fn samples() -> Option<PathBuf> {
     let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/jira-samples");
     let path = std::env::var_os("UPLINK_JIRA_SAMPLES").map_or(beside, PathBuf::from);
     if path.is_dir() {
@@ -17,11 +17,16 @@ fn samples() -> Option<PathBuf> {
     None
 }
 
+/// The issues of the archive, one a line.
+pub(super) fn lines_of(samples: &Path) -> Vec<String> {
+    let file = File::open(samples.join("server/tidev-appcelerator/issues-curated.ndjson.gz")).unwrap();
+    BufReader::new(MultiGzDecoder::new(file)).lines().map(Result::unwrap).collect()
+}
+
 #[test]
 fn recorded_issues_land_whole() {
     let Some(samples) = samples() else { return };
-    let file = File::open(samples.join("server/tidev-appcelerator/issues-curated.ndjson.gz")).unwrap();
-    let lines: Vec<_> = BufReader::new(MultiGzDecoder::new(file)).lines().map(Result::unwrap).collect();
+    let lines = lines_of(&samples);
     let mut sink = sink();
     for lines in lines.chunks(50) {
         let text = format!(

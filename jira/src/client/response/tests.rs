@@ -49,6 +49,16 @@ fn a_refused_password_is_a_refused_login_under_any_status() {
 }
 
 #[test]
+fn passwords_that_are_switched_off_ask_for_a_token() {
+    // Jira answers so as to a visitor, for it has looked at no password.
+    let visitor = ("x-ausername", "anonymous");
+    let body = r#"{"message":"Basic Authentication has been disabled on this instance."}"#;
+    let error = failure(&Read::Myself, 403, &[JSON, visitor], body);
+    assert_eq!(error.code(), "login_passwords_off");
+    assert!(error.to_string().contains("Create a personal access token"), "{error}");
+}
+
+#[test]
 fn a_captcha_names_the_login_page() {
     let denied =
         ("x-authentication-denied-reason", "CAPTCHA_CHALLENGE; login-url=http://jira.example/login.jsp");
@@ -170,4 +180,22 @@ fn jiras_own_messages_reach_the_user() {
     assert!(error.to_string().contains("The value 'X' does not exist for the field 'project'."), "{error}");
     assert_eq!(failure(&Read::Project, 403, &[], "").code(), "forbidden");
     assert_eq!(failure(&Read::IssueWorklogs { id: 7 }, 404, &[JSON], "{}").code(), "not_found");
+}
+
+#[test]
+fn a_denied_login_under_200_is_a_captcha() {
+    let denied = ("x-seraph-loginreason", "AUTHENTICATION_DENIED");
+    assert_eq!(failure(&search(), 200, &[JSON, denied], "{}").code(), "login_captcha");
+}
+
+#[test]
+fn a_refusal_without_a_body_is_still_named() {
+    let error = failure(&search(), 403, &[], "");
+    assert!(error.code() == "forbidden" && error.to_string().contains("no text"), "{error}");
+}
+
+#[test]
+fn a_search_that_is_not_able_to_sort_is_one_without_a_login() {
+    let body = r#"{"errorMessages":["Not able to sort using field 'priority'."],"warningMessages":[]}"#;
+    assert_eq!(failure(&search(), 400, &[JSON], body).code(), "login_anonymous");
 }

@@ -100,6 +100,23 @@ fn tokens_work_as_bearer_and_not_as_a_password() {
 }
 
 #[test]
+fn version_11_takes_tokens_and_neither_passwords_nor_session_logins() {
+    let (sim, client) = start(SimConfig { flavour: Flavour::V11_0, ..SimConfig::generated(5, 1) });
+    for password in ["reader-password", "wrong"] {
+        let refused = client.clone().basic("reader", password).api("myself");
+        assert_eq!((refused.status, refused.header("x-seraph-loginreason")), (403, None));
+        assert_eq!(refused.json()["message"], "Basic Authentication has been disabled on this instance.");
+    }
+    let session = json!({ "username": "reader", "password": "reader-password" });
+    assert_eq!(Client::anonymous(&sim).post("/rest/auth/1/session", &session).status, 403);
+    let with_token = Client::anonymous(&sim).header("authorization", "Bearer reader-token");
+    assert_eq!(with_token.api("myself").json()["name"], "reader");
+    let info = Client::anonymous(&sim).api("serverInfo").json();
+    assert_eq!((&info["version"], &info["deploymentType"]), (&json!("11.0.1"), &json!("Server")));
+    assert_eq!(sim.stats().failed_logins, 0, "no password was looked at, so none counts towards the lock");
+}
+
+#[test]
 fn an_anonymous_visitor_sees_the_server_and_no_issue() {
     let (sim, _client) = small();
     let anonymous = Client::anonymous(&sim);

@@ -1,0 +1,74 @@
+//! Traps of Jira Cloud that no other test is named after: docs/traps.md has them all.
+
+use crate::engine::landing::{Landing, client_with, cloud_client, full, limits};
+use jira::Credential;
+use tests::jira_sim::{CloudConfig, CreatedUnit, JiraSim, RunningSim, SimConfig};
+
+fn site(issues: u32, seed: u64, cloud: CloudConfig) -> RunningSim {
+    JiraSim::start(SimConfig { cloud, ..SimConfig::cloud(issues, seed) }).unwrap()
+}
+
+async fn loaded(sim: &RunningSim) {
+    let mut landing = Landing::default();
+    landing.finish(cloud_client(sim), full()).await;
+    landing.commit(true);
+    landing.assert_is_truth(sim);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn histories_that_cloud_cuts_in_a_search_are_read_whole() {
+    let sim =
+        site(150, 321, CloudConfig { embedded_histories: 1, issue_histories: 1, ..CloudConfig::default() });
+    loaded(&sim).await;
+    assert!(sim.stats().requests_matching("/changelog/bulkfetch") > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_search_that_is_gone_is_never_asked() {
+    let sim = site(150, 322, CloudConfig::default());
+    loaded(&sim).await;
+    let stats = sim.stats();
+    assert_eq!(stats.statuses.get(&410), None, "{:?}", stats.requests);
+    assert!(
+        stats
+            .requests
+            .keys()
+            .all(|asked| !asked.ends_with("/api/2/search") && !asked.ends_with("/api/3/search")),
+        "{:?}",
+        stats.requests
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_walk_of_tokens_that_never_ends_by_itself_is_ended() {
+    let sim = site(250, 323, CloudConfig { endless_tokens: true, ..CloudConfig::default() });
+    loaded(&sim).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn times_of_bulk_histories_are_read_in_seconds_milliseconds_and_as_text() {
+    for bulk_created in [CreatedUnit::Seconds, CreatedUnit::Milliseconds, CreatedUnit::Text] {
+        let sim = site(120, 324, CloudConfig { bulk_created, ..CloudConfig::default() });
+        loaded(&sim).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn comments_beyond_those_of_a_search_are_read_by_their_pages() {
+    let sim = site(150, 325, CloudConfig { embedded_comments: 1, ..CloudConfig::default() });
+    let talked = sim.ids()[3].to_string();
+    for text in ["one", "two", "three"] {
+        sim.add_comment(&talked, None, text).unwrap();
+    }
+    loaded(&sim).await;
+    assert!(sim.stats().requests_matching("/comment") > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bearer_token_that_cloud_cannot_read_is_a_refusal_with_clouds_words() {
+    let sim = site(30, 326, CloudConfig::default());
+    let token = Credential::Token("reader-scoped-token".to_owned().into());
+    let error = client_with(&sim.url(), token, limits(1)).login().await.unwrap_err();
+    assert!(error.to_string().contains("Connect Session Auth Token"), "{error}");
+    assert_eq!(sim.stats().requests_matching("search"), 0);
+}

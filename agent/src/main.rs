@@ -22,7 +22,7 @@ fn main() -> ExitCode {
 
 fn start(cli: Cli) -> Result<u8, Error> {
     if matches!(cli.command, Command::Run(_)) {
-        agent::allocator::share_one_arena();
+        agent::allocator::keep_the_heap_small();
     }
     // An error means that a provider is installed already: nothing to do.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());

@@ -356,6 +356,7 @@ impl Read {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tables::origin::Each;
 
     fn every_read() -> Vec<Read> {
         let search = SearchAsk {
@@ -371,7 +372,8 @@ mod tests {
                 None => Vec::new(),
                 Some(origin) if origin.path.contains("{second}") => vec![Of::Pair(7, 8)],
                 Some(origin) if origin.path.contains("{id}") => vec![Of::Id(7)],
-                Some(_) => vec![Of::Site, Of::Id(7), Of::Name("a group".into())],
+                Some(origin) if matches!(origin.each, Each::GroupIn(_)) => vec![Of::Name("a group".into())],
+                Some(_) => vec![Of::Site, Of::Id(7)],
             };
             of.into_iter().map(move |of| {
                 Read::List(ListAsk { start_at: 50, pages: 1, ..ListAsk::first(table, of, is_cloud) })

@@ -101,14 +101,17 @@ async fn fields_that_exchange_their_names_are_not_mixed_in_one_column() {
     const OTHER: &str = "customfield_10901";
     sim.define_field(OTHER, "Order", json!({"type": "string"}));
     set(&sim, ids[0], &[(OTHER, json!("order 0"))]);
+    // The next delta load but one must not reach back to it.
+    sim.advance_clock(600_000);
     cluster.extracted(&["--delta", "--tables", "issues"]).await;
     sim.define_field(OTHER, "3rd Party Ref.", json!({"type": "string"}));
     sim.define_field(REFERENCE, "Order", json!({"type": "string"}));
     set(&sim, ids[1], &[(OTHER, json!("order 1"))]);
     let run = cluster.extracted(&["--delta", "--tables", "issues"]).await;
     let table = issues(&cluster);
-    let reference = &table.field_ids.iter().find(|(_, id)| *id == REFERENCE).unwrap().0.clone();
-    assert_eq!(cell(&table, ids[0], reference), &text("ref 0"));
+    let references = table.field_ids.iter().filter(|(_, id)| *id == REFERENCE).map(|(column, _)| column);
+    let held: Vec<&Cell> = references.map(|column| cell(&table, ids[0], column)).collect();
+    assert!(held.contains(&&text("ref 0")), "{held:?}");
     assert_eq!(cell(&table, ids[0], "order"), &text("order 0"));
     for (column, id) in &table.field_ids {
         let expected = match id.as_str() {

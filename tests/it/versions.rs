@@ -74,8 +74,6 @@ pub(crate) fn change(sim: &SimHandle) {
     let moved = moved.take(20).filter(|key| sim.move_issue(key, &target).is_ok()).count();
     assert!(moved > 0, "nothing could be moved");
     sim.create_issue(&NewIssue { summary: "born later".into(), ..NewIssue::default() }).unwrap();
-    let renamed = sim.user_list().last().unwrap()["name"].as_str().unwrap().to_owned();
-    sim.rename_user(&renamed, "renamed.since", "Renamed Since").unwrap();
 }
 
 async fn a_version_equals_the_truth(flavour: Flavour, seed: u64, secret: &str) {

@@ -44,6 +44,8 @@ pub(crate) struct Sweep {
     swept: Swept,
     /// Creation time and id of what this run has read: it counts as landed.
     read: BTreeSet<(i64, i64)>,
+    /// Whether this run took something out before the sweep: what landed is then no measure of what the tables will hold.
+    took_out: bool,
 }
 
 /// A range of creation time, and how many issues of it landed.
@@ -70,7 +72,8 @@ impl Sweep {
         read_again: BTreeMap<i64, i64>,
     ) -> Self {
         let read = read_again.into_iter().map(|(id, created_ms)| (created_ms, id)).collect();
-        Self { until_ms, depth, swept, read }
+        let took_out = !swept.gone.is_empty();
+        Self { until_ms, depth, swept, read, took_out }
     }
 
     /// After the passes of a delta load.
@@ -78,6 +81,7 @@ impl Sweep {
         self.read.extend(caught.read.iter().map(|issue| (issue.created_ms, issue.id)));
         let vanished: HashSet<i64> = caught.vanished.iter().copied().collect();
         self.read.retain(|(_, id)| !vanished.contains(id));
+        self.took_out |= !vanished.is_empty();
         self.swept.gone.extend(vanished);
         self
     }
@@ -160,7 +164,7 @@ async fn compare(run: &Run, sweep: &Sweep, slice: Slice) -> Result<Difference, E
     let range = slice.range;
     let mut known = None;
     if sweep.depth == SweepDepth::Counts && !run.client.is_cloud() {
-        let count = match slice.landed.filter(|_| sweep.read_in(range).next().is_none()) {
+        let count = match slice.landed.filter(|_| !sweep.took_out && sweep.read_in(range).next().is_none()) {
             Some(landed) => landed,
             None => {
                 let ids = landed_ids(run, sweep, range).await?;
@@ -192,6 +196,7 @@ async fn landed_ids(run: &Run, sweep: &Sweep, range: Range) -> Result<HashSet<i6
     let permitted =
         |of: &LandedIssues| !by_project || run.spec.narrowing.permits_row_of(of.project.as_deref());
     let ids = landed.into_iter().filter(permitted).flat_map(|of| of.ids);
+    let ids = ids.filter(|id| !sweep.swept.gone.contains(id));
     Ok(ids.chain(sweep.read_in(range)).collect())
 }
 

@@ -200,7 +200,7 @@ async fn outage(net: &PremisesNet, cluster: &Cluster, sim: &SimHandle, gate: Hol
 async fn a_link_that_goes_silently_dead_is_noticed_and_the_run_goes_on_within_a_second_of_the_networks_return()
  {
     let Some(net) = PremisesNet::build(LetsOut::Relay, &[]) else { return };
-    let (sim, jira_url) = jira(&net, generated(14_000, 43));
+    let (sim, jira_url) = jira(&net, generated(20_000, 43));
     let mut cluster = Cluster::relay_at(place(&net, &[])).await;
     let authority = cluster.relay_data().join("ca.pem");
     let enrolled = enrol(&cluster, &jira_url, &authority).await;

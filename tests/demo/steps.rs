@@ -124,6 +124,7 @@ impl Scene {
             if waiting.elapsed() > LINK_WAIT {
                 return Err(agent.not_ready("its link to the relay"));
             }
+            // The relay's API tells how things are, not when they change.
             tokio::time::sleep(LINK_LOOK_EVERY).await;
         }
         self.agent = Some(agent);

@@ -123,6 +123,7 @@ impl Machine {
                 if matches!(state.trim(), "running" | "degraded") {
                     return;
                 }
+                // systemd is asked; it gives no event to the outside.
                 tokio::time::sleep(ASK_EVERY).await;
             }
         };

@@ -164,6 +164,7 @@ async fn follow(podman: &Podman, cluster: &Cluster) {
                 if as_said || !step.command.contains(" status") {
                     return (as_said, lines);
                 }
+                // `status` answers once; nothing tells when it will answer otherwise.
                 tokio::time::sleep(ASK_EVERY).await;
             }
         };

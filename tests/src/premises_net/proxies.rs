@@ -171,6 +171,7 @@ socks pass {{ from: {at}/24 to: 0.0.0.0/0 port = {RELAY_PORT} command: connect }
                 return;
             }
             assert!(began.elapsed() < PATIENCE, "no proxy listens at {wanted}: {}", self.service_logs());
+            // A foreign program gives no word when it listens.
             std::thread::sleep(Duration::from_millis(50));
         }
     }

@@ -264,18 +264,23 @@ async fn read_issues(
         Mode::Sweep { watermark, depth, delta: true } => {
             let start = Start { since_ms: watermark.epoch_ms(), begun, now_ms: Some(now_ms) };
             let (outcome, caught) = delta(&run, start).await?;
-            // With the second that ran when the last pass began: it was read too.
-            let until_ms = caught.until_ms.saturating_add(SECOND_MS);
+            let until_ms = with_running_second(caught.until_ms);
             sweep::run(&run, Sweep::new((until_ms, depth), swept, read_again).after(&caught)).await?;
             outcome
         }
         Mode::Sweep { watermark, depth, delta: false } => {
-            sweep::run(&run, Sweep::new((watermark.epoch_ms(), depth), swept, read_again)).await?;
+            let until_ms = with_running_second(watermark.epoch_ms());
+            sweep::run(&run, Sweep::new((until_ms, depth), swept, read_again)).await?;
             Outcome::default()
         }
     };
     *outcome.lock().unwrap_or_else(PoisonError::into_inner) = ended;
     Ok(())
+}
+
+/// A watermark and the second that ran when the last pass began: the pass read that second too, so what it landed can be gone by now.
+fn with_running_second(watermark_ms: i64) -> i64 {
+    watermark_ms.saturating_add(SECOND_MS)
 }
 
 async fn full_end(run: &Arc<Run>, mut known: Known, start: Start) -> Result<Outcome, Error> {
@@ -288,6 +293,7 @@ async fn full_end(run: &Arc<Run>, mut known: Known, start: Start) -> Result<Outc
     run.set_phase(Phase::Proving);
     let late = passes::updated_since(&read, until_ms);
     let total = proof::prove(run, &mut known, proof::Caught { until_ms, late: &late }).await?;
+    proof::tell_of_the_future(run, until_ms).await?;
     Ok(Outcome { until_ms: Some(until_ms), issues_total: Some(total) })
 }
 

@@ -3,7 +3,7 @@
 use crate::engine::landing::{Landing, client, client_with, delta, full, limits, password};
 use jira::{ProjectKey, Spec, Table};
 use std::collections::HashSet;
-use tests::jira_sim::{Edit, Flavour, GeneratedSite, JiraSim, SimConfig, SimHandle, SiteSource};
+use tests::jira_sim::{ClockSource, Edit, Flavour, GeneratedSite, JiraSim, SimConfig, SimHandle, SiteSource};
 
 fn ids_of(sim: &SimHandle) -> HashSet<i64> {
     sim.ids().into_iter().map(|id| i64::try_from(id).unwrap()).collect()
@@ -147,4 +147,28 @@ async fn an_empty_site_gives_empty_tables() {
     landing.commit(true);
     landing.assert_is_truth(&sim);
     assert_eq!(summary.issues_total, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn issues_from_the_future_are_counted_and_said() {
+    const DAY_MS: i64 = 86_400_000;
+    let site = GeneratedSite { issues: 300, seed: 17, tie_size: 0, ..GeneratedSite::default() };
+    let now_ms = site.base_time_ms - 300 * DAY_MS;
+    let clock = ClockSource::Stepped { start_ms: now_ms, step_ms: 1 };
+    let sim =
+        JiraSim::start(SimConfig { source: SiteSource::Generated(site), clock, ..SimConfig::default() })
+            .unwrap();
+    let created = tests::truth::table(&sim, "issues").unwrap();
+    let column = created.columns.iter().position(|(name, _)| name == "created").unwrap();
+    let later = created.rows.iter().filter(
+        |row| matches!(row[column], tests::truth::Cell::Ts(micros) if micros > (now_ms + 2 * DAY_MS) * 1000),
+    );
+    let later = u64::try_from(later.count()).unwrap();
+    let mut landing = Landing::default();
+    let summary = landing.finish(client(&sim), full()).await;
+    landing.commit(true);
+    assert!(later > 0 && landing.issue_ids().len() > 100, "the clock stands in the middle of the site");
+    let told = summary.warnings.iter().find(|warning| warning.code == "created_in_future");
+    assert_eq!(told.map(|warning| warning.count), Some(later), "{:?}", summary.warnings);
+    assert_eq!(landing.issue_ids().len(), 300 - usize::try_from(later).unwrap());
 }

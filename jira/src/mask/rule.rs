@@ -9,10 +9,14 @@ use std::fmt;
 /// The column by which the lake replaces rows of an issue.
 const ISSUE_ID: &str = "issue_id";
 
+/// Ends the name of a column that holds a document of Jira Cloud; what comes before names the column with its plain text.
+const DOCUMENT_SUFFIX: &str = "_adf";
+
 /// Which columns a rule is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ColumnSelector {
-    /// The column of that name (or, of `issues`, the column of the custom field with that id) in one table or in all.
+    /// The column of that name (or, of `issues`, the column of the custom field with that id) in one table or in all. A text of Jira
+    /// Cloud is meant with the document beside it: `description` with `description_adf`.
     Column {
         /// The table; `None` means every table.
         table: Option<Table>,
@@ -110,7 +114,10 @@ impl ColumnSelector {
 
     fn is_about(&self, table: Table, column: &ColumnSpec) -> bool {
         match self {
-            Self::Column { table: of, name } => of.is_none_or(|of| of == table) && name == column.name,
+            Self::Column { table: of, name } => {
+                let is_named = name == column.name || text_beside(column) == Some(name);
+                of.is_none_or(|of| of == table) && is_named
+            }
             Self::People => column.take == Take::User || table.spec().people.contains(&column.name),
         }
     }
@@ -230,6 +237,11 @@ impl Masks {
         };
         self.0.iter().filter(|rule| !matches(rule)).map(|rule| rule.selector.to_string()).collect()
     }
+}
+
+/// The column that holds the same as plain text, of a column that holds the document of Jira Cloud: who masks the text means both.
+fn text_beside(column: &ColumnSpec) -> Option<&'static str> {
+    column.name.strip_suffix(DOCUMENT_SUFFIX)
 }
 
 fn fixed(table: Table, name: &str) -> Option<&'static ColumnSpec> {

@@ -143,6 +143,31 @@ fn a_dropped_column_is_not_there_and_the_others_keep_their_places() {
 }
 
 #[test]
+fn a_mask_of_a_text_holds_for_the_document_of_jira_cloud_beside_it() {
+    for (text, document) in [
+        ("issues.description", "issues.description_adf"),
+        ("issues.environment", "issues.environment_adf"),
+        ("issue_comments.body", "issue_comments.body_adf"),
+        ("*.comment", "issue_worklogs.comment_adf"),
+    ] {
+        let (table, name) = document.split_once('.').unwrap();
+        let table = Table::parse(table).unwrap();
+        let place = table.spec().columns.iter().position(|column| column.name == name).unwrap();
+        let column_under = |masks: &[(&str, Mask)]| {
+            let narrowing = Narrowing { masks: rules(masks), ..Narrowing::default() };
+            let spec = Spec { narrowing, ..Spec::all([table], crate::spec::Mode::Full) };
+            Masking::settle(&spec, &schema()).unwrap().column(table, place).clone()
+        };
+        assert!(matches!(column_under(&[(text, Mask::Drop)]), ColumnMask::Drop), "{document}");
+        assert!(matches!(column_under(&[(text, hash())]), ColumnMask::Hash(_, Form::Json)), "{document}");
+        // The stricter of two holds, so a document can be dropped whose text is hashed.
+        assert!(matches!(column_under(&[(text, hash()), (document, Mask::Drop)]), ColumnMask::Drop));
+    }
+    let only_document = masked(&[("issues.description_adf", Mask::Drop)]);
+    assert!(only_document["issues"].column_by_name("description").is_some());
+}
+
+#[test]
 fn a_change_of_a_masked_field_is_masked_too_and_so_is_one_of_a_field_without_a_column() {
     let tables = masked(&[("issues.summary", Mask::Drop), ("issues.customfield_1", hash())]);
     let from = texts(&tables["issue_changelog"], "from_text");

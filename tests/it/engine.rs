@@ -8,6 +8,7 @@ mod keeper;
 mod landing;
 mod limits;
 mod login;
+mod property;
 mod record;
 mod resume;
 mod speed;

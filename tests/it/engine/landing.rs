@@ -141,6 +141,12 @@ impl Landing {
         self.entries.clear();
     }
 
+    /// Forgets a run that ended without success.
+    pub(crate) fn give_up(&mut self) {
+        self.parts.clear();
+        self.entries.clear();
+    }
+
     /// The latest generation that replaced each issue.
     fn replaced(&self) -> HashMap<i64, u32> {
         let mut replaced = HashMap::new();
@@ -184,6 +190,13 @@ impl Landing {
     /// Every table equals the simulator's truth, cell by cell.
     pub(crate) fn assert_is_truth(&self, sim: &SimHandle) {
         self.assert_are_truth(truth::tables(sim));
+    }
+
+    /// The same of the tables made from issues.
+    pub(crate) fn assert_issue_tables_are_truth(&self, sim: &SimHandle) {
+        let mut tables = truth::tables(sim);
+        tables.retain(|name, _| is_issue_table(name) && self.live.contains_key(name));
+        self.assert_are_truth(tables);
     }
 
     /// Each of these tables equals the simulator's truth, cell by cell.

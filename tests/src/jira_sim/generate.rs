@@ -146,7 +146,8 @@ impl Generator {
             return at - at.rem_euclid(1000) + i64::from(slot * 7 % 1000);
         }
         let jitter = i64::try_from(rng.below(u64::try_from(step * 3).unwrap_or(1))).unwrap_or(0);
-        let at = start + i64::from(slot) * step + jitter;
+        // Nothing is created after the site was recorded.
+        let at = (start + i64::from(slot) * step + jitter).min(self.site.base_time_ms - 1);
         // Small ties everywhere: databases without milliseconds and scripts that create several issues.
         if slot.is_multiple_of(5) { at - at.rem_euclid(1000) } else { at }
     }

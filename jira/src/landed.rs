@@ -26,6 +26,8 @@ pub enum LandedQuestion {
         to_ms: i64,
         /// Whether they are asked for project by project.
         by_project: bool,
+        /// Whether the times of their last updates are asked for.
+        with_updated: bool,
     },
     /// Issues with rows that lead to one of these.
     Referring {
@@ -74,6 +76,9 @@ pub struct LandedIssues {
     pub project: Option<String>,
     /// Their ids.
     pub ids: Vec<i64>,
+    /// The time of the last update of each as its row has it, epoch milliseconds; empty where that was not asked for or the rows do not
+    /// tell it in clear.
+    pub updated_ms: Vec<i64>,
 }
 
 /// A column of the table `issues` that holds a custom field.

@@ -20,6 +20,9 @@ pub enum LandedQuestion {
         to_ms: i64,
         /// Whether they are asked for project by project.
         by_project: bool,
+        /// Whether the times of their last updates are asked for.
+        #[serde(default)]
+        with_updated: bool,
     },
     /// Issues with rows that lead to one of these.
     Referring {
@@ -84,6 +87,9 @@ pub struct LandedIssues {
     pub project: Option<String>,
     /// Their ids.
     pub ids: Vec<i64>,
+    /// The last update of each, milliseconds since 1970; empty where that was not asked for or is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub updated_ms: Vec<i64>,
 }
 
 /// A column of the table `issues` that holds a custom field.

@@ -28,9 +28,12 @@ impl Asked {
         self.next += 1;
         let question = match &ask.question {
             LandedQuestion::Slices { by_project } => Asks::Slices { by_project: *by_project },
-            LandedQuestion::Issues { from_ms, to_ms, by_project } => {
-                Asks::Issues { from_ms: *from_ms, to_ms: *to_ms, by_project: *by_project }
-            }
+            LandedQuestion::Issues { from_ms, to_ms, by_project, with_updated } => Asks::Issues {
+                from_ms: *from_ms,
+                to_ms: *to_ms,
+                by_project: *by_project,
+                with_updated: *with_updated,
+            },
             LandedQuestion::Referring { issues } => Asks::Referring { issues: issues.clone() },
             LandedQuestion::OwnersOfWorklogs { worklogs } => {
                 Asks::OwnersOfWorklogs { worklogs: worklogs.clone() }
@@ -102,7 +105,10 @@ fn engine_answer(piece: LandedPiece) -> LandedAnswer {
                 .collect(),
         ),
         LandedPiece::Issues { issues } => LandedAnswer::Issues(
-            issues.into_iter().map(|of| LandedIssues { project: of.project, ids: of.ids }).collect(),
+            issues
+                .into_iter()
+                .map(|of| LandedIssues { project: of.project, ids: of.ids, updated_ms: of.updated_ms })
+                .collect(),
         ),
         LandedPiece::Ids { ids } => LandedAnswer::Ids(ids),
         LandedPiece::Columns { columns } => LandedAnswer::Columns(columns.into_iter().map(column).collect()),

@@ -251,7 +251,7 @@ async fn read_slice(run: Arc<Run>, shared: Arc<Shared>, slice: Range) -> Result<
 }
 
 /// The issues that landed with rows which may hold an old key of a moved one, such as those in an epic. A full load begins beside no table.
-async fn referring(run: &Run, moved: &[i64]) -> Result<Vec<i64>, Error> {
+pub(crate) async fn referring(run: &Run, moved: &[i64]) -> Result<Vec<i64>, Error> {
     let mut found = Vec::new();
     if run.spec.mode != Mode::Full {
         for issues in moved.chunks(REFERRED_PER_QUESTION) {

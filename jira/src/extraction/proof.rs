@@ -122,9 +122,13 @@ async fn settle(run: &Run, known: &mut Known, group: Range, until_ms: i64) -> Re
         let mut shown = Heads { is_cloud: run.client.is_cloud(), ..Heads::default() };
         Walk::over_heads(run).range(group, &mut shown).await?;
         let ids = known.ids(group);
-        let gone: BTreeSet<i64> = ids.iter().copied().filter(|id| !shown.created.contains_key(id)).collect();
-        let missing: Vec<(i64, i64)> =
-            shown.created.into_iter().filter(|(id, _)| !ids.contains(id)).collect();
+        let gone: BTreeSet<i64> = ids.iter().copied().filter(|id| !shown.seen.contains_key(id)).collect();
+        let missing: Vec<(i64, i64)> = shown
+            .seen
+            .into_iter()
+            .map(|(id, times)| (id, times.created_ms))
+            .filter(|(id, _)| !ids.contains(id))
+            .collect();
         if !gone.is_empty() || !missing.is_empty() {
             tracing::debug!(
                 event = "slices_repaired",

@@ -210,7 +210,7 @@ impl PageTaker for Rows<'_> {
             LinksOf::Moved => issue.may_be_moved,
             LinksOf::All => true,
         };
-        if links_of == LinksOf::Moved {
+        if links_of != LinksOf::Nobody {
             let moved = page.issues.iter().filter(|issue| issue.accepted && issue.may_be_moved);
             self.moved.extend(moved.map(|issue| issue.id));
         }

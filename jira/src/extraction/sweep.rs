@@ -7,10 +7,11 @@
 //!    issue is in the same slice here and there.
 //! 2. Each slice is counted. Where the count differs from what landed, or if every id is to be compared, the ids of that slice are read from
 //!    both sides. Jira Cloud counts nothing exactly, so there ids are read at once.
-//! 3. What landed and is not shown is taken out (`_replaced`); what is shown and did not land is read.
-//! 4. The issues whose rows lead to something that was gone are read again, and those that the missing ones link to. When every id is
-//!    compared, so are those whose links or parents did not land or have another key by now, and links shown at one end only: what happened
-//!    between two loads.
+//! 3. What landed and is not shown is taken out (`_replaced`); what is shown and did not land is read. When every id is compared, so are the
+//!    times of the last update: an issue that was edited, hidden while the next load ran, and shown again later landed as it was before.
+//! 4. The issues whose rows lead to something that was gone are read again, and those that the missing ones link to: also the ones that this
+//!    run had read already, because they were edited too. When every id is compared, so are those whose links or parents did not land or
+//!    have another key by now, and links shown at one end only: what happened between two loads.
 //!
 //! Only one slice a lane, and what differs in [`SLICES_PER_UNIT`] of them, is in memory. Rows of projects that the premises do not permit (any
 //! more) are none of this run's business: they count as not landed.
@@ -18,7 +19,7 @@
 use crate::checkpoint::{Done, Entry, Swept, UnitStats, Work};
 use crate::error::Error;
 use crate::extraction::events::Phase;
-use crate::extraction::passes::CaughtUp;
+use crate::extraction::passes::{self, CaughtUp};
 use crate::extraction::proof;
 use crate::extraction::refresh;
 use crate::extraction::rows::{Gate, Rows};
@@ -31,7 +32,7 @@ use crate::paging::cuts::ISSUES_PER_PAGE;
 use crate::paging::range::Range;
 use crate::spec::SweepDepth;
 use futures_util::StreamExt;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Slices whose comparison is one unit: each is an entry of the checkpoint.
 const SLICES_PER_UNIT: usize = 64;
@@ -60,8 +61,41 @@ struct Slice {
 #[derive(Debug, Default)]
 struct Difference {
     gone: BTreeSet<i64>,
-    /// Id and creation time.
+    /// Id and creation time of what did not land, or as it was before.
     missing: Vec<(i64, i64)>,
+}
+
+/// What landed of a slice, by earlier runs or this one.
+struct Known {
+    /// By earlier runs: the time of the last update by id, if that is known.
+    landed: HashMap<i64, Option<i64>>,
+    /// Read by this run: the creation time by id.
+    read: HashMap<i64, i64>,
+}
+
+impl Known {
+    fn count(&self) -> u64 {
+        let new = self.read.keys().filter(|id| !self.landed.contains_key(id)).count();
+        u64::try_from(self.landed.len() + new).unwrap_or(u64::MAX)
+    }
+
+    /// What this run has read of what no earlier run landed: the other ends of its links were not read with it.
+    fn returned(&self) -> Vec<(i64, i64)> {
+        let read = self.read.iter().map(|(id, created_ms)| (*id, *created_ms));
+        read.filter(|(id, _)| !self.landed.contains_key(id)).collect()
+    }
+
+    fn against(&self, shown: &Heads) -> Difference {
+        let is_gone = |id: &&i64| !shown.seen.contains_key(id);
+        let gone = self.landed.keys().chain(self.read.keys()).filter(is_gone).copied().collect();
+        let is_missing = |id: i64, updated_ms: i64| match self.landed.get(&id) {
+            None => true,
+            Some(landed) => !self.read.contains_key(&id) && landed.is_some_and(|landed| landed != updated_ms),
+        };
+        let seen = shown.seen.iter();
+        let missing = seen.filter(|(id, times)| is_missing(**id, times.updated_ms));
+        Difference { gone, missing: missing.map(|(id, times)| (*id, times.created_ms)).collect() }
+    }
 }
 
 impl Sweep {
@@ -86,8 +120,10 @@ impl Sweep {
         self
     }
 
-    fn read_in(&self, range: Range) -> impl Iterator<Item = i64> {
-        self.read.range((range.from, i64::MIN)..(range.to, i64::MIN)).map(|(_, id)| *id)
+    fn read_in(&self, range: Range) -> impl Iterator<Item = (i64, i64)> {
+        self.read
+            .range((range.from, i64::MIN)..(range.to, i64::MIN))
+            .map(|(created_ms, id)| (*id, *created_ms))
     }
 }
 
@@ -164,40 +200,41 @@ async fn compare(run: &Run, sweep: &Sweep, slice: Slice) -> Result<Difference, E
     let range = slice.range;
     let mut known = None;
     if sweep.depth == SweepDepth::Counts && !run.client.is_cloud() {
-        let count = match slice.landed.filter(|_| !sweep.took_out && sweep.read_in(range).next().is_none()) {
-            Some(landed) => landed,
-            None => {
-                let ids = landed_ids(run, sweep, range).await?;
-                let count = u64::try_from(ids.len()).unwrap_or(u64::MAX);
-                known = Some(ids);
-                count
-            }
-        };
+        let (count, returned) =
+            match slice.landed.filter(|_| !sweep.took_out && sweep.read_in(range).next().is_none()) {
+                Some(landed) => (landed, Vec::new()),
+                None => {
+                    let known = known.insert(landed(run, sweep, range).await?);
+                    (known.count(), known.returned())
+                }
+            };
         if run.count(run.jql(range)).await? == count {
-            return Ok(Difference::default());
+            return Ok(Difference { missing: returned, ..Difference::default() });
         }
     }
     let known = match known {
         Some(known) => known,
-        None => landed_ids(run, sweep, range).await?,
+        None => landed(run, sweep, range).await?,
     };
     let mut shown = Heads { is_cloud: run.client.is_cloud(), ..Heads::default() };
     Walk::over_heads(run).range(range, &mut shown).await?;
-    let gone = known.iter().copied().filter(|id| !shown.created.contains_key(id)).collect();
-    let missing = shown.created.into_iter().filter(|(id, _)| !known.contains(id)).collect();
-    Ok(Difference { gone, missing })
+    Ok(known.against(&shown))
 }
 
 /// What landed of a range, by earlier runs or this one.
-async fn landed_ids(run: &Run, sweep: &Sweep, range: Range) -> Result<HashSet<i64>, Error> {
+async fn landed(run: &Run, sweep: &Sweep, range: Range) -> Result<Known, Error> {
     let by_project = run.spec.narrowing.has_projects();
-    let question = LandedQuestion::Issues { from_ms: range.from, to_ms: range.to, by_project };
-    let landed = run.ask(question).await?.issues()?;
+    let with_updated = sweep.depth == SweepDepth::EveryId;
+    let question = LandedQuestion::Issues { from_ms: range.from, to_ms: range.to, by_project, with_updated };
     let permitted =
         |of: &LandedIssues| !by_project || run.spec.narrowing.permits_row_of(of.project.as_deref());
-    let ids = landed.into_iter().filter(permitted).flat_map(|of| of.ids);
-    let ids = ids.filter(|id| !sweep.swept.gone.contains(id));
-    Ok(ids.chain(sweep.read_in(range)).collect())
+    let mut known = Known { landed: HashMap::new(), read: sweep.read_in(range).collect() };
+    for of in run.ask(question).await?.issues()?.into_iter().filter(permitted) {
+        let mut updated = of.updated_ms.into_iter();
+        let issues = of.ids.into_iter().map(|id| (id, updated.next()));
+        known.landed.extend(issues.filter(|(id, _)| !sweep.swept.gone.contains(id)));
+    }
+    Ok(known)
 }
 
 /// Takes out what is gone and reads what is missing, as one unit.
@@ -222,7 +259,8 @@ async fn mend(run: &Run, sweep: &mut Sweep, range: Range, difference: Difference
         Walk::over_rows(run, asks.clone(), ISSUES_PER_PAGE, i64::MAX).range(seconds, &mut rows).await?;
     }
     let read = rows.accepted_ids();
-    let Rows { mut writer, accepted, vanished, linked, .. } = rows;
+    let Rows { mut writer, accepted, vanished, mut linked, moved, .. } = rows;
+    linked.extend(passes::referring(run, &moved).await?);
     let replaced: Vec<i64> = gone.iter().copied().chain(read).collect();
     writer.sink.replaced(&replaced).map_err(|error| Error::undecodable("the ids of a sweep", &error))?;
     let work = Work::Sweep { generation, range };

@@ -30,11 +30,18 @@ pub(crate) trait PageTaker: Send {
     fn settle(&mut self, page: &PageHead) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
-/// Keeps ids with their creation times.
+/// When an issue was created and last updated, epoch milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Times {
+    pub(crate) created_ms: i64,
+    pub(crate) updated_ms: i64,
+}
+
+/// Keeps ids with their times.
 #[derive(Debug, Default)]
 pub(crate) struct Heads {
-    /// Creation time by id, epoch milliseconds.
-    pub(crate) created: HashMap<i64, i64>,
+    /// By id.
+    pub(crate) seen: HashMap<i64, Times>,
     /// Whether the site is Jira Cloud.
     pub(crate) is_cloud: bool,
 }
@@ -42,7 +49,11 @@ pub(crate) struct Heads {
 impl PageTaker for Heads {
     fn take(&mut self, json: &str, _: Option<&Histories>) -> Result<PageHead, DecodeError> {
         let page = decode_heads(json, self.is_cloud)?;
-        self.created.extend(page.issues.iter().map(|issue| (issue.id, issue.created_ms)));
+        self.seen.extend(
+            page.issues.iter().map(|issue| {
+                (issue.id, Times { created_ms: issue.created_ms, updated_ms: issue.updated_ms })
+            }),
+        );
         Ok(page)
     }
 
@@ -154,7 +165,7 @@ impl<'a> Walk<'a> {
             // Jira Cloud refuses a condition that names an issue which is not there.
             let mut there = Heads { is_cloud: true, ..Heads::default() };
             Self::over_heads(self.run).cloud_issues(ids, &mut there).await?;
-            let mut there: Vec<i64> = there.created.into_keys().collect();
+            let mut there: Vec<i64> = there.seen.into_keys().collect();
             there.sort_unstable();
             for some in there.chunks(IDS_PER_SEARCH) {
                 self.by_token(self.run.jql(anytime).issues(some), taker).await?;

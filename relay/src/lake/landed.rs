@@ -1,6 +1,6 @@
 //! What landed, as a sweep compares it: ids of issues in the order of their creation, and who refers to whom.
 //!
-//! Only the columns of ids and times are read. The index holds 16 bytes an issue while a run sweeps.
+//! Only the columns of ids and times are read. The index holds 24 bytes an issue while a run sweeps.
 
 use super::columns::{self, ISSUE_ID};
 use super::error::LakeError;
@@ -19,6 +19,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 const CREATED: &str = "created";
+const UPDATED: &str = "updated";
 const PROJECT: &str = "project_key";
 /// Issues of a slice, unless more were created in one second.
 const ISSUES_PER_SLICE: usize = 960;
@@ -33,6 +34,8 @@ struct Landed {
     /// Which of the projects' keys.
     project: u32,
     id: i64,
+    /// Its last update, milliseconds since 1970.
+    updated_ms: i64,
 }
 
 /// The issues of a table in the order of their creation.
@@ -42,6 +45,8 @@ pub(crate) struct LandedIndex {
     projects: Vec<Option<String>>,
     /// Whether the rows tell their projects in clear.
     tells_projects: bool,
+    /// Whether the rows tell their last update in clear.
+    tells_updates: bool,
     /// Why nothing can be compared, if so.
     fault: Option<String>,
 }
@@ -58,9 +63,11 @@ impl LandedIndex {
             return Ok(Self::impossible(why));
         }
         let tells_projects = is_in_clear(&snapshot, PROJECT);
+        let tells_updates = is_in_clear(&snapshot, UPDATED);
         let mut wanted = vec![ISSUE_ID, CREATED];
         wanted.extend(tells_projects.then_some(PROJECT));
-        let mut index = Self { tells_projects, ..Self::default() };
+        wanted.extend(tells_updates.then_some(UPDATED));
+        let mut index = Self { tells_projects, tells_updates, ..Self::default() };
         let mut known: HashMap<Option<String>, u32> = HashMap::new();
         each_batch(files, issues, &snapshot, &wanted, |batch| {
             index.add(batch, &mut known);
@@ -75,12 +82,13 @@ impl LandedIndex {
     }
 
     fn add(&mut self, batch: &RecordBatch, known: &mut HashMap<Option<String>, u32>) {
-        let (Some(ids), Some(times)) = (numbers(batch, ISSUE_ID), times(batch)) else {
+        let (Some(ids), Some(created)) = (numbers(batch, ISSUE_ID), times(batch, CREATED)) else {
             self.fault = Some(
                 "the columns `issue_id` and `created` of the table `issues` have other types".to_owned(),
             );
             return;
         };
+        let updates = times(batch, UPDATED);
         let keys = batch.column_by_name(PROJECT).and_then(|column| column.as_string_opt::<i32>());
         for row in 0..batch.num_rows() {
             let key = keys.filter(|keys| keys.is_valid(row)).map(|keys| keys.value(row));
@@ -94,8 +102,9 @@ impl LandedIndex {
                     project
                 }
             };
-            let second = u32::try_from(times.value(row).div_euclid(1_000_000).max(0)).unwrap_or(u32::MAX);
-            self.issues.push(Landed { second, project, id: ids.value(row) });
+            let second = u32::try_from(created.value(row).div_euclid(1_000_000).max(0)).unwrap_or(u32::MAX);
+            let updated_ms = updates.map_or(0, |updates| updates.value(row).div_euclid(1_000));
+            self.issues.push(Landed { second, project, id: ids.value(row), updated_ms });
         }
     }
 
@@ -114,8 +123,10 @@ impl LandedIndex {
                 LandedPiece::Impossible { reason }
             }
             LandedQuestion::Slices { by_project } => LandedPiece::Slices { slices: self.slices(*by_project) },
-            LandedQuestion::Issues { from_ms, to_ms, by_project } => {
-                LandedPiece::Issues { issues: self.issues(*from_ms, *to_ms, *by_project) }
+            LandedQuestion::Issues { from_ms, to_ms, by_project, with_updated } => {
+                let issues =
+                    self.issues((*from_ms, *to_ms), *by_project, *with_updated && self.tells_updates);
+                LandedPiece::Issues { issues }
             }
             LandedQuestion::Referring { .. }
             | LandedQuestion::OwnersOfWorklogs { .. }
@@ -124,8 +135,8 @@ impl LandedIndex {
         }
     }
 
-    fn project(&self, landed: &Landed, by_project: bool) -> Option<String> {
-        let place = usize::try_from(landed.project).ok().filter(|_| by_project)?;
+    fn project(&self, project: u32, by_project: bool) -> Option<String> {
+        let place = usize::try_from(project).ok().filter(|_| by_project)?;
         self.projects.get(place).cloned().flatten()
     }
 
@@ -156,20 +167,30 @@ impl LandedIndex {
         for landed in some {
             *counts.entry(if by_project { landed.project } else { 0 }).or_default() += 1;
         }
-        let named = |(project, count): (u32, u64)| {
-            (self.project(&Landed { second: 0, project, id: 0 }, by_project), count)
-        };
+        let named = |(project, count): (u32, u64)| (self.project(project, by_project), count);
         counts.into_iter().map(named).collect()
     }
 
-    fn issues(&self, from_ms: i64, to_ms: i64, by_project: bool) -> Vec<LandedIssues> {
+    fn issues(
+        &self,
+        (from_ms, to_ms): (i64, i64),
+        by_project: bool,
+        with_updated: bool,
+    ) -> Vec<LandedIssues> {
         let from = self.issues.partition_point(|landed| i64::from(landed.second) * 1000 < from_ms);
         let to = self.issues.partition_point(|landed| i64::from(landed.second) * 1000 < to_ms);
-        let mut ids: BTreeMap<Option<String>, Vec<i64>> = BTreeMap::new();
+        let mut found: BTreeMap<Option<String>, LandedIssues> = BTreeMap::new();
         for landed in self.issues.get(from..to).unwrap_or_default() {
-            ids.entry(self.project(landed, by_project)).or_default().push(landed.id);
+            let project = self.project(landed.project, by_project);
+            let of = found.entry(project.clone()).or_insert_with(|| LandedIssues {
+                project,
+                ids: Vec::new(),
+                updated_ms: Vec::new(),
+            });
+            of.ids.push(landed.id);
+            of.updated_ms.extend(with_updated.then_some(landed.updated_ms));
         }
-        ids.into_iter().map(|(project, ids)| LandedIssues { project, ids }).collect()
+        found.into_values().collect()
     }
 }
 
@@ -372,8 +393,8 @@ fn texts<'b>(batch: &'b RecordBatch, column: &str) -> Option<&'b arrow_array::St
     batch.column_by_name(column)?.as_string_opt::<i32>()
 }
 
-fn times(batch: &RecordBatch) -> Option<&arrow_array::TimestampMicrosecondArray> {
-    batch.column_by_name(CREATED)?.as_primitive_opt::<TimestampMicrosecondType>()
+fn times<'b>(batch: &'b RecordBatch, column: &str) -> Option<&'b arrow_array::TimestampMicrosecondArray> {
+    batch.column_by_name(column)?.as_primitive_opt::<TimestampMicrosecondType>()
 }
 
 #[cfg(test)]
@@ -383,11 +404,16 @@ mod tests {
     fn index(issues: &[(u32, i64)]) -> LandedIndex {
         let mut issues: Vec<Landed> = issues
             .iter()
-            .map(|(second, id)| Landed { second: *second, project: u32::from(*id % 2 == 0), id: *id })
+            .map(|(second, id)| Landed {
+                second: *second,
+                project: u32::from(*id % 2 == 0),
+                id: *id,
+                updated_ms: 1_000 + id,
+            })
             .collect();
         issues.sort_unstable();
         let projects = vec![Some("A".to_owned()), None];
-        LandedIndex { issues, projects, tells_projects: true, fault: None }
+        LandedIndex { issues, projects, tells_projects: true, tells_updates: true, fault: None }
     }
 
     fn slices(index: &LandedIndex) -> Vec<(i64, u64)> {
@@ -415,13 +441,22 @@ mod tests {
     #[test]
     fn issues_of_a_range_come_by_project_when_that_is_asked() {
         let index = index(&[(1, 1), (2, 2), (3, 3), (4, 4)]);
-        let asked = |by_project| LandedQuestion::Issues { from_ms: 2_000, to_ms: 4_000, by_project };
+        let asked = |by_project| LandedQuestion::Issues {
+            from_ms: 2_000,
+            to_ms: 4_000,
+            by_project,
+            with_updated: by_project,
+        };
         let of = |project: Option<&str>, ids: &[i64]| LandedIssues {
             project: project.map(str::to_owned),
             ids: ids.to_vec(),
+            updated_ms: Vec::new(),
         };
         assert_eq!(index.answer(&asked(false)), LandedPiece::Issues { issues: vec![of(None, &[2, 3])] });
-        let by_project = LandedPiece::Issues { issues: vec![of(None, &[2]), of(Some("A"), &[3])] };
+        let with = |of: LandedIssues, updated_ms: i64| LandedIssues { updated_ms: vec![updated_ms], ..of };
+        let by_project = LandedPiece::Issues {
+            issues: vec![with(of(None, &[2]), 1_002), with(of(Some("A"), &[3]), 1_003)],
+        };
         assert_eq!(index.answer(&asked(true)), by_project);
     }
 

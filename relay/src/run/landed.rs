@@ -2,7 +2,7 @@
 
 use crate::lake::{LandedIndex, TablePlace};
 use crate::node::Node;
-use protocol::landed::{LandedPiece, LandedQuestion, PIECE_ITEMS_MAX, REFERRED_MAX};
+use protocol::landed::{LandedIssues, LandedPiece, LandedQuestion, PIECE_ITEMS_MAX, REFERRED_MAX};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -76,15 +76,7 @@ pub(crate) fn pieces(answer: LandedPiece) -> Vec<LandedPiece> {
             ids.chunks(PIECE_ITEMS_MAX).map(|ids| LandedPiece::Ids { ids: ids.to_vec() }).collect()
         }
         LandedPiece::Issues { issues } => {
-            let piece = |project: &Option<String>, ids: &[i64]| {
-                let issues =
-                    vec![protocol::landed::LandedIssues { project: project.clone(), ids: ids.to_vec() }];
-                LandedPiece::Issues { issues }
-            };
-            let of = issues
-                .iter()
-                .flat_map(|of| of.ids.chunks(PIECE_ITEMS_MAX).map(|ids| piece(&of.project, ids)));
-            let mut pieces: Vec<LandedPiece> = of.collect();
+            let mut pieces: Vec<LandedPiece> = issues.iter().flat_map(pieces_of).collect();
             if pieces.is_empty() {
                 pieces.push(LandedPiece::Issues { issues: Vec::new() });
             }
@@ -114,6 +106,17 @@ pub(crate) fn pieces(answer: LandedPiece) -> Vec<LandedPiece> {
     }
 }
 
+/// Issues of one project, an id and a time for each.
+fn pieces_of(of: &LandedIssues) -> impl Iterator<Item = LandedPiece> {
+    of.ids.chunks(ISSUES_MAX).enumerate().map(|(at, ids)| {
+        let updated_ms = of.updated_ms.chunks(ISSUES_MAX).nth(at).unwrap_or_default().to_vec();
+        let issues = vec![LandedIssues { project: of.project.clone(), ids: ids.to_vec(), updated_ms }];
+        LandedPiece::Issues { issues }
+    })
+}
+
+/// Issues in one piece: each may come with a time.
+const ISSUES_MAX: usize = PIECE_ITEMS_MAX / 2;
 /// Columns in one piece, with long names.
 const COLUMNS_MAX: usize = 500;
 /// Counts of slices in one piece, their ends included: with a long project key each, and one slice of very many projects on top.
@@ -137,7 +140,15 @@ mod tests {
         let counts = vec![(Some("P".repeat(255)), 1_000); 100];
         let slices = vec![LandedSlice { to_ms: i64::MAX - 1, counts }; 40];
         let cut_slices = pieces(LandedPiece::Slices { slices });
-        for piece in cut.iter().chain(&cut_slices) {
+        let updated_ms: Vec<i64> = ids.iter().map(|id| -id).collect();
+        let all = LandedIssues { project: Some("P".repeat(255)), ids: ids.clone(), updated_ms };
+        let cut_issues = pieces(LandedPiece::Issues { issues: vec![all] });
+        for piece in &cut_issues {
+            let LandedPiece::Issues { issues } = piece else { panic!("another kind") };
+            let paired = issues[0].ids.iter().zip(&issues[0].updated_ms).filter(|(id, time)| **id == -**time);
+            assert_eq!(paired.count(), issues[0].ids.len());
+        }
+        for piece in cut.iter().chain(&cut_slices).chain(&cut_issues) {
             assert!(serde_json::to_string(piece).unwrap().len() < CONTROL_BYTES_MAX - 1_000);
         }
         assert_eq!(pieces(LandedPiece::Issues { issues: Vec::new() }).len(), 1);

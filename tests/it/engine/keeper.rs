@@ -13,6 +13,7 @@ const ISSUES_PER_SLICE: usize = 7;
 struct Known {
     created_ms: i64,
     id: i64,
+    updated_ms: i64,
     project: Option<String>,
 }
 
@@ -24,10 +25,10 @@ pub(crate) fn answer(
 ) -> LandedAnswer {
     match question {
         LandedQuestion::Slices { by_project } => LandedAnswer::Slices(slices(&known(live), *by_project)),
-        LandedQuestion::Issues { from_ms, to_ms, by_project } => {
+        LandedQuestion::Issues { from_ms, to_ms, by_project, with_updated } => {
             let mut known = known(live);
             known.retain(|issue| (*from_ms..*to_ms).contains(&issue.created_ms));
-            LandedAnswer::Issues(issues(&known, *by_project))
+            LandedAnswer::Issues(issues(&known, *by_project, *with_updated))
         }
         LandedQuestion::Referring { issues } => {
             let mut found = issues_with(live, ("issue_links", "other_issue_id"), issues);
@@ -61,12 +62,20 @@ fn number(row: &Row, column: &str) -> Option<i64> {
 
 fn known(live: &BTreeMap<String, Vec<Row>>) -> Vec<Known> {
     let known = rows(live, "issues").map(|row| {
-        let Some(Cell::Ts(created)) = row.get("created") else { panic!("an issue without creation time") };
+        let time = |column: &str| match row.get(column) {
+            Some(Cell::Ts(micros)) => micros.div_euclid(1000),
+            other => panic!("an issue whose {column} is {other:?}"),
+        };
         let project = match row.get("project_key") {
             Some(Cell::Text(key)) => Some(key.clone()),
             _ => None,
         };
-        Known { created_ms: created.div_euclid(1000), id: number(row, "issue_id").unwrap(), project }
+        Known {
+            created_ms: time("created"),
+            id: number(row, "issue_id").unwrap(),
+            updated_ms: time("updated"),
+            project,
+        }
     });
     let mut known: Vec<Known> = known.collect();
     known.sort_by_key(|issue| (issue.created_ms, issue.id));
@@ -92,12 +101,16 @@ fn slices(known: &[Known], by_project: bool) -> Vec<LandedSlice> {
     slices
 }
 
-fn issues(known: &[Known], by_project: bool) -> Vec<LandedIssues> {
-    let mut ids: BTreeMap<Option<String>, Vec<i64>> = BTreeMap::new();
+fn issues(known: &[Known], by_project: bool, with_updated: bool) -> Vec<LandedIssues> {
+    let mut found: BTreeMap<Option<String>, LandedIssues> = BTreeMap::new();
     for issue in known {
-        ids.entry(issue.project.clone().filter(|_| by_project)).or_default().push(issue.id);
+        let project = issue.project.clone().filter(|_| by_project);
+        let none = LandedIssues { project: project.clone(), ids: Vec::new(), updated_ms: Vec::new() };
+        let of = found.entry(project).or_insert(none);
+        of.ids.push(issue.id);
+        of.updated_ms.extend(with_updated.then_some(issue.updated_ms));
     }
-    ids.into_iter().map(|(project, ids)| LandedIssues { project, ids }).collect()
+    found.into_values().collect()
 }
 
 fn astray(live: &BTreeMap<String, Vec<Row>>) -> Vec<i64> {

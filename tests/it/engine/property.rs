@@ -1,7 +1,7 @@
 //! Random sites, random work in them between and during loads, random loads that are cut and go on: after the last delta load and sweep
 //! every table of issues equals the truth, cell by cell.
 //!
-//! A seed names a whole history. `UPLINK_SEEDS=10000` runs so many of them, `UPLINK_SEED=17` runs one again. Most seeds read with one lane
+//! A seed names a whole history. `UPLINK_SEEDS=10000` runs so many of them, `UPLINK_SEED=17` runs one again and tells it. Most seeds read with one lane
 //! and so in one order; those with several lanes (every fourth) may need some tries to show the same.
 
 use crate::engine::landing::{Landing, client_with, delta, full, limits, sweep};
@@ -205,6 +205,7 @@ impl Story {
         };
         self.sim.clear_hook();
         self.landing.commit(spec.mode == jira::Mode::Full);
+        tell(&format!("landed {:?}; hidden {:?}", spec.mode, self.sim.hidden_ids()));
         self.watermark = summary.watermark.or(self.watermark);
     }
 
@@ -250,6 +251,13 @@ impl Story {
     }
 }
 
+/// Tells the history that is run alone.
+fn tell(what: &str) {
+    if std::env::var_os("UPLINK_SEED").is_some() {
+        eprintln!("{what}");
+    }
+}
+
 /// One change of the site; what Jira would refuse is left undone.
 fn change(sim: &SimHandle, dice: &mut Dice) {
     let keys = sim.keys();
@@ -260,6 +268,7 @@ fn change(sim: &SimHandle, dice: &mut Dice) {
     }
     let key = dice.pick(&keys).unwrap().clone();
     let other = dice.pick(&keys).unwrap().clone();
+    tell(&format!("  change {kind} ({number}) of {key}, beside {other}"));
     let child = |ids: &[u64], dice: &mut Dice| dice.pick(ids).copied().unwrap_or_default();
     let (comments, worklogs) = sim.child_ids(&key).unwrap_or_default();
     match kind {

@@ -15,11 +15,12 @@
 //! A second that holds more than a page is read apart by offset ([`second::Second`]): every answer's count tells how far issues that left
 //! can have pulled unread ones to the left, and a page that may have skipped one is asked again from there.
 //!
-//! Cuts between slices ([`cuts`]) come from offset probes; a wrong cut only makes a slice larger or smaller, never incomplete.
+//! Cuts between slices ([`cuts`]) come from offset probes or estimated counts ([`halving`]); a wrong cut only makes a slice larger or smaller, never incomplete.
 //!
 //! What a full load believes to hold ([`known::Known`]) is counted against Jira at the end; see `extraction`.
 
 pub(crate) mod cuts;
+pub(crate) mod halving;
 pub(crate) mod ids;
 pub(crate) mod keyset;
 pub(crate) mod known;

@@ -2,7 +2,8 @@
 //!
 //! The first question gives the count and up to a thousand times at once, which is all that a small range needs. Beyond it, probes ask for
 //! the one issue at every so many issues, several at once, up to Jira's search window; the next round starts at the last cut. Jira Cloud
-//! knows no offsets: there the times are looked at one page after the other.
+//! knows no offsets: there the times are looked at one page after the other, or, where it shows few times at once, the range is halved by
+//! estimated counts.
 
 use crate::decode::PageHead;
 use crate::error::Error;
@@ -10,7 +11,8 @@ use crate::extraction::cloud;
 use crate::extraction::run::Run;
 use crate::jql::Axis;
 use crate::paging::cuts::{Cuts, ISSUES_PER_CLOUD_PAGE, slice_target};
-use crate::paging::range::{Range, SECOND_MS};
+use crate::paging::halving::{Halving, HalvingStep};
+use crate::paging::range::{Range, SECOND_MS, floor_second};
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
 
@@ -38,7 +40,8 @@ pub(crate) async fn cut(run: &Run, range: Range, out: &mpsc::Sender<Range>) -> R
     Ok(())
 }
 
-/// On Jira Cloud, which knows no offsets: every time is looked at, page after page, while the first slices are read already.
+/// On Jira Cloud, which knows no offsets: every time is looked at, page after page, while the first slices are read already. Where Jira Cloud
+/// shows less at once than was asked for, looking would cost as much as reading.
 async fn cut_by_token(run: &Run, range: Range, out: &mpsc::Sender<Range>) -> Result<(), Error> {
     let jql = run.jql(range).by_time(range.axis);
     let estimated = run.estimate(run.jql(range)).await?;
@@ -49,6 +52,14 @@ async fn cut_by_token(run: &Run, range: Range, out: &mpsc::Sender<Range>) -> Res
     loop {
         let asked: Option<String> = token.take();
         let page = run.cloud_heads(jql.clone(), cloud::HEADS_PER_PAGE, asked.clone()).await?;
+        let shown = u64::try_from(page.issues.len()).unwrap_or(u64::MAX);
+        if let Some(first) = times(&page, range.axis).first().filter(|_| asked.is_none())
+            && page.next.is_some()
+            && shown < cloud::HEADS_PER_PAGE
+        {
+            let from = floor_second(*first).max(range.from);
+            return cutter.cut_by_halves(Range { from, ..range }, estimated.max(shown)).await;
+        }
         for time in times(&page, range.axis) {
             seen += 1;
             if since_cut >= cutter.target && cutter.cut(time).await {
@@ -171,6 +182,27 @@ impl Cutter<'_> {
         }
         let behind = self.cuts.left();
         if behind == range { Ok(0) } else { self.run.count(self.run.jql(behind)).await }
+    }
+
+    /// On Jira Cloud: by estimates of halves.
+    async fn cut_by_halves(mut self, range: Range, estimated: u64) -> Result<(), Error> {
+        let mut halving = Halving::new(range, estimated, self.target);
+        loop {
+            match halving.poll() {
+                HalvingStep::Count(half) => {
+                    halving.handle_count(self.run.estimate(self.run.jql(half)).await?);
+                }
+                HalvingStep::Cut(time) => {
+                    self.cut(time).await;
+                }
+                HalvingStep::Done => break,
+            }
+            if self.out.is_closed() {
+                break;
+            }
+        }
+        self.finish().await;
+        Ok(())
     }
 
     async fn finish(self) {

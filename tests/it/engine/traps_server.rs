@@ -1,6 +1,6 @@
 //! Traps of Jira Server and Data Center that no other test is named after: docs/traps.md has them all.
 
-use crate::engine::landing::{Landing, client, client_with, full, limits, password};
+use crate::engine::landing::{Landing, client, client_with, delta, full, limits, password};
 use jira::{Credential, Spec, Table};
 use tests::jira_sim::{Account, FaultKind, GeneratedSite, JiraSim, RunningSim, SimConfig, SiteSource};
 
@@ -146,4 +146,39 @@ async fn nodes_that_order_ties_differently_lose_no_issue() {
     let source = SiteSource::Generated(site);
     let sim = JiraSim::start(SimConfig { source, nodes: 3, search_cap: 40, ..SimConfig::default() }).unwrap();
     loaded(&sim).await;
+}
+
+/// A work log that was deleted, and one that was changed, both without a trace in `updated`; and one that is too young for the feeds.
+#[tokio::test(flavor = "multi_thread")]
+async fn work_logs_changed_and_deleted_without_a_sign_come_by_their_feeds() {
+    let sim = small(317);
+    let with_several = |key: &String| sim.child_ids(key).unwrap().1.len() >= 2;
+    let keys: Vec<String> = sim.keys().into_iter().filter(with_several).take(3).collect();
+    let mut landing = Landing::default();
+    let summary = landing.finish(client(&sim), full()).await;
+    landing.commit(true);
+    let watermark = summary.watermark.unwrap();
+    // Passes reach back five minutes behind the watermark: what only they would find is out of their sight then.
+    sim.advance_clock(600_000);
+    let updated = |sim: &RunningSim| tests::truth::ndjson(sim, "issues").unwrap();
+    let before = updated(&sim);
+    let worklogs = |key: &String| sim.child_ids(key).unwrap().1;
+    sim.delete_worklog(&keys[0], worklogs(&keys[0])[0]).unwrap();
+    sim.amend_worklog(&keys[1], worklogs(&keys[1])[1], "worked on something else").unwrap();
+    sim.advance_clock(61_000);
+    sim.delete_worklog(&keys[2], worklogs(&keys[2])[0]).unwrap();
+    let times = |text: &str| -> Vec<String> {
+        text.lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["updated"].to_string())
+            .collect()
+    };
+    assert_eq!(times(&before), times(&updated(&sim)), "the simulator tells by `updated` what Jira does not");
+    let watermark = landing.finish(client(&sim), delta(watermark)).await.watermark.unwrap();
+    landing.commit(false);
+    let lags = landing.rows("issue_worklogs");
+    assert_eq!(lags, tests::truth::counts(&sim)["issue_worklogs"] + 1, "the last minute is not told");
+    sim.advance_clock(61_000);
+    landing.finish(client(&sim), delta(watermark)).await;
+    landing.commit(false);
+    landing.assert_is_truth(&sim);
 }

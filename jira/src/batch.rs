@@ -71,6 +71,7 @@ pub(crate) struct Sink {
     masking: Arc<Masking>,
     place: Place,
     part_bytes: usize,
+    first_rows: usize,
     trees: Trees,
     buffers: IssueBuffers,
     deriver: Deriver,
@@ -105,6 +106,7 @@ impl Sink {
             masking,
             place,
             part_bytes,
+            first_rows: 0,
             buffers,
             metadata: BTreeMap::new(),
             writers: BTreeMap::new(),
@@ -126,6 +128,12 @@ impl Sink {
         });
         self.masking = masking;
         self
+    }
+
+    /// The same, with so many rows of each part beside it.
+    #[must_use]
+    pub(crate) fn showing(self, first_rows: usize) -> Self {
+        Self { first_rows, ..self }
     }
 
     /// Reads a search answer. `accept` is asked once per issue before any of its rows is kept; false drops it and its children.
@@ -317,7 +325,8 @@ impl Sink {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
                 let columns = layout::columns(table, &self.schema, &self.masking);
-                entry.insert(PartWriter::new(table.name(), &columns, self.place.clone())?)
+                let writer = PartWriter::new(table.name(), &columns, self.place.clone())?;
+                entry.insert(writer.showing(self.first_rows))
             }
         })
     }

@@ -218,9 +218,6 @@ pub enum Error {
         /// Jira's messages.
         detail: String,
     },
-    /// A part of our own cannot be read back.
-    #[error(transparent)]
-    UnreadablePart(#[from] crate::part::UnreadablePart),
     /// The run was begun with other masks.
     #[error(
         "The premises mask other columns than when this run began, or with another key; going on would mix the two. Extract again, and give all agents \
@@ -369,7 +366,6 @@ impl Error {
             Self::Unexpected { .. } => "unexpected_answer",
             Self::SearchWindow { .. } => "search_window",
             Self::JqlRefused { .. } => "jql_refused",
-            Self::UnreadablePart(_) => "part_unreadable",
             Self::MasksDiffer => "masks_differ",
             Self::Spec(_) => "spec_refused",
             Self::BodyTruncated { .. } => "body_truncated",

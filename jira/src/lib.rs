@@ -51,7 +51,7 @@ pub use extraction::events::{Event, Phase, Progress, Summary};
 pub use extraction::{Extraction, extract};
 pub use landed::{LandedAnswer, LandedAsk, LandedColumn, LandedIssues, LandedQuestion, LandedSlice};
 pub use mask::{ColumnSelector, Hasher, KEY_BYTES_MIN, Mask, MaskError, MaskRule, Masks, fingerprint};
-pub use part::{Part, UnreadablePart};
+pub use part::Part;
 pub use spec::{
     Credential, Limits, Mode, Narrowing, ProjectKey, Proxy, Site, Spec, SpecError, SweepDepth, Watermark,
     Way, check_jql,

@@ -2,8 +2,6 @@
 
 mod rows;
 
-pub use rows::UnreadablePart;
-
 use crate::batch::Place;
 use crate::decode::DecodeError;
 use crate::tables::ColumnType;
@@ -17,6 +15,7 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
+use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -50,6 +49,8 @@ pub struct Part {
     pub columns: usize,
     /// Their names.
     pub column_names: Arc<[String]>,
+    /// Its first rows as they would leave, where [`Spec::first_rows`](crate::Spec::first_rows) asks for them.
+    pub first_rows: Vec<Map<String, Value>>,
 }
 
 /// A column of a part.
@@ -76,12 +77,14 @@ pub(crate) struct PartWriter {
     schema: Arc<Schema>,
     names: Arc<[String]>,
     properties: WriterProperties,
+    first_rows: usize,
     open: Option<Open>,
 }
 
 struct Open {
     writer: ArrowWriter<Vec<u8>>,
     rows: u64,
+    first_rows: Vec<Map<String, Value>>,
 }
 
 impl PartWriter {
@@ -95,8 +98,14 @@ impl PartWriter {
             schema: Arc::new(Schema::new(fields)),
             names: columns.iter().map(|column| column.name.clone()).collect(),
             properties,
+            first_rows: 0,
             open: None,
         })
+    }
+
+    /// The same, with the first rows of each part beside it.
+    pub(crate) fn showing(self, first_rows: usize) -> Self {
+        Self { first_rows, ..self }
     }
 
     /// Encodes one row group.
@@ -110,6 +119,8 @@ impl PartWriter {
         };
         open.writer.write(&batch).and_then(|()| open.writer.flush()).map_err(|error| encode(&error))?;
         open.rows += rows;
+        open.first_rows
+            .extend(rows::first_rows(&batch, self.first_rows.saturating_sub(open.first_rows.len())));
         self.open = Some(open);
         Ok(())
     }
@@ -138,7 +149,7 @@ impl PartWriter {
         let writer =
             ArrowWriter::try_new(Vec::new(), Arc::clone(&self.schema), Some(self.properties.clone()))
                 .map_err(|error| DecodeError::encode(&self.table, &error))?;
-        Ok(Open { writer, rows: 0 })
+        Ok(Open { writer, rows: 0, first_rows: Vec::new() })
     }
 
     fn close(&self, mut open: Open) -> Result<Part, DecodeError> {
@@ -156,6 +167,7 @@ impl PartWriter {
             digest: sum,
             columns: self.schema.fields().len(),
             column_names: Arc::clone(&self.names),
+            first_rows: open.first_rows,
         })
     }
 }
@@ -184,7 +196,7 @@ fn properties(
     let metadata = [
         ("uplink.table", table.to_owned()),
         ("uplink.generation", generation.to_string()),
-        ("uplink.columns", serde_json::Value::from(listed).to_string()),
+        ("uplink.columns", Value::from(listed).to_string()),
     ];
     let metadata = metadata.map(|(key, value)| KeyValue::new(key.to_owned(), value));
     let builder = WriterProperties::builder()
@@ -196,7 +208,7 @@ fn properties(
     Ok(columns.iter().fold(builder, column_properties).build())
 }
 
-fn describe(column: &PartColumn) -> serde_json::Value {
+fn describe(column: &PartColumn) -> Value {
     let mut described = serde_json::json!({"name": column.name, "type": column.column_type.name()});
     if let Some(id) = &column.field_id {
         described["field_id"] = id.as_str().into();

@@ -164,6 +164,8 @@ pub struct Spec {
     pub jql: Option<String>,
     /// What whoever owns the Jira leaves of all that.
     pub narrowing: Narrowing,
+    /// So many rows of each part are shown beside it, for who looks before anything is sent; 0 for a load.
+    pub first_rows: usize,
 }
 
 /// What the owner of the Jira permits of a spec. Nothing by default is narrowed.
@@ -313,6 +315,7 @@ impl Spec {
             pseudonyms: Masks::default(),
             jql: None,
             narrowing: Narrowing::default(),
+            first_rows: 0,
         }
     }
 

@@ -107,13 +107,14 @@ async fn first_rows(
     most: usize,
 ) -> Result<Rows, jira::Error> {
     let mut rows: Rows = wanted.iter().map(|table| (table.clone(), Vec::new())).collect();
+    let spec = jira::Spec { first_rows: most, ..spec };
     let mut extraction = jira::extract(client, spec, Vec::new(), CancellationToken::new());
     while let Some(event) = extraction.next().await {
         match event? {
             Event::Part(part) => {
                 let Some(seen) = rows.get_mut(&part.table) else { continue };
                 let missing = most.saturating_sub(seen.len());
-                seen.extend(part.first_rows(missing)?);
+                seen.extend(part.first_rows.into_iter().take(missing));
             }
             // A preview is beside no table: the columns are named as by a first load.
             Event::Landed(ask) => ask.answer(LandedAnswer::Columns(Vec::new())),

@@ -87,7 +87,7 @@ pub struct FoundColumn {
 /// As an extraction.
 pub async fn discover(client: JiraClient, spec: Spec, rows: usize) -> Result<Discovery, Error> {
     let (out, mut events) = mpsc::channel(1);
-    let run = Run::try_new(&client, spec, 0, out)?;
+    let run = Run::try_new(&client, Spec { first_rows: rows, ..spec }, 0, out)?;
     // Parts that reach their size while the sample is read come this way.
     let early = async {
         let mut parts = Vec::new();
@@ -101,7 +101,7 @@ pub async fn discover(client: JiraClient, spec: Spec, rows: usize) -> Result<Dis
     let (looked, early) = tokio::join!(look(run), early);
     let mut looked = looked?;
     looked.parts.extend(early);
-    let tables = looked.tables(rows)?;
+    let tables = looked.tables(rows);
     Ok(Discovery { tables, issues: looked.issues, requests: looked.requests, asked: looked.asked })
 }
 
@@ -226,14 +226,12 @@ async fn look_at_lists(run: &Run, fields: &str, looked: &mut Looked) -> Result<(
 }
 
 impl Looked {
-    fn tables(&mut self, most: usize) -> Result<Vec<FoundTable>, Error> {
+    fn tables(&mut self, most: usize) -> Vec<FoundTable> {
         let mut samples: BTreeMap<String, Vec<Map<String, Value>>> = BTreeMap::new();
-        for part in &self.parts {
-            let rows = samples.entry(part.table.clone()).or_default();
+        for part in std::mem::take(&mut self.parts) {
+            let rows = samples.entry(part.table).or_default();
             let missing = most.saturating_sub(rows.len());
-            if missing > 0 {
-                rows.extend(part.first_rows(missing)?.into_iter().map(shortened));
-            }
+            rows.extend(part.first_rows.into_iter().take(missing).map(shortened));
         }
         let found = |(table, columns): (Table, Vec<FoundColumn>)| {
             let (rows, is_estimate) = match (table, self.glances.get(&table)) {
@@ -248,7 +246,7 @@ impl Looked {
             FoundTable { table, columns, rows, is_estimate, sample }
         };
         let selected = std::mem::take(&mut self.selected);
-        Ok(selected.into_iter().map(found).collect())
+        selected.into_iter().map(found).collect()
     }
 }
 

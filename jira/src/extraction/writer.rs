@@ -27,7 +27,8 @@ impl<'a> UnitWriter<'a> {
         let unit = run.next_unit(kind);
         let place = Place { unit: unit.clone(), generation };
         let sink = Sink::new(schema, &run.spec.tables, place, run.client.limits().part_bytes)
-            .masked(run.masking().await);
+            .masked(run.masking().await)
+            .showing(run.spec.first_rows);
         Self { run, unit, sink, parts: 0, bytes: BTreeMap::new() }
     }
 

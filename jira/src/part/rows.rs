@@ -1,44 +1,15 @@
 //! The rows of a part, to be looked at before anything is sent.
 
-use crate::part::Part;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
 use chrono::{DateTime, SecondsFormat};
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Map, Value};
 
-/// A part cannot be read back.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a part of {table} cannot be read back ({detail}); this is a defect, please report it")]
-pub struct UnreadablePart {
-    /// Its table.
-    pub table: String,
-    /// What was wrong.
-    pub detail: String,
-}
-
-impl Part {
-    /// Its first rows as they would leave: column by column in order.
-    ///
-    /// # Errors
-    /// When the part is no Parquet file of this engine.
-    pub fn first_rows(&self, most: usize) -> Result<Vec<Map<String, Value>>, UnreadablePart> {
-        let unreadable = |error: &dyn std::error::Error| UnreadablePart {
-            table: self.table.clone(),
-            detail: error.to_string(),
-        };
-        let reader = ParquetRecordBatchReaderBuilder::try_new(self.bytes.clone())
-            .and_then(|builder| builder.with_limit(most).build())
-            .map_err(|error| unreadable(&error))?;
-        let mut rows = Vec::new();
-        for batch in reader {
-            let batch = batch.map_err(|error| unreadable(&error))?;
-            rows.extend((0..batch.num_rows()).map(|row| row_of(&batch, row)));
-        }
-        Ok(rows)
-    }
+/// The first rows of a batch, cell by cell in the order of the columns.
+pub(super) fn first_rows(batch: &RecordBatch, most: usize) -> impl Iterator<Item = Map<String, Value>> {
+    (0..batch.num_rows().min(most)).map(|row| row_of(batch, row))
 }
 
 fn row_of(batch: &RecordBatch, row: usize) -> Map<String, Value> {

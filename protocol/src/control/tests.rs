@@ -107,10 +107,15 @@ fn ask_landed() -> (AgentMessage, serde_json::Value) {
             run: "r".into(),
             lease: Lease(1),
             ask: 3,
-            question: LandedQuestion::Issues { from_ms: 0, to_ms: 1000, by_project: true },
+            question: LandedQuestion::Issues {
+                from_ms: 0,
+                to_ms: 1000,
+                by_project: true,
+                with_updated: true,
+            },
         },
         json!({"type": "ask_landed", "run": "r", "lease": 1, "ask": 3,
-                "question": {"ask": "issues", "from_ms": 0, "to_ms": 1000, "by_project": true}}),
+                "question": {"ask": "issues", "from_ms": 0, "to_ms": 1000, "by_project": true, "with_updated": true}}),
     )
 }
 

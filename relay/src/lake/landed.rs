@@ -124,8 +124,10 @@ impl LandedIndex {
             }
             LandedQuestion::Slices { by_project } => LandedPiece::Slices { slices: self.slices(*by_project) },
             LandedQuestion::Issues { from_ms, to_ms, by_project, with_updated } => {
-                let issues =
-                    self.issues((*from_ms, *to_ms), *by_project, *with_updated && self.tells_updates);
+                let mut issues = self.issues(*from_ms, *to_ms, *by_project);
+                if !with_updated || !self.tells_updates {
+                    issues.iter_mut().for_each(|of| of.updated_ms.clear());
+                }
                 LandedPiece::Issues { issues }
             }
             LandedQuestion::Referring { .. }
@@ -171,12 +173,7 @@ impl LandedIndex {
         counts.into_iter().map(named).collect()
     }
 
-    fn issues(
-        &self,
-        (from_ms, to_ms): (i64, i64),
-        by_project: bool,
-        with_updated: bool,
-    ) -> Vec<LandedIssues> {
+    fn issues(&self, from_ms: i64, to_ms: i64, by_project: bool) -> Vec<LandedIssues> {
         let from = self.issues.partition_point(|landed| i64::from(landed.second) * 1000 < from_ms);
         let to = self.issues.partition_point(|landed| i64::from(landed.second) * 1000 < to_ms);
         let mut found: BTreeMap<Option<String>, LandedIssues> = BTreeMap::new();
@@ -188,7 +185,7 @@ impl LandedIndex {
                 updated_ms: Vec::new(),
             });
             of.ids.push(landed.id);
-            of.updated_ms.extend(with_updated.then_some(landed.updated_ms));
+            of.updated_ms.push(landed.updated_ms);
         }
         found.into_values().collect()
     }

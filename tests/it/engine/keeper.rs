@@ -28,7 +28,11 @@ pub(crate) fn answer(
         LandedQuestion::Issues { from_ms, to_ms, by_project, with_updated } => {
             let mut known = known(live);
             known.retain(|issue| (*from_ms..*to_ms).contains(&issue.created_ms));
-            LandedAnswer::Issues(issues(&known, *by_project, *with_updated))
+            let mut issues = issues(&known, *by_project);
+            if !with_updated {
+                issues.iter_mut().for_each(|of| of.updated_ms.clear());
+            }
+            LandedAnswer::Issues(issues)
         }
         LandedQuestion::Referring { issues } => {
             let mut found = issues_with(live, ("issue_links", "other_issue_id"), issues);
@@ -101,14 +105,14 @@ fn slices(known: &[Known], by_project: bool) -> Vec<LandedSlice> {
     slices
 }
 
-fn issues(known: &[Known], by_project: bool, with_updated: bool) -> Vec<LandedIssues> {
+fn issues(known: &[Known], by_project: bool) -> Vec<LandedIssues> {
     let mut found: BTreeMap<Option<String>, LandedIssues> = BTreeMap::new();
     for issue in known {
         let project = issue.project.clone().filter(|_| by_project);
         let none = LandedIssues { project: project.clone(), ids: Vec::new(), updated_ms: Vec::new() };
         let of = found.entry(project).or_insert(none);
         of.ids.push(issue.id);
-        of.updated_ms.extend(with_updated.then_some(issue.updated_ms));
+        of.updated_ms.push(issue.updated_ms);
     }
     found.into_values().collect()
 }

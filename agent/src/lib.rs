@@ -5,7 +5,6 @@
 //! `policy` is the trust boundary where the wire's words become the engine's; `secrets` opens passwords; `identity` and `enrol` say
 //! who the agent is. Modules depend upwards only, in this order read from the end to the start.
 
-pub mod allocator;
 pub mod cli;
 pub mod error;
 

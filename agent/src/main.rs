@@ -1,13 +1,18 @@
 //! `uplink-agent`: parse the command line, do it, report, exit.
 #![expect(clippy::print_stderr, reason = "the one place where a failure is told to a person")]
 
-use agent::cli::{Cli, Command};
+use agent::cli::Cli;
 use agent::error::Error;
 use clap::Parser;
 use std::process::ExitCode;
 
 /// Parsing and encoding of pages is the engine's business and short; two threads keep memory small.
 const WORKERS: usize = 2;
+
+/// The heap of glibc keeps after a run what the run needed; this one gives it back (settings: `.cargo/config.toml`), and musl's is slow.
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static HEAP: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -21,9 +26,6 @@ fn main() -> ExitCode {
 }
 
 fn start(cli: Cli) -> Result<u8, Error> {
-    if matches!(cli.command, Command::Run(_)) {
-        agent::allocator::keep_the_heap_small();
-    }
     // An error means that a provider is installed already: nothing to do.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let runtime = tokio::runtime::Builder::new_multi_thread()

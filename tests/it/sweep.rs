@@ -47,6 +47,15 @@ async fn an_agent_sweeps_what_jira_no_longer_shows_out_of_every_table() {
     let run = cluster.extracted(&["--delta"]).await;
     assert_landed_equals_truth(&cluster, &sim);
     assert!(run["result"]["watermark"].as_str() >= watermark.as_str(), "{run:#}");
+
+    // Edited, hidden while the next load ran, and shown again: no delta load will see it, its id is there, only its last update tells.
+    let (key, id) = (sim.keys()[9].clone(), sim.ids()[9]);
+    sim.edit_issue(&key, &Edit { summary: Some("edited in secret".to_owned()), ..Edit::default() }).unwrap();
+    sim.hide_issue(&key).unwrap();
+    cluster.extracted(&["--delta"]).await;
+    sim.show_issue(id).unwrap();
+    cluster.extracted(&["--sweep", "--every-id"]).await;
+    assert_landed_equals_truth(&cluster, &sim);
 }
 
 #[tokio::test(flavor = "multi_thread")]

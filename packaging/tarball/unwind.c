@@ -46,3 +46,13 @@ int _dl_find_object(void *pc, struct dl_find_object *found)
 }
 
 void *keep_thread_functions[] = { pthread_once, pthread_mutex_lock, pthread_mutex_unlock, pthread_key_create, pthread_getspecific, pthread_setspecific };
+
+/* What the agent's heap counts bits with; gcc takes it from libgcc, which is not linked. */
+int __popcountdi2(long long bits)
+{
+    unsigned long long left = (unsigned long long)bits;
+    int count = 0;
+    for (; left; left &= left - 1)
+        count++;
+    return count;
+}

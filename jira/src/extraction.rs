@@ -254,15 +254,15 @@ async fn read_issues(
     let ended = match run.spec.mode {
         Mode::Full => {
             let known = base::read(&run, started_ms, &resume.base, resume.known).await?;
-            full_end(&run, known, Start { since_ms: started_ms, begun, now_ms: None }).await?
+            let now_ms = run.client.server_info().await?.server_time.timestamp_millis();
+            full_end(&run, known, Start { since_ms: started_ms, begun, now_ms }).await?
         }
         Mode::Delta { watermark } => {
-            let (outcome, _) =
-                delta(&run, Start { since_ms: watermark.epoch_ms(), begun, now_ms: Some(now_ms) }).await?;
+            let (outcome, _) = delta(&run, Start { since_ms: watermark.epoch_ms(), begun, now_ms }).await?;
             outcome
         }
         Mode::Sweep { watermark, depth, delta: true } => {
-            let start = Start { since_ms: watermark.epoch_ms(), begun, now_ms: Some(now_ms) };
+            let start = Start { since_ms: watermark.epoch_ms(), begun, now_ms };
             let (outcome, caught) = delta(&run, start).await?;
             let until_ms = with_running_second(caught.until_ms);
             sweep::run(&run, Sweep::new((until_ms, depth), swept, read_again).after(&caught)).await?;
@@ -297,11 +297,16 @@ async fn full_end(run: &Arc<Run>, mut known: Known, start: Start) -> Result<Outc
     Ok(Outcome { until_ms: Some(until_ms), issues_total: Some(total) })
 }
 
-/// Passes, then what feeds named before them, as far as no pass has read it.
+/// Passes, then what feeds named before them, as far as no pass has read it. Where the passes took long, what the feed of changed work logs has
+/// not told before them is out of the next load's sight, which asks from so long before the watermark: the feed is asked once more.
 async fn catch_up_with(run: &Arc<Run>, start: Start, mut by_feed: BTreeSet<i64>) -> Result<CaughtUp, Error> {
+    let asked_ms = start.now_ms;
     let mut caught = passes::catch_up(run, start).await?;
     for issue in &caught.read {
         by_feed.remove(&issue.id);
+    }
+    if feeds::is_out_of_sight(asked_ms, caught.until_ms) {
+        by_feed.extend(feeds::changed(run, asked_ms).await?);
     }
     let again = refresh::read(run, &by_feed).await?;
     caught.read.extend(again.accepted);

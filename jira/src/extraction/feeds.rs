@@ -4,7 +4,7 @@
 //! looked up for their issues, from as far before the watermark as passes reach back; a full load asks for those since its start. Of deleted
 //! ones only the keeper of the tables knows whose they were, and it names only issues that still show one; so that feed is asked from far
 //! before the watermark, for those that were deleted while a long full load ran. The feeds are read before the passes: what a pass reads
-//! afterwards needs no second reading.
+//! afterwards needs no second reading. After passes of more than four minutes the changed ones are asked for again.
 
 use crate::client::allow::Read;
 use crate::error::Error;
@@ -19,6 +19,8 @@ use std::collections::BTreeSet;
 const WORKLOGS_PER_ASK: usize = 1_000;
 /// No full load takes longer than a week.
 const LOAD_AT_MOST_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+/// Jira tells of nothing that is younger.
+const BLIND_MS: i64 = 60 * 1000;
 /// Pages of one feed. A billion changes are more than a delta load is for; a feed that does not end is a fault.
 const PAGES_MAX: u32 = 1_000_000;
 
@@ -46,6 +48,11 @@ struct Change {
 #[serde(rename_all = "camelCase")]
 struct Worklog {
     issue_id: String,
+}
+
+/// Whether changes that a feed asked at `asked_ms` has not told yet are older than what a load asks that starts at the watermark.
+pub(crate) fn is_out_of_sight(asked_ms: i64, watermark_ms: i64) -> bool {
+    asked_ms.saturating_sub(BLIND_MS) < watermark_ms.saturating_sub(OVERLAP_MS)
 }
 
 /// The issues whose work logs were changed since a time.

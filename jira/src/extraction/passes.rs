@@ -36,8 +36,8 @@ pub(crate) struct Start {
     pub(crate) since_ms: i64,
     /// A pass that an earlier agent had begun.
     pub(crate) begun: Option<Begun>,
-    /// Jira's clock just now, if it was asked just now.
-    pub(crate) now_ms: Option<i64>,
+    /// Jira's clock just now.
+    pub(crate) now_ms: i64,
 }
 
 /// A pass that an earlier agent had begun.
@@ -84,7 +84,7 @@ pub(crate) async fn catch_up(run: &Arc<Run>, start: Start) -> Result<CaughtUp, E
         number = begun.pass.number + 1;
         finish_begun(run, begun, &mut caught).await?;
     }
-    let mut now_ms = start.now_ms;
+    let mut now_ms = Some(start.now_ms);
     let mut unchanged: HashMap<i64, i64> = HashMap::new();
     let mut last_seen: HashMap<i64, i64> = HashMap::new();
     for round in 1..=PASSES_MAX {

@@ -2,7 +2,7 @@
 
 use crate::engine::landing::{Landing, client, client_with, delta, full, limits, password};
 use jira::{Credential, Spec, Table};
-use tests::jira_sim::{Account, FaultKind, GeneratedSite, JiraSim, RunningSim, SimConfig, SiteSource};
+use tests::jira_sim::{Account, Edit, FaultKind, GeneratedSite, JiraSim, RunningSim, SimConfig, SiteSource};
 
 fn small(seed: u64) -> RunningSim {
     JiraSim::start(SimConfig::generated(120, seed)).unwrap()
@@ -177,6 +177,34 @@ async fn work_logs_changed_and_deleted_without_a_sign_come_by_their_feeds() {
     landing.commit(false);
     let lags = landing.rows("issue_worklogs");
     assert_eq!(lags, tests::truth::counts(&sim)["issue_worklogs"] + 1, "the last minute is not told");
+    sim.advance_clock(61_000);
+    landing.finish(client(&sim), delta(watermark)).await;
+    landing.commit(false);
+    landing.assert_is_truth(&sim);
+}
+
+/// The feed is read when a load begins; what changes while its passes run for long is told by no feed that the next load reads.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_work_log_that_is_changed_while_a_long_delta_load_runs_is_not_missed() {
+    let sim = small(318);
+    let key = sim.keys().into_iter().rfind(|key| !sim.child_ids(key).unwrap().1.is_empty()).unwrap();
+    let worklog = sim.child_ids(&key).unwrap().1[0];
+    let other = sim.keys().into_iter().find(|other| *other != key).unwrap();
+    let mut landing = Landing::default();
+    let watermark = landing.finish(client(&sim), full()).await.watermark.unwrap();
+    landing.commit(true);
+    // Something new for the first pass, so that there is a second.
+    sim.edit_issue(&other, &Edit { summary: Some("edited".to_owned()), ..Edit::default() }).unwrap();
+    sim.on_page(move |sim, page| {
+        if page.number == 1 {
+            sim.amend_worklog(&key, worklog, "worked on something else").unwrap();
+            sim.advance_clock(600_000);
+        }
+    });
+    sim.reset_stats();
+    let watermark = landing.finish(client(&sim), delta(watermark)).await.watermark.unwrap();
+    landing.commit(false);
+    sim.clear_hook();
     sim.advance_clock(61_000);
     landing.finish(client(&sim), delta(watermark)).await;
     landing.commit(false);

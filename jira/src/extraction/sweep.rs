@@ -66,14 +66,14 @@ struct Difference {
 }
 
 /// What landed of a slice, by earlier runs or this one.
-struct Known {
+struct Held {
     /// By earlier runs: the time of the last update by id, if that is known.
     landed: HashMap<i64, Option<i64>>,
     /// Read by this run: the creation time by id.
     read: HashMap<i64, i64>,
 }
 
-impl Known {
+impl Held {
     fn count(&self) -> u64 {
         let new = self.read.keys().filter(|id| !self.landed.contains_key(id)).count();
         u64::try_from(self.landed.len() + new).unwrap_or(u64::MAX)
@@ -222,13 +222,13 @@ async fn compare(run: &Run, sweep: &Sweep, slice: Slice) -> Result<Difference, E
 }
 
 /// What landed of a range, by earlier runs or this one.
-async fn landed(run: &Run, sweep: &Sweep, range: Range) -> Result<Known, Error> {
+async fn landed(run: &Run, sweep: &Sweep, range: Range) -> Result<Held, Error> {
     let by_project = run.spec.narrowing.has_projects();
     let with_updated = sweep.depth == SweepDepth::EveryId;
     let question = LandedQuestion::Issues { from_ms: range.from, to_ms: range.to, by_project, with_updated };
     let permitted =
         |of: &LandedIssues| !by_project || run.spec.narrowing.permits_row_of(of.project.as_deref());
-    let mut known = Known { landed: HashMap::new(), read: sweep.read_in(range).collect() };
+    let mut known = Held { landed: HashMap::new(), read: sweep.read_in(range).collect() };
     for of in run.ask(question).await?.issues()?.into_iter().filter(permitted) {
         let mut updated = of.updated_ms.into_iter();
         let issues = of.ids.into_iter().map(|id| (id, updated.next()));

@@ -2,6 +2,8 @@
 
 use crate::engine::landing::{Landing, client, client_with, delta, full, limits, password};
 use jira::{Credential, Spec, Table};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tests::jira_sim::{Account, Edit, FaultKind, GeneratedSite, JiraSim, RunningSim, SimConfig, SiteSource};
 
 fn small(seed: u64) -> RunningSim {
@@ -195,15 +197,17 @@ async fn a_work_log_that_is_changed_while_a_long_delta_load_runs_is_not_missed()
     landing.commit(true);
     // Something new for the first pass, so that there is a second.
     sim.edit_issue(&other, &Edit { summary: Some("edited".to_owned()), ..Edit::default() }).unwrap();
-    sim.on_page(move |sim, page| {
-        if page.number == 1 {
+    let changed = Arc::new(AtomicBool::new(false));
+    let has_changed = Arc::clone(&changed);
+    sim.on_page(move |sim, _| {
+        if !has_changed.swap(true, Ordering::Relaxed) {
             sim.amend_worklog(&key, worklog, "worked on something else").unwrap();
             sim.advance_clock(600_000);
         }
     });
-    sim.reset_stats();
     let watermark = landing.finish(client(&sim), delta(watermark)).await.watermark.unwrap();
     landing.commit(false);
+    assert!(changed.load(Ordering::Relaxed), "nothing was changed while the load ran");
     sim.clear_hook();
     sim.advance_clock(61_000);
     landing.finish(client(&sim), delta(watermark)).await;

@@ -198,6 +198,7 @@ impl Machine {
                 if wanted(&value) {
                     return value;
                 }
+                // As above: a property of systemd is asked, it is not told.
                 tokio::time::sleep(ASK_EVERY).await;
             }
         };
@@ -252,6 +253,7 @@ impl Drop for Machine {
             if gone(running.leader) && gone(nspawn) {
                 break;
             }
+            // A drop cannot await, and the leader is no child of ours that could be waited for.
             std::thread::sleep(ASK_EVERY / 2);
         }
         running.leave();
@@ -365,6 +367,7 @@ async fn leader(nspawn: &mut Child) -> u32 {
                 }
                 panic!("systemd-nspawn ended ({status}): {said}");
             }
+            // systemd-nspawn tells nobody when its leader runs.
             tokio::time::sleep(ASK_EVERY / 4).await;
         }
     };

@@ -100,6 +100,7 @@ async fn prints_what_the_page_says(machine: &Machine, step: &Step) -> Vec<String
             if as_said || !step.command.contains(" status") {
                 return (as_said, lines);
             }
+            // `status` answers once; nothing tells when it will answer otherwise.
             tokio::time::sleep(ASK_EVERY).await;
         }
     };

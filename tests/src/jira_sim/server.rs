@@ -93,6 +93,7 @@ async fn respond(inner: Arc<Inner>, request: http::Request<Incoming>) -> Result<
         gate.wait().await;
     }
     if !inner.latency().is_zero() {
+        // The slowness that was asked for, not a wait for anything.
         tokio::time::sleep(inner.latency()).await;
     }
     if let Some(record) = inner.record.lock().unwrap_or_else(std::sync::PoisonError::into_inner).as_mut() {

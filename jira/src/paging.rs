@@ -12,6 +12,8 @@
 //! `updated` axis such an issue shows a time at or after the end of the range, and must not move the walk forward. That is recognisable
 //! because ranges never reach into the second that is still running, except for a range of that one second.
 //!
+//! Jira Cloud lists thousands of ids at once: the slices of a full load are listed there, and their issues read by id.
+//!
 //! A second that holds more than a page is read apart by offset ([`second::Second`]): every answer's count tells how far issues that left
 //! can have pulled unread ones to the left, and a page that may have skipped one is asked again from there.
 //!

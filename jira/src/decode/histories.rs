@@ -55,6 +55,11 @@ impl Histories {
         Ok(answer.next_page_token)
     }
 
+    /// Takes those of these issues out again.
+    pub(crate) fn forget(&mut self, issues: &[i64]) {
+        self.by_issue.retain(|id, _| !issues.contains(id));
+    }
+
     /// All histories of an issue in the frame in which Server sends them.
     pub(crate) fn framed(&self, issue: i64) -> String {
         let histories = self.by_issue.get(&issue).map_or(&[][..], Vec::as_slice);

@@ -51,7 +51,7 @@ async fn read_slice(run: Arc<Run>, known: Arc<Mutex<Known>>, slice: Range) -> Re
     let asks = run.asks().await;
     let writer = UnitWriter::open(&run, "base", 0).await;
     let mut rows = Rows::new(&run, writer, Gate::Once(HashSet::new()));
-    Walk::over_rows(&run, asks, ISSUES_PER_PAGE, i64::MAX).range(slice, &mut rows).await?;
+    Walk::over_rows(&run, asks, ISSUES_PER_PAGE, i64::MAX).slice(slice, &mut rows).await?;
     let (ids, accepted) = (rows.accepted_ids(), rows.accepted);
     // Before the end is told: whoever hears of the unit may rely on it being counted.
     known.lock().unwrap_or_else(PoisonError::into_inner).add_slice(slice, ids);

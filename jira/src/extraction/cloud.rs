@@ -1,25 +1,22 @@
-//! What reading Jira Cloud asks differently: pages by token, estimated counts, histories from a resource of their own.
+//! What reading Jira Cloud asks differently: pages by token, and estimated counts.
 
 use crate::client::allow::Read;
-use crate::client::allow::cloud::{CHANGELOG_ISSUES_MAX, CloudRead, CloudSearch};
-use crate::decode::{Histories, PageHead, decode_heads};
+use crate::client::allow::cloud::{CloudRead, CloudSearch};
+use crate::decode::{PageHead, decode_heads};
 use crate::error::Error;
 use crate::extraction::run::{Run, head_fields};
 use crate::jql::Jql;
 use crate::tables::Table;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 /// Ids and times in one page: Jira's own cap.
 pub(crate) const HEADS_PER_PAGE: u64 = 5000;
 
-/// Issues without a field.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Ids {
-    issues: Vec<IgnoredAny>,
-    #[serde(default)]
-    next_page_token: Option<String>,
+/// A page of ids.
+pub(crate) struct Ids {
+    pub(crate) ids: Vec<i64>,
+    /// By which the next page is asked for.
+    pub(crate) next: Option<String>,
 }
 
 impl Run {
@@ -56,12 +53,9 @@ impl Run {
     pub(super) async fn count_ids(&self, jql: Jql) -> Result<u64, Error> {
         let (mut count, mut token) = (0, None);
         loop {
-            let asked: Option<String> = token.take();
-            let page = self.cloud_ids(jql.clone(), asked.clone()).await?;
-            count += u64::try_from(page.issues.len()).unwrap_or_default();
-            // A token that repeats itself, or of an empty page, leads nowhere.
-            token =
-                page.next_page_token.filter(|next| asked.as_ref() != Some(next) && !page.issues.is_empty());
+            let page = self.cloud_ids(jql.clone(), token.take()).await?;
+            count += u64::try_from(page.ids.len()).unwrap_or_default();
+            token = page.next;
             if token.is_none() {
                 return Ok(count);
             }
@@ -69,38 +63,37 @@ impl Run {
     }
 
     /// A page of nothing but ids, of which Jira Cloud gives many more than of issues with fields.
-    async fn cloud_ids(&self, jql: Jql, token: Option<String>) -> Result<Ids, Error> {
+    pub(crate) async fn cloud_ids(&self, jql: Jql, token: Option<String>) -> Result<Ids, Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Answer {
+            issues: Vec<Issue>,
+            #[serde(default)]
+            next_page_token: Option<String>,
+        }
+        #[derive(Deserialize)]
+        struct Issue {
+            id: String,
+        }
         let fields = vec!["id".to_owned()];
         let ask = CloudSearch {
             jql: jql.bounded(),
             fields,
             expand: Vec::new(),
             max_results: HEADS_PER_PAGE,
-            token,
+            token: token.clone(),
         };
         let read = Read::Cloud(CloudRead::Search(ask));
         let json = self.client.read(&read).await?;
         self.count_bytes(Table::Issues, json.len());
-        serde_json::from_str(&json)
-            .map_err(|error| Error::Undecodable { what: read.what(), detail: error.to_string() })
-    }
-
-    /// All histories of these issues.
-    pub(crate) async fn histories(&self, issues: &[i64]) -> Result<Histories, Error> {
-        let mut histories = Histories::default();
-        for issues in issues.chunks(CHANGELOG_ISSUES_MAX) {
-            let mut token = None;
-            loop {
-                let ask = CloudRead::Changelogs { issues: issues.to_vec(), token: token.take() };
-                let read = Read::Cloud(ask);
-                let json = self.client.read(&read).await?;
-                self.count_bytes(Table::IssueChangelog, json.len());
-                token = histories.add(&json).map_err(|error| Error::undecodable(read.what(), &error))?;
-                if token.is_none() {
-                    break;
-                }
-            }
-        }
-        Ok(histories)
+        let undecodable = |detail| Error::Undecodable { what: read.what(), detail };
+        let answer: Answer = serde_json::from_str(&json).map_err(|error| undecodable(error.to_string()))?;
+        let id_of = |issue: &Issue| {
+            issue.id.parse().map_err(|_| undecodable("an issue's id is no number".to_owned()))
+        };
+        let ids: Vec<i64> = answer.issues.iter().map(id_of).collect::<Result<_, _>>()?;
+        // A token that repeats itself, or of an empty page, leads nowhere.
+        let next = answer.next_page_token.filter(|next| token.as_ref() != Some(next) && !ids.is_empty());
+        Ok(Ids { ids, next })
     }
 }

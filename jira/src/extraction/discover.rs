@@ -15,7 +15,7 @@ use crate::extraction::walk::Walk;
 use crate::extraction::writer::UnitWriter;
 use crate::fields::{IssueSchema, Landed};
 use crate::jql::Axis;
-use crate::paging::cuts::{ISSUES_PER_PAGE, slice_target};
+use crate::paging::cuts::{ISSUES_PER_CLOUD_PAGE, ISSUES_PER_PAGE, fresh_in_page, slice_target};
 use crate::paging::range::Range;
 use crate::part::Part;
 use crate::spec::Spec;
@@ -200,11 +200,12 @@ fn scaled(count: u64, all: u64, of: u64) -> u64 {
 
 /// Requests that cut a load into slices and prove it.
 fn overhead(issues: u64, run: &Run) -> u64 {
-    let slices = issues.div_ceil(slice_target(issues, run.lanes(), ISSUES_PER_PAGE));
     if run.client.is_cloud() {
-        // Ids are listed to cut, and twice more to prove.
-        return 1 + 3 * issues.div_ceil(CLOUD_HEADS_PER_PAGE).max(1);
+        // Each slice takes an estimate and a list of its ids; twice more ids are listed to prove all.
+        let slices = issues.div_ceil(slice_target(issues, run.lanes(), ISSUES_PER_CLOUD_PAGE));
+        return 2 * slices + 2 * issues.div_ceil(CLOUD_HEADS_PER_PAGE).max(1);
     }
+    let slices = issues.div_ceil(slice_target(issues, run.lanes(), fresh_in_page(ISSUES_PER_PAGE)));
     let probes = if issues > HEADS_PER_PAGE { slices } else { 1 };
     probes + slices.div_ceil(SLICES_PER_COUNT) + 1
 }

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::extraction::cloud;
 use crate::extraction::run::Run;
 use crate::jql::Axis;
-use crate::paging::cuts::{Cuts, ISSUES_PER_CLOUD_PAGE, slice_target};
+use crate::paging::cuts::{Cuts, ISSUES_PER_CLOUD_PAGE, fresh_in_page, slice_target};
 use crate::paging::halving::{Halving, HalvingStep};
 use crate::paging::range::{Range, SECOND_MS, floor_second};
 use futures_util::StreamExt;
@@ -30,7 +30,7 @@ pub(crate) async fn cut(run: &Run, range: Range, out: &mpsc::Sender<Range>) -> R
         return Ok(());
     }
     let times = times(&listed, range.axis);
-    let target = slice_target(listed.total, run.lanes(), listed.max_results);
+    let target = slice_target(listed.total, run.lanes(), fresh_in_page(listed.max_results));
     let mut cutter = Cutter { run, out, cuts: Cuts::new(range), target };
     let used = cutter.cut_listed(&times).await;
     if !is_complete(&listed) {
@@ -46,7 +46,13 @@ async fn cut_by_token(run: &Run, range: Range, out: &mpsc::Sender<Range>) -> Res
     let jql = run.jql(range).by_time(range.axis);
     let estimated = run.estimate(run.jql(range)).await?;
     run.add_issues_total(estimated);
-    let target = slice_target(estimated, run.lanes(), ISSUES_PER_CLOUD_PAGE);
+    // What was created is read by id and nothing twice; what was updated is walked over.
+    let fresh = if range.axis == Axis::Created {
+        ISSUES_PER_CLOUD_PAGE
+    } else {
+        fresh_in_page(ISSUES_PER_CLOUD_PAGE)
+    };
+    let target = slice_target(estimated, run.lanes(), fresh);
     let mut cutter = Cutter { run, out, cuts: Cuts::new(range), target };
     let (mut token, mut seen, mut since_cut) = (None, 0, 0);
     loop {
@@ -82,7 +88,7 @@ async fn cut_by_token(run: &Run, range: Range, out: &mpsc::Sender<Range>) -> Res
 pub(crate) fn cut_listed(range: Range, times: &[i64], lanes: usize, page_max: u64) -> Vec<Range> {
     let total = u64::try_from(times.len()).unwrap_or(u64::MAX);
     let mut cuts = Cuts::new(range);
-    let mut slices: Vec<Range> = every(times, slice_target(total, lanes, page_max))
+    let mut slices: Vec<Range> = every(times, slice_target(total, lanes, fresh_in_page(page_max)))
         .filter_map(|(_, time)| cuts.cut_at(time))
         .collect();
     slices.extend(cuts.finish());

@@ -1,7 +1,9 @@
 //! The walk over a range, done: asks for the pages that `paging` names and hands them on.
 
+mod cloud;
+
 use crate::asks::Asks;
-use crate::client::allow::cloud::{CloudRead, CloudSearch};
+use crate::client::allow::cloud::HISTORIES_PER_PAGE;
 use crate::client::allow::{Read, SearchAsk};
 use crate::decode::{DecodeError, Histories, PageHead, decode_heads};
 use crate::error::{Error, UnreachableCause};
@@ -70,6 +72,8 @@ pub(crate) struct Walk<'a> {
     /// What tables want shown besides fields and histories.
     expand: Vec<&'static str>,
     page: u64,
+    /// Histories in one page of Jira Cloud.
+    histories_page: u64,
     /// From this second on the site's clock is still running: what is not proven there is read again by the next pass.
     open_from: i64,
 }
@@ -83,6 +87,7 @@ impl<'a> Walk<'a> {
             expand_changelog: false,
             expand: Vec::new(),
             page: HEADS_PER_PAGE,
+            histories_page: HISTORIES_PER_PAGE,
             open_from: i64::MAX,
         }
     }
@@ -91,7 +96,24 @@ impl<'a> Walk<'a> {
     pub(crate) fn over_rows(run: &'a Run, asks: Asks, page: u64, open_from: i64) -> Self {
         let expand = read_for(&run.spec.tables).iter().filter_map(|table| table.spec().expands).collect();
         let Asks { fields, histories } = asks;
-        Self { run, fields, expand_changelog: histories, expand, page, open_from }
+        Self {
+            run,
+            fields,
+            expand_changelog: histories,
+            expand,
+            page,
+            histories_page: HISTORIES_PER_PAGE,
+            open_from,
+        }
+    }
+
+    /// Reads a slice of a full load, in whatever order costs least.
+    pub(crate) async fn slice(&mut self, slice: Range, taker: &mut impl PageTaker) -> Result<(), Error> {
+        if self.run.client.is_cloud() {
+            self.listed(slice, taker).await
+        } else {
+            self.range(slice, taker).await
+        }
     }
 
     /// Walks over the whole range.
@@ -158,19 +180,8 @@ impl<'a> Walk<'a> {
     /// Reads these issues, as far as they exist and the spec asks for them.
     pub(crate) async fn issues(&mut self, ids: &[i64], taker: &mut impl PageTaker) -> Result<(), Error> {
         let anytime = Range::new(Axis::Updated, i64::MIN, i64::MAX);
-        if self.run.client.is_cloud() && !self.run.is_narrowed() {
-            return self.cloud_issues(ids, taker).await;
-        }
         if self.run.client.is_cloud() {
-            // Jira Cloud refuses a condition that names an issue which is not there.
-            let mut there = Heads { is_cloud: true, ..Heads::default() };
-            Self::over_heads(self.run).cloud_issues(ids, &mut there).await?;
-            let mut there: Vec<i64> = there.seen.into_keys().collect();
-            there.sort_unstable();
-            for some in there.chunks(IDS_PER_SEARCH) {
-                self.by_token(self.run.jql(anytime).issues(some), taker).await?;
-            }
-            return Ok(());
+            return self.cloud_issues(ids, taker).await;
         }
         for some in ids.chunks(IDS_PER_SEARCH) {
             let ended = self.by_offset(self.run.jql(anytime).issues(some), taker).await?;
@@ -216,102 +227,6 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Reads all issues of a condition by token. The token is of a snapshot of Jira Cloud's: what changes meanwhile shifts nothing.
-    async fn by_token(&mut self, jql: Jql, taker: &mut impl PageTaker) -> Result<(), Error> {
-        let jql = jql.by_key();
-        let mut token = None;
-        loop {
-            let asked = token.take();
-            let page = self.token_page(jql.clone(), asked.clone(), taker).await?;
-            token = page.next.filter(|next| asked.as_ref() != Some(next));
-            if token.is_none() {
-                return Ok(());
-            }
-        }
-    }
-
-    /// One page of Jira Cloud. A smaller one is asked for when it is too large or too slow; one whose JSON ends early is asked for again.
-    async fn token_page(
-        &mut self,
-        jql: Jql,
-        token: Option<String>,
-        taker: &mut impl PageTaker,
-    ) -> Result<PageHead, Error> {
-        let mut cut = 0;
-        loop {
-            let (fields, max_results) = (self.fields.clone(), self.page);
-            let ask = CloudSearch {
-                jql: jql.clone().bounded(),
-                fields,
-                expand: self.expand.clone(),
-                max_results,
-                token: token.clone(),
-            };
-            let read = Read::Cloud(CloudRead::Search(ask));
-            let json = match self.run.client.read_shrinkable(&read).await {
-                Ok(json) => json,
-                Err(error) if asks_for_less(&error) && max_results > 1 => {
-                    self.page = max_results / 2;
-                    tracing::debug!(event = "pages_smaller", page = self.page, "smaller pages are asked for");
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            match self.take_cloud(json, taker).await? {
-                Ok(page) => return Ok(page),
-                Err(DecodeError::Truncated { .. }) if cut < CUT_PAGES_MAX => cut += 1,
-                Err(error) => return Err(Error::undecodable(read.what(), &error)),
-            }
-        }
-    }
-
-    /// Issues by id, which Jira Cloud answers leaving out those that are gone.
-    async fn cloud_issues(&mut self, ids: &[i64], taker: &mut impl PageTaker) -> Result<(), Error> {
-        for some in ids.chunks(IDS_PER_SEARCH) {
-            let ask = CloudRead::Issues {
-                issues: some.to_vec(),
-                fields: self.fields.clone(),
-                expand: self.expand.clone(),
-            };
-            let read = Read::Cloud(ask);
-            let json = self.run.client.read(&read).await?;
-            let taken = self.take_cloud(json, taker).await?;
-            taken.map_err(|error| Error::undecodable(read.what(), &error))?;
-        }
-        Ok(())
-    }
-
-    /// Takes an answer with issues of Jira Cloud; an inner error when it cannot be read.
-    async fn take_cloud(
-        &self,
-        json: String,
-        taker: &mut impl PageTaker,
-    ) -> Result<Result<PageHead, DecodeError>, Error> {
-        let histories = match self.histories_of(&json).await? {
-            Ok(histories) => histories,
-            Err(error) => return Ok(Err(error)),
-        };
-        let taken = taker.take(&json, histories.as_ref());
-        drop(json);
-        if let Ok(page) = &taken {
-            taker.settle(page).await?;
-        }
-        Ok(taken)
-    }
-
-    /// The histories of a page's issues, if they are wanted; an inner error when the page cannot be read.
-    async fn histories_of(&self, json: &str) -> Result<Result<Option<Histories>, DecodeError>, Error> {
-        if !self.expand_changelog {
-            return Ok(Ok(None));
-        }
-        let page = match decode_heads(json, true) {
-            Ok(page) => page,
-            Err(error) => return Ok(Err(error)),
-        };
-        let ids: Vec<i64> = page.issues.iter().map(|issue| issue.id).collect();
-        Ok(Ok(Some(self.run.histories(&ids).await?)))
-    }
-
     /// One page. Smaller ones are asked for when it is too large or too slow, or would reach past Jira's search window; one whose JSON
     /// ends early is asked for again.
     async fn page(&mut self, jql: Jql, start_at: u64, taker: &mut impl PageTaker) -> Result<PageHead, Error> {
@@ -334,8 +249,7 @@ impl<'a> Walk<'a> {
                     continue;
                 }
                 Err(error) if asks_for_less(&error) && max_results > 1 => {
-                    self.page = max_results / 2;
-                    tracing::debug!(event = "pages_smaller", page = self.page, "smaller pages are asked for");
+                    self.ask_for_less(max_results / 2);
                     continue;
                 }
                 Err(error) => return Err(error),
@@ -359,8 +273,14 @@ impl<'a> Walk<'a> {
             }
         }
     }
+
+    fn ask_for_less(&mut self, page: u64) {
+        self.page = page.max(1);
+        tracing::debug!(event = "pages_smaller", page = self.page, "smaller pages are asked for");
+    }
 }
 
+/// What only a smaller page mends.
 fn asks_for_less(error: &Error) -> bool {
     matches!(error, Error::BodyTooLarge { .. } | Error::Unreachable { cause: UnreachableCause::Timeout, .. })
 }

@@ -14,12 +14,17 @@ const PAGES_PER_SLICE_MAX: u64 = 10;
 /// Slices aimed at for each request that may be in flight, so that none waits long for the last one.
 const SLICES_PER_LANE: u64 = 2;
 
-/// Issues aimed at for each slice: whole pages, so that no slice ends with a nearly empty one. Jira gives at most `page_max` in a page.
-pub(crate) fn slice_target(total: u64, lanes: usize, page_max: u64) -> u64 {
+/// Issues that a page of a walk by time brings, of which Jira gives at most `page_max` in one.
+pub(crate) fn fresh_in_page(page_max: u64) -> u64 {
     let page = page_max.clamp(1, ISSUES_PER_PAGE);
-    let fresh = page - page / REPEATED_PART;
+    page - page / REPEATED_PART
+}
+
+/// Issues aimed at for each slice: whole pages that bring `fresh` each, so that no slice ends with a nearly empty one.
+pub(crate) fn slice_target(total: u64, lanes: usize, fresh: u64) -> u64 {
     let lanes = u64::try_from(lanes.max(1)).unwrap_or(u64::MAX);
     let share = total / lanes.saturating_mul(SLICES_PER_LANE);
+    let fresh = fresh.max(1);
     (share / fresh).clamp(1, PAGES_PER_SLICE_MAX) * fresh
 }
 
@@ -64,17 +69,18 @@ mod tests {
 
     #[test]
     fn a_small_site_makes_slices_of_one_page_and_a_large_one_of_ten() {
-        assert_eq!(slice_target(1_000, 4, 1000), 144);
-        assert_eq!(slice_target(20_000, 4, 1000), 1440);
-        assert_eq!(slice_target(5_000, 4, 1000), 576);
+        assert_eq!(slice_target(1_000, 4, fresh_in_page(1000)), 144);
+        assert_eq!(slice_target(20_000, 4, fresh_in_page(1000)), 1440);
+        assert_eq!(slice_target(5_000, 4, fresh_in_page(1000)), 576);
         assert_eq!(slice_target(0, 0, 0), 1);
     }
 
     #[test]
     fn slices_are_whole_pages_also_where_jira_lowers_them() {
-        assert_eq!(slice_target(20_000, 4, ISSUES_PER_CLOUD_PAGE), 960);
-        assert_eq!(slice_target(1_000, 4, 100), 96);
-        assert_eq!(slice_target(1_000, 4, 7), 70);
+        assert_eq!(slice_target(20_000, 4, fresh_in_page(ISSUES_PER_CLOUD_PAGE)), 960);
+        assert_eq!(slice_target(20_000, 4, ISSUES_PER_CLOUD_PAGE), 1000);
+        assert_eq!(slice_target(1_000, 4, fresh_in_page(100)), 96);
+        assert_eq!(slice_target(1_000, 4, fresh_in_page(7)), 70);
     }
 
     proptest! {

@@ -1,8 +1,8 @@
 //! Traps of Jira Cloud that no other test is named after: docs/traps.md has them all.
 
 use crate::engine::landing::{Landing, client_with, cloud_client, full, limits};
-use jira::Credential;
-use tests::jira_sim::{CloudConfig, CreatedUnit, JiraSim, RunningSim, SimConfig};
+use jira::{Credential, Limits};
+use tests::jira_sim::{CloudConfig, CreatedUnit, Fault, FaultKind, JiraSim, RunningSim, SimConfig};
 
 fn site(issues: u32, seed: u64, cloud: CloudConfig) -> RunningSim {
     JiraSim::start(SimConfig { cloud, ..SimConfig::cloud(issues, seed) }).unwrap()
@@ -71,4 +71,38 @@ async fn a_bearer_token_that_cloud_cannot_read_is_a_refusal_with_clouds_words() 
     let error = client_with(&sim.url(), token, limits(1)).login().await.unwrap_err();
     assert!(error.to_string().contains("Connect Session Auth Token"), "{error}");
     assert_eq!(sim.stats().requests_matching("search"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn issues_that_a_search_lists_but_bulk_does_not_show_are_searched_for() {
+    let sim = site(250, 327, CloudConfig::default());
+    let none = FaultKind::Answer {
+        status: 200,
+        content_type: "application/json".into(),
+        body: r#"{"issueErrors":[],"issues":[]}"#.into(),
+    };
+    sim.fail_next("/issue/bulkfetch", 1, none);
+    loaded(&sim).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn issues_by_id_whose_json_ends_early_are_asked_for_again() {
+    let sim = site(250, 328, CloudConfig::default());
+    for kind in [FaultKind::Truncated, FaultKind::CutChunked, FaultKind::Disconnect] {
+        sim.fault(Fault { path: "/issue/bulkfetch".into(), times: 1, skip: 1, kind });
+    }
+    loaded(&sim).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn issues_by_id_that_are_too_large_together_are_asked_for_in_smaller_lots() {
+    let sim = site(250, 329, CloudConfig::default());
+    let (username, secret) = sim.login();
+    let credential = Credential::ApiToken { username, token: secret.into() };
+    let tight = Limits { max_page_bytes: 200_000, ..limits(2) };
+    let mut landing = Landing::default();
+    landing.finish(client_with(&sim.url(), credential, tight), full()).await;
+    landing.commit(true);
+    landing.assert_is_truth(&sim);
+    assert!(sim.stats().requests_matching("/issue/bulkfetch") > 6, "{:?}", sim.stats().requests);
 }

@@ -8,8 +8,10 @@ use serde::Serialize;
 const COMMENTS_PER_PAGE: u64 = 100;
 /// Work log entries in one page: Jira's own cap.
 const WORKLOGS_PER_PAGE: u64 = 5000;
-/// Histories in one page.
-const HISTORIES_PER_PAGE: u64 = 1000;
+/// Histories asked for in one page, a fifth of Jira's own cap: some megabytes.
+pub(crate) const HISTORIES_PER_PAGE: u64 = 2000;
+/// Issues that one request may ask for by id: Jira's own cap.
+pub(crate) const ISSUES_BY_ID_MAX: usize = 100;
 /// Issues whose histories one request may ask for: Jira's own cap.
 pub(crate) const CHANGELOG_ISSUES_MAX: usize = 1000;
 
@@ -20,7 +22,7 @@ pub(crate) enum CloudRead {
     Search(CloudSearch),
     /// Issues by id.
     Issues {
-        /// At most a hundred.
+        /// At most [`ISSUES_BY_ID_MAX`].
         issues: Vec<i64>,
         /// What of them.
         fields: Vec<String>,
@@ -36,6 +38,8 @@ pub(crate) enum CloudRead {
     Changelogs {
         /// At most [`CHANGELOG_ISSUES_MAX`].
         issues: Vec<i64>,
+        /// Histories in the page.
+        most: u64,
         /// Where the page before ended.
         token: Option<String>,
     },
@@ -171,9 +175,9 @@ impl CloudRead {
             })
             .ok(),
             Self::Count { jql } => serde_json::to_string(&CountBody { jql: jql.to_string() }).ok(),
-            Self::Changelogs { issues, token } => serde_json::to_string(&ChangelogBody {
+            Self::Changelogs { issues, most, token } => serde_json::to_string(&ChangelogBody {
                 issue_ids_or_keys: issues.iter().map(i64::to_string).collect(),
-                max_results: HISTORIES_PER_PAGE,
+                max_results: *most,
                 next_page_token: token.as_deref(),
             })
             .ok(),
@@ -218,7 +222,7 @@ pub(super) mod tests {
             CloudRead::Search(search),
             CloudRead::Issues { issues: vec![7], fields, expand: vec!["transitions"] },
             CloudRead::Count { jql },
-            CloudRead::Changelogs { issues: vec![7], token },
+            CloudRead::Changelogs { issues: vec![7], most: HISTORIES_PER_PAGE, token },
             CloudRead::Comments { id: 7, start_at: 100 },
             CloudRead::Worklogs { id: 7, start_at: 5000 },
         ];

@@ -142,6 +142,14 @@ impl Masking {
         !self.drops(table, place) && left_out != Some(&true)
     }
 
+    /// Whether a fixed column of a table leaves as it is.
+    pub(crate) fn is_in_clear(&self, table: Table, column: &str) -> bool {
+        let place = table.spec().columns.iter().position(|spec| spec.name == column);
+        place.is_some_and(|place| {
+            self.leaves(table, place) && matches!(self.column(table, place), ColumnMask::Keep)
+        })
+    }
+
     /// How many of a table's columns leave.
     pub(crate) fn leaving(&self, table: Table, columns: usize) -> usize {
         (0..columns).filter(|place| self.leaves(table, *place)).count()

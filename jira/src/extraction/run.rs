@@ -244,8 +244,11 @@ impl Run {
         answer.await.map_err(|_| Error::Landed { detail: "nobody here knows what landed".to_owned() })
     }
 
-    /// Tells that a unit is finished, with its entry; `parts` were emitted before.
+    /// Tells that a unit is finished, with its entry; `parts` were emitted before. Waits until the plan is told: nothing else can be resumed.
     pub(crate) async fn emit_done(&self, unit: UnitId, entry: &Entry, parts: u32) -> Result<(), Error> {
+        if !matches!(entry, Entry::Plan(_)) {
+            self.schema.wait().await;
+        }
         let mut entries = entry.to_checkpoint(&unit)?;
         let last = entries.pop();
         for (at, entry) in entries.into_iter().enumerate() {

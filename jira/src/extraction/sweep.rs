@@ -31,6 +31,7 @@ use crate::landed::{LandedIssues, LandedQuestion, REFERRED_PER_QUESTION};
 use crate::paging::cuts::ISSUES_PER_PAGE;
 use crate::paging::range::Range;
 use crate::spec::SweepDepth;
+use crate::tables::Table;
 use futures_util::StreamExt;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -130,6 +131,7 @@ impl Sweep {
 /// Sweeps.
 pub(crate) async fn run(run: &Run, mut sweep: Sweep) -> Result<(), Error> {
     run.set_phase(Phase::Sweeping);
+    tell_of_blind_spots(run, sweep.depth).await?;
     let by_project = run.spec.narrowing.has_projects();
     let slices = slices(run, &sweep, by_project).await?;
     for some in slices.chunks(SLICES_PER_UNIT) {
@@ -141,6 +143,26 @@ pub(crate) async fn run(run: &Run, mut sweep: Sweep) -> Result<(), Error> {
     let again = to_read_again(run, &sweep).await?;
     let read = refresh::read(run, &again).await?;
     proof::take_out(run, &read.vanished).await
+}
+
+/// Says what the sweep cannot find because the rows do not tell it in clear.
+async fn tell_of_blind_spots(run: &Run, depth: SweepDepth) -> Result<(), Error> {
+    let masking = run.masking().await;
+    let is_blind =
+        |table: Table, column: &str| run.spec.tables.contains(&table) && !masking.is_in_clear(table, column);
+    if depth == SweepDepth::EveryId && is_blind(Table::Issues, "updated") {
+        let message = "issues.updated does not land in clear: issues that were edited, hidden and shown again between two loads are not found";
+        run.warn("sweep_without_updates", message, 1).await?;
+    }
+    for (table, column) in [(Table::Issues, "parent_id"), (Table::IssueLinks, "other_issue_id")] {
+        if is_blind(table, column) {
+            let message = format!(
+                "{table}.{column} does not land in clear: rows that lead to issues which are gone are not read again"
+            );
+            run.warn("sweep_without_references", &message, 1).await?;
+        }
+    }
+    Ok(())
 }
 
 /// What is to be compared, without what an earlier agent has compared.

@@ -26,7 +26,7 @@ pub(crate) static SPEC: TableSpec = TableSpec {
     name: "issues",
     key: &["issue_id"],
     source: "POST /rest/api/2/search: issues[]",
-    cloud_source: "POST /rest/api/3/search/jql: issues[]",
+    cloud_source: "POST /rest/api/3/search/jql and /rest/api/3/issue/bulkfetch: issues[]",
     columns: COLUMNS,
     varied: &[
         "issue_id",

@@ -106,6 +106,12 @@ pub const LEFT_OUT: &[LeftOut] = &[
     of("filters", "subscriptions.*", SHARED),
     of("filters", "subscriptions[].**", SHARED),
     of("filters", "sharePermissions[].**", SHARED),
+    of("issues", "transitions[].to.description", "`statuses` has it"),
+    of("issues", "transitions[].to.statusCategory.*", "`status_categories` has it"),
+    of("issues", "transitions[].fields.**", "what the screen of a step asks for, which is not asked for"),
+    of("issue_remote_links", "object.icon.url16x16", PICTURE),
+    of("issue_remote_links", "object.status.icon.url16x16", PICTURE),
+    of("permission_schemes", "permissions[].**", "`permission_grants` has them"),
     of("project_roles", "actors[].**", "who has a role is told for each project, not here"),
     of(
         "users",

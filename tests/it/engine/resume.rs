@@ -1,8 +1,8 @@
 //! A run that is cut anywhere and goes on from its entries ends exact.
 
-use crate::engine::landing::{Landing, client, delta, full};
-use jira::{Spec, Table};
-use tests::jira_sim::{Edit, JiraSim, SimConfig};
+use crate::engine::landing::{Landing, client, delta, full, sweep};
+use jira::{Spec, SweepDepth, Table};
+use tests::jira_sim::{Edit, FaultKind, JiraSim, SimConfig};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_load_cut_after_every_unit_ends_exact() {
@@ -100,4 +100,19 @@ async fn a_delta_load_cut_anywhere_ends_exact() {
         landing.commit(false);
         landing.assert_is_truth(&sim);
     }
+}
+
+/// Nothing was found to mend before the answer that makes the plan had come.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweep_cut_while_the_list_of_fields_is_on_its_way_goes_on() {
+    let sim = JiraSim::start(SimConfig::generated(60, 48)).unwrap();
+    let mut landing = Landing::default();
+    let watermark = landing.finish(client(&sim), full()).await.watermark.unwrap();
+    landing.commit(true);
+    sim.fail_next("/field", 1, FaultKind::SlowBody { chunk_bytes: 400, pause_ms: 30 });
+    let spec = || sweep(watermark, SweepDepth::Counts, false);
+    assert!(landing.run(client(&sim), spec(), Some(1)).await.unwrap().is_none());
+    landing.finish(client(&sim), spec()).await;
+    landing.commit(false);
+    landing.assert_is_truth(&sim);
 }

@@ -1,7 +1,7 @@
 //! What Jira no longer shows leaves the tables, and what it shows again comes back, for few requests.
 
 use crate::engine::landing::{Landing, client, delta, full, sweep};
-use jira::{Narrowing, ProjectKey, Spec, SweepDepth, Watermark};
+use jira::{ColumnSelector, Mask, MaskRule, Masks, Narrowing, ProjectKey, Spec, SweepDepth, Watermark};
 use tests::jira_sim::{Edit, GeneratedSite, JiraSim, RunningSim, SimConfig, SiteSource};
 
 async fn loaded(issues: u32, seed: u64) -> (RunningSim, Landing, Watermark) {
@@ -160,4 +160,33 @@ async fn a_sweep_cut_after_every_unit_ends_exact() {
     landing.assert_is_truth(&sim);
     assert!(agents > 4, "only {agents} agents worked on it");
     landing.finish(client(&sim), delta(watermark)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweep_says_what_it_cannot_find_where_columns_are_left_out() {
+    let (sim, mut landing, watermark) = loaded(60, 79).await;
+    let drop = |column: &str| MaskRule { selector: ColumnSelector::parse(column).unwrap(), mask: Mask::Drop };
+    let masks = Masks::try_new(
+        ["issues.updated", "issues.parent_id", "issue_links.other_issue_id"].map(drop).to_vec(),
+    );
+    let narrowing = Narrowing { masks: masks.unwrap(), ..Narrowing::default() };
+    let codes = async |landing: &mut Landing, depth, narrowing: &Narrowing| {
+        let spec = Spec { narrowing: narrowing.clone(), ..sweep(watermark, depth, false) };
+        let summary = landing.finish(client(&sim), spec).await;
+        landing.give_up();
+        let blind = summary.warnings.into_iter().filter(|warning| warning.code.starts_with("sweep_without"));
+        blind.map(|warning| (warning.code, warning.count)).collect::<Vec<_>>()
+    };
+    let of = |codes: &[(&str, u64)]| {
+        codes.iter().map(|(code, count)| ((*code).to_owned(), *count)).collect::<Vec<_>>()
+    };
+    assert_eq!(codes(&mut landing, SweepDepth::EveryId, &Narrowing::default()).await, []);
+    assert_eq!(
+        codes(&mut landing, SweepDepth::Counts, &narrowing).await,
+        of(&[("sweep_without_references", 1), ("sweep_without_references", 1)])
+    );
+    assert_eq!(
+        codes(&mut landing, SweepDepth::EveryId, &narrowing).await,
+        of(&[("sweep_without_references", 1), ("sweep_without_references", 1), ("sweep_without_updates", 1)])
+    );
 }

@@ -74,7 +74,9 @@ fn remote_links(site: &Site, slot: u32) -> Vec<Value> {
             link["application"] = json!({ "type": "com.atlassian.confluence", "name": "Wiki" });
             link["relationship"] = "Wiki Page".into();
             link["object"]["summary"] = "a \"quoted\" summary".into();
-            link["object"]["status"] = json!({ "resolved": edits.is_multiple_of(2), "icon": {} });
+            link["object"]["icon"] = json!({ "title": "Seite" });
+            let icon = json!({ "title": format!("Stand {edits}"), "link": "https://wiki.example.com/stand" });
+            link["object"]["status"] = json!({ "resolved": edits.is_multiple_of(2), "icon": icon });
         }
         link
     };

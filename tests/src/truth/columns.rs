@@ -165,7 +165,7 @@ static TABLES: &[Described] = &[
     ),
     of_issue(
         "issue_remote_links",
-        "issue_id:i remote_link_id:i global_id:t relationship:t application_type:t application_name:t url:t title:t summary:t resolved:b",
+        "issue_id:i remote_link_id:i global_id:t relationship:t application_type:t application_name:t url:t title:t summary:t resolved:b kind_title:t status_title:t status_url:t",
         "issue_id remote_link_id",
         of_issue::remote_links,
     )

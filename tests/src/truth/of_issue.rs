@@ -20,6 +20,8 @@ pub(super) fn remote_links(parts: &Parts<'_>) -> Vec<Row> {
         row.extend(texts(&link["application"], &["type", "name"]));
         row.extend(texts(object, &["url", "title", "summary"]));
         row.push(flag(&object["status"]["resolved"]));
+        row.push(text(&object["icon"]["title"]));
+        row.extend(texts(&object["status"]["icon"], &["title", "link"]));
         row
     })
 }

@@ -140,13 +140,24 @@ impl Tally {
         }
     }
 
-    /// Issues of a search, into all tables of issues.
+    /// What an issue keeps in a resource of its own.
+    fn of_issue(&mut self, table: Table, sent: &Value) {
+        let mut sink = sink_with(&json!([]), &[table]);
+        sink.of_issue(table, 7, &sent.to_string()).unwrap();
+        let rows = table_rows(&sink.finish().unwrap(), table.name());
+        let sent = sent.as_array().unwrap();
+        assert_eq!(rows.len(), sent.len(), "{table}");
+        for (sent, row) in sent.iter().zip(&rows) {
+            self.judge(table.name(), sent, &[row]);
+        }
+    }
+
+    /// Issues of a search, into all tables that come with them.
     fn issues(&mut self, (fields, is_cloud): (&Value, bool), sent: &[Value]) {
-        let tables: BTreeSet<_> = Table::all()
-            .iter()
-            .copied()
-            .filter(|table| table.is_issue_table() && table.is_default())
-            .collect();
+        let comes_along = |table: &Table| {
+            table.is_issue_table() && (table.is_default() || *table == Table::IssueTransitions)
+        };
+        let tables: BTreeSet<_> = Table::all().iter().copied().filter(comes_along).collect();
         let schema = IssueSchema::from_field_answer(&fields.to_string()).unwrap().on_cloud(is_cloud);
         let mut sink = Sink::new(Arc::new(schema), &tables, place(), usize::MAX);
         for some in sent.chunks(50) {
@@ -171,7 +182,9 @@ impl Tally {
 fn row_holds(row: &Value, leaf: &Leaf) -> bool {
     let member = leaf.path.rsplit('.').next().unwrap_or_default().to_lowercase();
     let mut columns = row.as_object().into_iter().flatten().filter(|(_, cell)| !cell.is_null());
-    columns.any(|(name, cell)| (!leaf.is_flag || name.contains(&member)) && leaf.scalar.is_in(cell))
+    columns.any(|(name, cell)| {
+        (!leaf.is_flag || name.replace('_', "").contains(&member)) && leaf.scalar.is_in(cell)
+    })
 }
 
 /// An id, as number or text.
@@ -229,9 +242,12 @@ const LISTS: &[(&str, &str, Table)] = &[
     (APACHE, "favourite_filters", Table::Filters),
     (APACHE, "my_filters", Table::Filters),
     (APACHE, "search_filters", Table::Filters),
+    (APACHE, "all_permissionschemes", Table::PermissionSchemes),
+    (APACHE, "permissionscheme", Table::PermissionGrants),
     (CLOUD, "boards", Table::Boards),
     (CLOUD, "fields", Table::Fields),
     (CLOUD, "issue-link-types", Table::LinkTypes),
+    (CLOUD, "projects", Table::Projects),
     (CLOUD, "sprints", Table::Sprints),
     (CLOUD, "users", Table::Users),
 ];
@@ -308,6 +324,14 @@ fn judge_issues(tally: &mut Tally, samples: &Path) {
     let searched = json_of(samples, "cloud/jira-cli/search.json");
     tally.issues((&json!([]), true), &with_ids(searched["issues"].as_array().unwrap().clone()));
     tally.issues((&json!([]), true), &with_ids(vec![json_of(samples, "cloud/jira-cli/issue.json")]));
+
+    for (folder, is_cloud) in [(APACHE, false), (CLOUD, true)] {
+        let mut movable = issue(1, json!({}));
+        movable["transitions"] =
+            json_of(samples, &format!("{folder}/transitions.json"))["transitions"].take();
+        tally.issues((&json!([]), is_cloud), &[movable]);
+    }
+    tally.of_issue(Table::IssueRemoteLinks, &json_of(samples, &format!("{APACHE}/remote_links.json")));
 }
 
 #[test]

@@ -12,12 +12,14 @@ fn answered(table: Table, answers: &[Value]) -> Finished {
 #[test]
 fn links_to_other_systems_are_rows_whatever_they_lack() {
     let full = json!({"id": 10000, "globalId": "system=x&id=1", "application": {"type": "com.acme", "name": "Acme"}, "relationship": "causes",
-        "object": {"url": "http://x", "title": "T", "summary": "S", "status": {"resolved": true}}});
+        "object": {"url": "http://x", "title": "T", "summary": "S",
+        "icon": {"title": "I"}, "status": {"resolved": true, "icon": {"title": "C", "link": "http://y"}}}});
     let finished =
         answered(Table::IssueRemoteLinks, &[json!([full, {"id": "10001"}, {"globalId": "no id"}])]);
     let rows = table_rows(&finished, "issue_remote_links");
     let first = json!({"issue_id": 7, "remote_link_id": 10000, "global_id": "system=x&id=1", "relationship": "causes",
-        "application_type": "com.acme", "application_name": "Acme", "url": "http://x", "title": "T", "summary": "S", "resolved": true});
+        "application_type": "com.acme", "application_name": "Acme", "url": "http://x", "title": "T", "summary": "S", "resolved": true, "kind_title": "I",
+        "status_title": "C", "status_url": "http://y"});
     assert_eq!(rows[0], first);
     assert_eq!((rows.len(), &rows[1]["remote_link_id"], &rows[1]["url"]), (2, &json!(10001), &Value::Null));
     assert_eq!(warned(&finished), [("entry_without_id", 1)]);

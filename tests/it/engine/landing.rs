@@ -199,6 +199,26 @@ impl Landing {
         self.assert_are_truth(tables);
     }
 
+    /// The same of those of one project, where nothing else was asked for.
+    pub(crate) fn assert_issue_tables_are_truth_of_project(&self, sim: &SimHandle, project: &str) {
+        let of_project = |key: &String| key.rsplit_once('-').is_some_and(|(of, _)| of == project);
+        let ids: HashSet<i64> = sim
+            .keys()
+            .iter()
+            .zip(sim.ids())
+            .filter(|(key, _)| of_project(key))
+            .map(|(_, id)| i64::try_from(id).unwrap())
+            .collect();
+        let mut tables = truth::tables(sim);
+        tables.retain(|name, _| is_issue_table(name) && self.live.contains_key(name));
+        for table in tables.values_mut() {
+            let place = table.columns.iter().position(|(name, _)| name == "issue_id").unwrap();
+            table.rows.retain(|row| matches!(&row[place], Cell::I64(id) if ids.contains(id)));
+        }
+        assert!(!ids.is_empty());
+        self.assert_are_truth(tables);
+    }
+
     /// Each of these tables equals the simulator's truth, cell by cell.
     pub(crate) fn assert_tables_are_truth(&self, sim: &SimHandle, names: &[&str]) {
         self.assert_are_truth(

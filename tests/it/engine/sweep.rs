@@ -1,6 +1,6 @@
 //! What Jira no longer shows leaves the tables, and what it shows again comes back, for few requests.
 
-use crate::engine::landing::{Landing, client, delta, full, sweep};
+use crate::engine::landing::{Landing, client, cloud_client, delta, full, sweep};
 use jira::{ColumnSelector, Mask, MaskRule, Masks, Narrowing, ProjectKey, Spec, SweepDepth, Watermark};
 use tests::jira_sim::{Edit, GeneratedSite, JiraSim, RunningSim, SimConfig, SiteSource};
 
@@ -123,6 +123,29 @@ async fn an_issue_that_moves_out_of_the_projects_that_are_read_leaves() {
     landing.commit(false);
     let there = sim.keys().iter().filter(|key| key.starts_with(&format!("{project}-"))).count();
     assert_eq!(landing.issue_ids().len(), there);
+}
+
+/// There a condition that names an issue which is gone is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweep_of_cloud_narrowed_by_a_condition_mends_links_and_takes_out_what_left() {
+    let sim = JiraSim::start(SimConfig::cloud(150, 75)).unwrap();
+    let (from, to) = linked(&sim);
+    let project_of = |key: &str| key.split('-').next().unwrap().to_owned();
+    let project = project_of(&from);
+    assert_eq!(project, project_of(&to));
+    let jql = Some(format!("project = {project}"));
+    let mut landing = Landing::default();
+    let narrowed = Spec { jql: jql.clone(), ..full() };
+    let watermark = landing.finish(cloud_client(&sim), narrowed).await.watermark.unwrap();
+    landing.commit(true);
+    let moved = sim.keys().into_iter().find(|key| project_of(key) == project).unwrap();
+    let other = sim.keys().into_iter().map(|key| project_of(&key)).find(|key| *key != project).unwrap();
+    sim.move_issue(&moved, &other).unwrap();
+    sim.delete_issue(&to).unwrap();
+    let spec = Spec { jql, ..sweep(watermark, SweepDepth::Counts, false) };
+    landing.finish(cloud_client(&sim), spec).await;
+    landing.commit(false);
+    landing.assert_issue_tables_are_truth_of_project(&sim, &project);
 }
 
 #[tokio::test(flavor = "multi_thread")]

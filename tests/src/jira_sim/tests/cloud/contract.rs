@@ -19,11 +19,15 @@ const OMITTED: &[(&str, &[&str])] = &[
 ];
 
 fn document() -> Option<Document> {
+    document_of("jira-cloud-v3-2026-02")
+}
+
+fn document_of(api: &str) -> Option<Document> {
     let samples = std::env::var_os("UPLINK_JIRA_SAMPLES").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/jira-samples"),
         PathBuf::from,
     );
-    let path = samples.join("specs/jira-cloud-v3-2026-02.openapi.json");
+    let path = samples.join(format!("specs/{api}.openapi.json"));
     let Ok(text) = std::fs::read_to_string(&path) else {
         eprintln!("SKIPPED: contract check, {} is not there", path.display());
         return None;
@@ -149,6 +153,29 @@ fn issues_and_their_children_keep_to_atlassians_document() {
     sim.advance_clock(70_000);
     for feed in ["worklog/updated", "worklog/deleted"] {
         found.extend(complaints(&document, &client, feed, feed));
+    }
+    none(&found);
+}
+
+/// Sprints and epics have no schema there.
+#[test]
+fn boards_keep_to_atlassians_document_of_jira_software() {
+    let Some(document) = document_of("jira-cloud-software-2022-07") else { return };
+    let (_sim, client) = small();
+    let mut found = Vec::new();
+    for (path, asked) in [
+        ("board", "board"),
+        ("board/{boardId}/configuration", "board/1/configuration"),
+        ("board/{boardId}/issue", "board/1/issue?fields=id"),
+        ("board/{boardId}/backlog", "board/2/backlog?fields=id"),
+    ] {
+        let answer = client.get(&format!("/rest/agile/1.0/{asked}"));
+        assert_eq!(answer.status, 200, "{asked}: {}", answer.text());
+        let answer = answer.json();
+        let list = ["values", "issues"].iter().find_map(|name| answer[*name].as_array());
+        assert!(list.is_none_or(|list| !list.is_empty()), "{asked}: {answer}");
+        let schema = document.answer(&format!("/rest/agile/1.0/{path}"));
+        found.extend(document.check(schema, &answer, asked));
     }
     none(&found);
 }

@@ -186,7 +186,9 @@ async fn limited_rate() {
         let started = Instant::now();
         let mut learned = None;
         while let Some(event) = load.next().await {
-            event.expect("the load goes on");
+            if let jira::Event::Landed(ask) = event.expect("the load goes on") {
+                ask.answer(jira::LandedAnswer::Columns(Vec::new()));
+            }
             if learned.is_none() && started.elapsed() > Duration::from_secs(10) {
                 learned = Some((Instant::now(), sim.stats()));
             }

@@ -1,10 +1,14 @@
-//! Slices read side by side: a bounded queue, and as many readers as requests may be in flight.
+//! Slices read side by side: a bounded queue, and a few more readers than requests may be in flight, since a reader that takes a page into
+//! rows asks for nothing meanwhile.
 
 use crate::error::Error;
 use crate::paging::range::Range;
 use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
+
+/// Requests that may be in flight for each reader more than there are such requests. Taking a page costs a fifth of the time of asking for it.
+const LANES_PER_READER_MORE: usize = 4;
 
 /// Reads every slice of the queue; ends at the first error.
 pub(crate) async fn read_all<F, R>(
@@ -18,7 +22,7 @@ where
     R: Future<Output = Result<(), Error>> + Send + 'static,
 {
     let slices = Arc::new(Mutex::new(slices));
-    for _ in 0..lanes {
+    for _ in 0..lanes + lanes / LANES_PER_READER_MORE {
         tasks.spawn(lane(Arc::clone(&slices), read.clone()));
     }
     drop(slices);

@@ -160,8 +160,7 @@ async fn limited_rate() {
     let rate_limit = Some(RateLimit { tokens: ALLOWED, fill: ALLOWED, interval_seconds: 1 });
     println!("\n{ALLOWED} requests a second are allowed");
     for flavour in [Flavour::V9_12, Flavour::Cloud] {
-        let limited =
-            SimConfig { flavour, rate_limit, embedded_worklog_cap: 2, ..SimConfig::cloud(4_000, 5) };
+        let limited = SimConfig { flavour, rate_limit, ..SimConfig::cloud(30_000, 5) };
         let sim = JiraSim::start(limited).expect("the simulator starts");
         let site = Site {
             base_url: sim.url().parse().expect("an address"),

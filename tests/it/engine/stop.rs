@@ -35,7 +35,7 @@ async fn a_dropped_extraction_asks_nothing_more() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_that_does_not_ask_stops_the_reading() {
-    let sim = JiraSim::start(SimConfig::generated(3_000, 1)).unwrap();
+    let sim = JiraSim::start(SimConfig::generated(20_000, 1)).unwrap();
     let mut extraction = jira::extract(client(&sim), full(), Vec::new(), CancellationToken::new());
     // The first part of issues stays unanswered for; Jira comes to rest with most of the site unread.
     loop {
@@ -50,5 +50,6 @@ async fn a_caller_that_does_not_ask_stops_the_reading() {
     while sim.wait_for(Duration::from_millis(300), |stats| stats.issue_pages > pages).await.is_ok() {
         pages = sim.stats().issue_pages;
     }
-    assert!(sim.stats().issues_sent < 2_500, "{} issues were read for nobody", sim.stats().issues_sent);
+    // One slice of each reader, of 14, and a few events that wait.
+    assert!(sim.stats().issues_sent < 10_000, "{} issues were read for nobody", sim.stats().issues_sent);
 }

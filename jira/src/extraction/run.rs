@@ -181,7 +181,7 @@ impl Run {
         self.window.fetch_min(offset.max(1), Ordering::Relaxed);
     }
 
-    /// Lanes of reading: as many slices are open at once.
+    /// Lanes of reading: requests that may be in flight at once.
     pub(crate) fn lanes(&self) -> usize {
         self.client.limits().max_parallel.max(1)
     }

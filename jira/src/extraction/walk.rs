@@ -179,10 +179,10 @@ impl<'a> Walk<'a> {
 
     /// Reads these issues, as far as they exist and the spec asks for them.
     pub(crate) async fn issues(&mut self, ids: &[i64], taker: &mut impl PageTaker) -> Result<(), Error> {
-        let anytime = Range::new(Axis::Updated, i64::MIN, i64::MAX);
         if self.run.client.is_cloud() {
             return self.cloud_issues(ids, taker).await;
         }
+        let anytime = Range::new(Axis::Updated, i64::MIN, i64::MAX);
         for some in ids.chunks(IDS_PER_SEARCH) {
             let ended = self.by_offset(self.run.jql(anytime).issues(some), taker).await?;
             if let SecondStep::Unproven { seen, total } = ended {

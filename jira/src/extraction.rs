@@ -72,6 +72,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sweep::Sweep;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use writer::UnitWriter;
 
@@ -161,14 +162,16 @@ async fn drive(
     for table in run.spec.tables.difference(&resume.metadata_done) {
         tasks.spawn(metadata::read(Arc::clone(&run), *table));
     }
-    // Jira's clock, while the lists of metadata are on their way.
-    let now_ms = run.client.server_info().await?.server_time.timestamp_millis();
-    let started_ms = resume.plan.as_ref().map_or(floor_second(now_ms), |plan| plan.started_ms);
     let fields_wanted =
         run.spec.tables.contains(&Table::Fields) && !resume.metadata_done.contains(&Table::Fields);
+    let (now_ms, fields_json) = tokio::try_join!(clock(&run), async {
+        let reads = fields_wanted || resume.plan.is_none();
+        if reads { run.client.read(&Read::Field).await.map(Some) } else { Ok(None) }
+    })?;
+    let started_ms = resume.plan.as_ref().map_or(floor_second(now_ms), |plan| plan.started_ms);
     tasks.spawn(prepare(
         Arc::clone(&run),
-        resume.plan.take(),
+        (resume.plan.take(), fields_json),
         started_ms,
         Prepare { tables: !resume.tables_done, fields: fields_wanted },
     ));
@@ -179,6 +182,11 @@ async fn drive(
     lanes::join(tasks).await?;
     let outcome = *outcome.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(summarise(&run, outcome).await)
+}
+
+/// Jira's own clock, epoch milliseconds.
+async fn clock(run: &Run) -> Result<i64, Error> {
+    Ok(run.client.server_info().await?.server_time.timestamp_millis())
 }
 
 /// What the issues of a run came to.
@@ -195,11 +203,12 @@ struct Prepare {
 }
 
 /// Fixes the columns, tells them in the first entry, and makes every selected table exist.
-async fn prepare(run: Arc<Run>, plan: Option<Plan>, started_ms: i64, todo: Prepare) -> Result<(), Error> {
-    let mut fields_json = None;
-    if plan.is_none() || todo.fields {
-        fields_json = Some(run.client.read(&Read::Field).await?);
-    }
+async fn prepare(
+    run: Arc<Run>,
+    (plan, fields_json): (Option<Plan>, Option<String>),
+    started_ms: i64,
+    todo: Prepare,
+) -> Result<(), Error> {
     let schema = match (plan, &fields_json) {
         (Some(plan), _) => plan.schema,
         (None, json) => {
@@ -254,8 +263,7 @@ async fn read_issues(
     let ended = match run.spec.mode {
         Mode::Full => {
             let known = base::read(&run, started_ms, &resume.base, resume.known).await?;
-            let now_ms = run.client.server_info().await?.server_time.timestamp_millis();
-            full_end(&run, known, Start { since_ms: started_ms, begun, now_ms }).await?
+            full_end(&run, known, (started_ms, begun)).await?
         }
         Mode::Delta { watermark } => {
             let (outcome, _) = delta(&run, Start { since_ms: watermark.epoch_ms(), begun, now_ms }).await?;
@@ -283,32 +291,49 @@ fn with_running_second(watermark_ms: i64) -> i64 {
     watermark_ms.saturating_add(SECOND_MS)
 }
 
-async fn full_end(run: &Arc<Run>, mut known: Known, start: Start) -> Result<Outcome, Error> {
+async fn full_end(
+    run: &Arc<Run>,
+    mut known: Known,
+    (since_ms, begun): (i64, Option<Begun>),
+) -> Result<Outcome, Error> {
     run.set_phase(Phase::CatchingUp);
-    let by_feed = feeds::changed(run, start.since_ms).await?;
-    let CaughtUp { until_ms, read, .. } = catch_up_with(run, start, by_feed).await?;
+    let asked = Instant::now();
+    let (now_ms, issues) = tokio::try_join!(clock(run), feeds::changed(run, since_ms))?;
+    // The feed may have answered as long before the clock as both took.
+    let took_ms = i64::try_from(asked.elapsed().as_millis()).unwrap_or(i64::MAX);
+    let by_feed = ByFeed { issues, asked_ms: now_ms.saturating_sub(took_ms) };
+    let (CaughtUp { until_ms, read, .. }, ()) = tokio::try_join!(
+        catch_up_with(run, Start { since_ms, begun, now_ms }, by_feed),
+        proof::tell_of_the_future(run, now_ms)
+    )?;
     for issue in &read {
         known.add(issue.id, issue.created_ms);
     }
     run.set_phase(Phase::Proving);
     let late = passes::updated_since(&read, until_ms);
     let total = proof::prove(run, &mut known, proof::Caught { until_ms, late: &late }).await?;
-    proof::tell_of_the_future(run, until_ms).await?;
     Ok(Outcome { until_ms: Some(until_ms), issues_total: Some(total) })
+}
+
+/// What the feeds named.
+struct ByFeed {
+    issues: BTreeSet<i64>,
+    /// Jira's clock, when they were asked or before.
+    asked_ms: i64,
 }
 
 /// Passes, then what feeds named before them, as far as no pass has read it. Where the passes took long, what the feed of changed work logs has
 /// not told before them is out of the next load's sight, which asks from so long before the watermark: the feed is asked once more.
-async fn catch_up_with(run: &Arc<Run>, start: Start, mut by_feed: BTreeSet<i64>) -> Result<CaughtUp, Error> {
-    let asked_ms = start.now_ms;
+async fn catch_up_with(run: &Arc<Run>, start: Start, by_feed: ByFeed) -> Result<CaughtUp, Error> {
+    let ByFeed { mut issues, asked_ms } = by_feed;
     let mut caught = passes::catch_up(run, start).await?;
     for issue in &caught.read {
-        by_feed.remove(&issue.id);
+        issues.remove(&issue.id);
     }
     if feeds::is_out_of_sight(asked_ms, caught.until_ms) {
-        by_feed.extend(feeds::changed(run, asked_ms).await?);
+        issues.extend(feeds::changed(run, asked_ms).await?);
     }
-    let again = refresh::read(run, &by_feed).await?;
+    let again = refresh::read(run, &issues).await?;
     caught.read.extend(again.accepted);
     caught.vanished.extend(again.vanished);
     Ok(caught)
@@ -316,8 +341,10 @@ async fn catch_up_with(run: &Arc<Run>, start: Start, mut by_feed: BTreeSet<i64>)
 
 async fn delta(run: &Arc<Run>, start: Start) -> Result<(Outcome, CaughtUp), Error> {
     run.set_phase(Phase::CatchingUp);
-    let mut by_feed = feeds::changed(run, start.since_ms).await?;
-    by_feed.extend(feeds::deleted(run, start.since_ms).await?);
+    let (mut issues, deleted) =
+        tokio::try_join!(feeds::changed(run, start.since_ms), feeds::deleted(run, start.since_ms))?;
+    issues.extend(deleted);
+    let by_feed = ByFeed { issues, asked_ms: start.now_ms };
     let caught = catch_up_with(run, start, by_feed).await?;
     let until_ms = caught.until_ms;
     run.set_phase(Phase::Proving);

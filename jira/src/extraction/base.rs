@@ -35,7 +35,7 @@ pub(crate) async fn read(
         let (run, known) = (Arc::clone(run), Arc::clone(&known));
         move |slice| read_slice(Arc::clone(&run), Arc::clone(&known), slice)
     };
-    read_all(run.lanes(), tasks, slices, read).await?;
+    read_all(run, tasks, slices, read).await?;
     let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(std::mem::take(&mut *known))
 }

@@ -89,7 +89,7 @@ async fn board_filters(run: &Run) -> Result<Found, Error> {
 async fn project_roles(run: &Run) -> Result<Found, Error> {
     let projects = projects(run).await?.to_vec();
     let mut answers = futures_util::stream::iter(projects)
-        .map(|id| async move { (id, run.client.read(&Read::ProjectRoles { id }).await) })
+        .map(|id| async move { (id, run.read_list(&Read::ProjectRoles { id }).await) })
         .buffer_unordered(run.lanes());
     let mut found = Found::default();
     while let Some((id, answer)) = answers.next().await {

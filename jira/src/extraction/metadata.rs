@@ -153,7 +153,7 @@ pub(super) enum Asked {
 
 /// Asks one question.
 pub(super) async fn ask_one(run: &Run, origin: &Origin, ask: &ListAsk) -> Result<Asked, Error> {
-    match run.client.read(&Read::List(ask.clone())).await {
+    match run.read_list(&Read::List(ask.clone())).await {
         Ok(json) => Ok(Asked::Answer(json)),
         Err(Error::Unexpected { status: 400, .. }) if origin.each == Each::ScrumBoard => {
             // What Jira says of a board that has no sprints.

@@ -209,7 +209,7 @@ async fn read_ranges(
         let (run, shared) = (Arc::clone(run), Arc::clone(&shared));
         move |slice| read_slice(Arc::clone(&run), Arc::clone(&shared), slice)
     };
-    read_all(run.lanes(), tasks, slices, read).await?;
+    read_all(run, tasks, slices, read).await?;
     Ok(std::mem::take(&mut *shared.found()))
 }
 

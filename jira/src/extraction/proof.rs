@@ -19,6 +19,8 @@ use std::collections::{BTreeSet, HashSet};
 
 /// Slices counted together: their ids are read again in a few pages if the count differs.
 const SLICES_PER_COUNT: usize = 8;
+/// Questions of a proof besides those for its groups of slices: what was created since the last slice, and all that stands still.
+const QUESTIONS_BESIDE: usize = 2;
 /// Times that a group is repaired and counted again.
 const ROUNDS_MAX: u32 = 3;
 /// Missing issues are asked for second by second up to so many seconds, beyond that in one range.
@@ -40,7 +42,7 @@ pub(crate) async fn prove(run: &Run, known: &mut Known, caught: Caught<'_>) -> R
     if whole.is_empty() {
         return Ok(0);
     }
-    let groups = known.groups(whole, run.lanes().saturating_sub(1).max(1), SLICES_PER_COUNT);
+    let groups = known.groups(whole, run.lanes().saturating_sub(QUESTIONS_BESIDE).max(1), SLICES_PER_COUNT);
     for group in suspects(run, known, &groups, &caught).await? {
         settle(run, known, group, caught.until_ms).await?;
     }
@@ -49,9 +51,9 @@ pub(crate) async fn prove(run: &Run, known: &mut Known, caught: Caught<'_>) -> R
 
 /// Issues that were created later than tomorrow, as an import or a clock that was set back leaves them, are out of the sight of every
 /// load until their time comes: they are counted. Up to then Jira's nodes may disagree about the time.
-pub(crate) async fn tell_of_the_future(run: &Run, until_ms: i64) -> Result<(), Error> {
+pub(crate) async fn tell_of_the_future(run: &Run, now_ms: i64) -> Result<(), Error> {
     let bounds = run.created_bounds();
-    let future = Range { from: bounds.from.max(until_ms.saturating_add(DAY_MS)), ..bounds };
+    let future = Range { from: bounds.from.max(now_ms.saturating_add(DAY_MS)), ..bounds };
     if future.is_empty() {
         return Ok(());
     }

@@ -14,7 +14,7 @@ use crate::jql::{Axis, Jql, UserClause};
 use crate::landed::{LandedAnswer, LandedAsk, LandedQuestion};
 use crate::mask::Masking;
 use crate::paging::range::{Range, floor_second};
-use crate::spec::{Spec, SpecError};
+use crate::spec::{Mode, Spec, SpecError};
 use crate::tables::Table;
 use crate::unit::UnitId;
 use crate::warning::{Warning, Warnings};
@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
-use tokio::sync::{SetOnce, mpsc};
+use tokio::sync::{Semaphore, SetOnce, mpsc};
 use tokio::time::Instant;
 
 /// Where Jira's search window lies until an answer says otherwise.
@@ -45,6 +45,8 @@ pub(crate) struct Run {
     pub(crate) subjects: Subjects,
     tally: Mutex<Tally>,
     window: AtomicU64,
+    /// How many lists of metadata may be asked for at once; see `lanes`.
+    pub(crate) list_lanes: Semaphore,
     units: AtomicU64,
     /// Makes unit names differ from those of an earlier agent's share of the run.
     salt: usize,
@@ -68,6 +70,8 @@ impl Run {
     ) -> Result<Self, SpecError> {
         spec.check()?;
         let user = spec.jql.as_deref().map_or(Ok(None), UserClause::parse)?;
+        let has_slices = spec.mode == Mode::Full && spec.reads_issues();
+        let list_lanes = if has_slices { 1 } else { client.limits().max_parallel.max(1) };
         Ok(Self {
             client: client.metered(),
             spec,
@@ -79,6 +83,7 @@ impl Run {
             subjects: Subjects::default(),
             tally: Mutex::new(Tally::default()),
             window: AtomicU64::new(SEARCH_WINDOW),
+            list_lanes: Semaphore::new(list_lanes),
             units: AtomicU64::new(0),
             salt,
             generations: AtomicU64::new(1),
@@ -157,6 +162,13 @@ impl Run {
         let json = self.client.read(&read).await?;
         self.count_bytes(Table::Issues, json.len());
         decode_heads(&json, false).map_err(|error| Error::undecodable(read.what(), &error))
+    }
+
+    /// Reads a list of metadata, when it is the turn of the lists.
+    pub(crate) async fn read_list(&self, read: &Read) -> Result<String, Error> {
+        // Nobody closes the semaphore.
+        let _lane = self.list_lanes.acquire().await.map_err(|_| Error::Cancelled)?;
+        self.client.read(read).await
     }
 
     /// The first ids and times of a range, as many as Jira gives at once.

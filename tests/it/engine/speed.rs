@@ -3,7 +3,7 @@
 use crate::engine::landing::{Landing, client, client_with, full, limits, password};
 use jira::Event;
 use std::time::Duration;
-use tests::jira_sim::{FaultKind, GeneratedSite, JiraSim, SimConfig, SiteSource};
+use tests::jira_sim::{FaultKind, GeneratedSite, JiraSim, RecordedRequest, SimConfig, SiteSource};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,4 +57,41 @@ async fn many_slices_and_few_lanes_never_wait_for_each_other() {
     let summary =
         tokio::time::timeout(Duration::from_secs(180), read).await.expect("the extraction stands still");
     assert_eq!(summary.rows["issues"], 60_000);
+}
+
+/// The lists of a full load keep to one lane while slices wait, or a site of many boards and few slices would read its issues last and its
+/// last slices alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_do_not_come_before_slices() {
+    let site =
+        GeneratedSite { issues: 2_000, seed: 3, large_description_every: 0, ..GeneratedSite::default() };
+    let latency = Duration::from_millis(20);
+    let sim =
+        JiraSim::start(SimConfig { source: SiteSource::Generated(site), latency, ..SimConfig::default() })
+            .unwrap();
+    sim.record_requests();
+    let mut landing = Landing::default();
+    landing.finish(client(&sim), full()).await;
+    let requests = sim.recorded_requests();
+    let is_page = |request: &RecordedRequest| {
+        request.path_and_query.ends_with("/search")
+            && std::str::from_utf8(&request.body).unwrap().contains("changelog")
+    };
+    let is_list = |request: &RecordedRequest| !request.path_and_query.contains("/search");
+    let seventh = requests.iter().enumerate().filter(|(_, request)| is_page(request)).nth(6).unwrap().0;
+    let lists = |requests: &[RecordedRequest]| requests.iter().filter(|request| is_list(request)).count();
+    let (before, all) = (lists(&requests[..seventh]), lists(&requests));
+    assert!(before < all / 2, "{before} of {all} lists were asked for before half of the issues");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_without_a_slice_give_their_lanes_to_the_lists() {
+    let site = GeneratedSite { issues: 0, seed: 3, ..GeneratedSite::default() };
+    let latency = Duration::from_millis(20);
+    let sim =
+        JiraSim::start(SimConfig { source: SiteSource::Generated(site), latency, ..SimConfig::default() })
+            .unwrap();
+    let mut landing = Landing::default();
+    landing.finish(client_with(&sim.url(), password("reader-password"), limits(8)), full()).await;
+    assert_eq!(sim.stats().max_in_flight, 8, "the lists went on one after the other");
 }

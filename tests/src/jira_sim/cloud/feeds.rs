@@ -40,7 +40,7 @@ pub(super) fn worklog_changes(visit: &Visit<'_>, deleted: bool) -> Reply {
 pub(crate) fn changes(inner: &Inner, since: i64, deleted: bool, interface: &str) -> Value {
     let known_ms = inner.clock.now_ms() - BLIND_MS;
     let site = inner.site();
-    let mut changes = if deleted { site.deleted_worklogs.clone() } else { updated(&site) };
+    let mut changes = if deleted { site.deleted_worklogs.clone() } else { updated(&site, since) };
     changes.retain(|(_, at_ms)| *at_ms > since && *at_ms <= known_ms);
     changes.sort_unstable_by_key(|(id, at_ms)| (*at_ms, *id));
     // All changes of the last millisecond belong to the page, or the next one would skip them.
@@ -65,10 +65,12 @@ pub(crate) fn changes(inner: &Inner, since: i64, deleted: bool, interface: &str)
     page
 }
 
-/// When each worklog was last changed.
-fn updated(site: &Site) -> Vec<(u64, i64)> {
+/// When each worklog was last changed, at least those changed after `since`.
+fn updated(site: &Site, since: i64) -> Vec<(u64, i64)> {
     let mut found = Vec::new();
-    for slot in site.living() {
+    // Worklogs of an issue as it was generated are no younger than it.
+    let may_be_younger = |slot: &u32| site.docs.contains_key(slot) || site.slim(*slot).updated_ms > since;
+    for slot in site.living().filter(may_be_younger) {
         let doc = site.doc(slot);
         found.extend(doc.worklogs.iter().map(|worklog| {
             let json = doc.slice(worklog.at);

@@ -1,9 +1,9 @@
 //! What a site says of itself without a login: proof that a Jira answers at an address.
 
 use crate::client::JiraClient;
+use crate::client::site::{Credential, Limits, Site};
 use crate::dialect::Dialect;
 use crate::error::Error;
-use crate::spec::{Credential, Limits, Site};
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 

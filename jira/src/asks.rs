@@ -84,8 +84,9 @@ fn field_of((take, path): (Take, &'static str), is_cloud: bool) -> Option<&'stat
 mod tests {
     use super::*;
     use crate::columns::Columns;
+    use crate::mask::Narrowing;
     use crate::mask::{ColumnSelector, Mask, MaskRule, Masks};
-    use crate::spec::{Mode, Narrowing, Spec};
+    use crate::spec::{Mode, Spec};
 
     fn schema() -> IssueSchema {
         let field = |id: u32, name: &str, schema: &str| {
@@ -114,7 +115,7 @@ mod tests {
             narrowing: Narrowing { masks, ..Narrowing::default() },
             ..Spec::all(tables.iter().copied(), Mode::Full)
         };
-        Asks::settle(&schema(), &Masking::settle(&spec, &schema()).unwrap(), &spec.tables)
+        Asks::settle(&schema(), &spec.masking(&schema()).unwrap(), &spec.tables)
     }
 
     #[test]

@@ -3,26 +3,26 @@
 //! A page counts whole or not at all: after an error the sink is as it was before the page. Rows are kept as plain columns until a
 //! table, or all tables together, hold enough of them for a row group; then they are encoded at once.
 
-mod column;
+mod heads;
 mod layout;
 mod metadata;
 mod of_issue;
-mod rows;
 
-pub(crate) use column::Cell;
+pub(crate) use heads::decode_heads;
 pub(crate) use layout::columns as columns_of_part;
-pub(crate) use rows::RowBuffer;
 
 use crate::decode::{
-    Asked, DecodeError, ElementRules, Envelope, IssueBuffers, IssueHead, IssueNotes, PageHead, RowList,
-    Trees, keep_with_id, read_children, read_page,
+    Asked, ElementRules, Envelope, IssueBuffers, IssueHead, IssueNotes, PageHead, RowList, Trees,
+    keep_with_id, read_children, read_page,
 };
 use crate::derive::Deriver;
 use crate::fields::IssueSchema;
 use crate::mask::Masking;
 use crate::part::{Part, PartWriter};
+use crate::rows::RowBuffer;
 use crate::tables::{ChildLists, REPLACED, Table, read_for};
-use crate::unit::UnitId;
+use crate::undecodable::DecodeError;
+use crate::unit::Place;
 use crate::warning::{Warning, Warnings};
 use arrow_array::{ArrayRef, Int64Array};
 use metadata::Metadata;
@@ -47,13 +47,6 @@ const WITHHELD_LINKED: (&str, &str) = (
     "policy_links_withheld",
     "links to issues of projects that the premises do not permit were left without the other issue",
 );
-
-/// Where the parts of a sink belong.
-#[derive(Clone, Debug)]
-pub(crate) struct Place {
-    pub(crate) unit: UnitId,
-    pub(crate) generation: u32,
-}
 
 /// What a sink yields at its end.
 #[derive(Debug)]

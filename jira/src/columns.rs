@@ -4,7 +4,7 @@
 //! This is a choice, not a rule: what is not chosen here may stand in another table. What may not leave is said by [`crate::Masks`].
 
 use crate::fields::IssueSchema;
-use crate::spec::SpecError;
+use crate::refused::SpecError;
 use crate::tables::Table;
 use std::collections::{BTreeMap, BTreeSet};
 

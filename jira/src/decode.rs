@@ -26,48 +26,7 @@ pub(crate) use list::{ElementRules, RowList, Shape, read_children, read_rows};
 pub(crate) use of_issue::{OfIssuePage, read_of_issue};
 pub(crate) use tree::Trees;
 
-use crate::batch::{Place, Sink};
-use crate::fields::IssueSchema;
 use crate::tables::Table;
-use crate::unit::UnitId;
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
-/// Why an answer could not become rows, or rows could not become a part.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum DecodeError {
-    /// The text ends before the JSON does.
-    #[error(
-        "{what} ends too early, at line {line} column {column}: the answer was cut on its way; read it again"
-    )]
-    Truncated { what: &'static str, line: usize, column: usize },
-    /// The text is no JSON.
-    #[error("{what} is not JSON ({detail}): something between the agent and Jira may have answered instead")]
-    NotJson { what: &'static str, detail: String },
-    /// The JSON lacks what every such answer has.
-    #[error("{what} has an unexpected form ({detail}): check that the address is that of a Jira")]
-    Shape { what: &'static str, detail: String },
-    /// Rows could not be encoded.
-    #[error(
-        "rows of {table} could not be encoded ({detail}): this is a defect of the agent; report it with this text"
-    )]
-    Encode { table: String, detail: String },
-}
-
-impl DecodeError {
-    pub(crate) fn json(what: &'static str, error: &serde_json::Error) -> Self {
-        use serde_json::error::Category;
-        match error.classify() {
-            Category::Eof => Self::Truncated { what, line: error.line(), column: error.column() },
-            Category::Io | Category::Syntax => Self::NotJson { what, detail: error.to_string() },
-            Category::Data => Self::Shape { what, detail: error.to_string() },
-        }
-    }
-
-    pub(crate) fn encode(table: &str, error: &dyn std::error::Error) -> Self {
-        Self::Encode { table: table.to_owned(), detail: error.to_string() }
-    }
-}
 
 /// What identifies and orders an issue, before its rows are kept.
 #[derive(Clone, Copy, Debug)]
@@ -135,17 +94,6 @@ pub(crate) struct Envelope {
     pub(crate) total: u64,
     /// Entries in this answer.
     pub(crate) count: u64,
-}
-
-/// Reads a search answer that was asked with few fields: which issues it names. No rows are kept.
-///
-/// # Errors
-/// As [`Sink::issue_page`].
-pub(crate) fn decode_heads(json: &str, is_cloud: bool) -> Result<PageHead, DecodeError> {
-    let place = Place { unit: UnitId::new("heads"), generation: 0 };
-    let schema = IssueSchema::default().on_cloud(is_cloud);
-    let mut sink = Sink::new(Arc::new(schema), &BTreeSet::new(), place, usize::MAX);
-    sink.issue_page(json, &mut |_| false)
 }
 
 #[cfg(test)]

@@ -11,10 +11,10 @@ mod tracked;
 mod values;
 mod veil;
 
-use crate::batch::RowBuffer;
 use crate::decode::IssueSeen;
 use crate::fields::IssueSchema;
 use crate::mask::Masking;
+use crate::rows::RowBuffer;
 use crate::tables::{Table, issues};
 use events::EventDeriver;
 use fields::FieldDeriver;

@@ -2,8 +2,8 @@
 //!
 //! Errors are plain data (`Clone`), hold no secret and no address with user info, and quote Jira's own messages shortened.
 
-use crate::decode::DecodeError;
-use crate::spec::SpecError;
+use crate::refused::SpecError;
+use crate::undecodable::DecodeError;
 
 /// Why an extraction or a login ended.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -5,8 +5,8 @@ mod evolution;
 
 pub(crate) use evolution::Landed;
 
-use crate::decode::DecodeError;
 use crate::tables::{ColumnType, Table, issue_sprints, issues};
+use crate::undecodable::DecodeError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};

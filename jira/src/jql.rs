@@ -4,7 +4,8 @@
 //! half-open ranges of whole seconds lose nothing. The user's own condition is the only text taken over as it stands; it stands in
 //! parentheses, and [`UserClause::parse`] refuses one that could leave them.
 
-use crate::spec::{ProjectKey, SpecError};
+use crate::project::ProjectKey;
+use crate::refused::SpecError;
 use std::fmt;
 
 /// Longest condition of a user, in bytes: the whole search must stay a small POST.

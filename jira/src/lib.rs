@@ -16,8 +16,10 @@ mod derive;
 mod fields;
 mod mask;
 mod part;
+mod rows;
 mod tables;
 mod timestamp;
+mod undecodable;
 mod warning;
 
 mod client;
@@ -25,6 +27,8 @@ mod dialect;
 mod error;
 mod jql;
 mod paging;
+mod project;
+mod refused;
 mod spec;
 
 mod about;
@@ -42,6 +46,7 @@ pub use client::login::Login;
 pub use client::pace::Pace;
 pub use client::probe::{Probe, probe};
 pub use client::record::{Observer, RequestRecord};
+pub use client::site::{Credential, Limits, Proxy, Site, Way};
 pub use client::{JiraClient, Stats};
 pub use columns::Columns;
 pub use dialect::Dialect;
@@ -50,12 +55,11 @@ pub use extraction::discover::{Discovery, FoundColumn, FoundTable, discover};
 pub use extraction::events::{Event, Phase, Progress, Summary};
 pub use extraction::{Extraction, extract};
 pub use landed::{LandedAnswer, LandedAsk, LandedColumn, LandedIssues, LandedQuestion, LandedSlice};
-pub use mask::{ColumnSelector, Hasher, KEY_BYTES_MIN, Mask, MaskError, MaskRule, Masks, fingerprint};
+pub use mask::{ColumnSelector, Hasher, KEY_BYTES_MIN, Mask, MaskRule, Masks, Narrowing, fingerprint};
 pub use part::Part;
-pub use spec::{
-    Credential, Limits, Mode, Narrowing, ProjectKey, Proxy, Site, Spec, SpecError, SweepDepth, Watermark,
-    Way, check_jql,
-};
+pub use project::ProjectKey;
+pub use refused::{MaskError, SpecError};
+pub use spec::{Mode, Spec, SweepDepth, Watermark, check_jql};
 pub use tables::left_out::{LEFT_OUT, LeftOut};
 pub use tables::{ColumnInfo, ColumnType, DeltaStrategy, Table, TableInfo, catalogue};
 pub use unit::UnitId;

@@ -10,15 +10,16 @@ mod again;
 mod changes;
 mod hash;
 mod json;
+mod narrowing;
 mod rule;
 
 pub use hash::{Hasher, KEY_BYTES_MIN, fingerprint};
-pub use rule::{ColumnSelector, Mask, MaskError, MaskRule, Masks};
+pub use narrowing::Narrowing;
+pub use rule::{ColumnSelector, Mask, MaskRule, Masks};
 
-use crate::batch::RowBuffer;
 use crate::columns::Unchosen;
 use crate::fields::{CustomType, IssueSchema};
-use crate::spec::{Narrowing, Spec, SpecError};
+use crate::rows::RowBuffer;
 use crate::tables::{ColumnType, Table, agile, agile_issues, links, metadata, service_desk, site};
 use crate::warning::Warning;
 use again::Values;
@@ -56,25 +57,26 @@ pub(crate) struct Masking {
 }
 
 impl Masking {
-    /// Settles what is narrowed for the columns that this site has.
-    ///
-    /// # Errors
-    /// When a column is chosen that the site does not have.
-    pub(crate) fn settle(spec: &Spec, schema: &IssueSchema) -> Result<Self, SpecError> {
-        let (masks, narrowing) = (&spec.masks(), spec.narrowing.clone());
-        let unchosen = spec.columns.unchosen(schema)?;
+    /// Settles what is narrowed, and what a user wants hashed and has not chosen, for the columns that this site has.
+    pub(crate) fn settle(
+        narrowing: Narrowing,
+        pseudonyms: &Masks,
+        unchosen: Unchosen,
+        schema: &IssueSchema,
+    ) -> Self {
+        let masks = &narrowing.masks_with(pseudonyms);
         if masks.is_empty() {
-            return Ok(Self { unchosen, narrowing, ..Self::default() });
+            return Self { unchosen, narrowing, ..Self::default() };
         }
         let settled = |masks: &Masks| -> BTreeMap<Table, Vec<ColumnMask>> {
             Table::all().iter().map(|&table| (table, columns_of(masks, table, schema))).collect()
         };
         let tables = settled(masks);
-        let ordered = if spec.pseudonyms.is_empty() { tables.clone() } else { settled(&narrowing.masks) };
+        let ordered = if pseudonyms.is_empty() { tables.clone() } else { settled(&narrowing.masks) };
         let changes = Changes::settle(masks, schema, &tables);
         let values = Values::settle(schema, tables.get(&Table::Issues).map_or(&[], Vec::as_slice));
         let unmatched = masks.unmatched(schema);
-        Ok(Self { tables, ordered, unchosen, changes, values, unmatched, narrowing })
+        Self { tables, ordered, unchosen, changes, values, unmatched, narrowing }
     }
 
     /// Whether a row of a site's metadata may leave.

@@ -2,9 +2,9 @@
 
 mod rows;
 
-use crate::batch::Place;
-use crate::decode::DecodeError;
 use crate::tables::ColumnType;
+use crate::undecodable::DecodeError;
+use crate::unit::Place;
 use crate::unit::UnitId;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, TimeUnit};

@@ -25,3 +25,10 @@ impl fmt::Display for UnitId {
         f.write_str(&self.0)
     }
 }
+
+/// Where the parts of a sink belong.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) unit: UnitId,
+    pub(crate) generation: u32,
+}

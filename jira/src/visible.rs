@@ -1,12 +1,13 @@
 //! What an account sees of a site: the figures of a connection test.
 
+use crate::batch::decode_heads;
 use crate::client::JiraClient;
 use crate::client::allow::cloud::CloudRead;
 use crate::client::allow::{ListAsk, Of, Read, SearchAsk};
-use crate::decode::decode_heads;
 use crate::error::Error;
 use crate::jql::Jql;
-use crate::spec::{Narrowing, ProjectKey};
+use crate::mask::Narrowing;
+use crate::project::ProjectKey;
 use crate::tables::Table;
 use serde::Deserialize;
 

@@ -1,10 +1,13 @@
 //! Rows of the site's metadata: lists whose elements are told apart by their keys.
 
-use super::{Cell, RowBuffer, Sink, WITHHELD_ISSUES, WITHHELD_PROJECTS, layout};
+use super::{Sink, WITHHELD_ISSUES, WITHHELD_PROJECTS, layout};
 use crate::client::allow::Of;
-use crate::decode::{DecodeError, MetadataPage, RowList, Shape, Trees, read_rows};
+use crate::decode::{MetadataPage, RowList, Shape, Trees, read_rows};
+use crate::rows::Cell;
+use crate::rows::RowBuffer;
 use crate::tables::origin::{Each, Origin};
 use crate::tables::{Table, metadata, site};
+use crate::undecodable::DecodeError;
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 

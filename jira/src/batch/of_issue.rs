@@ -1,10 +1,10 @@
 //! Rows from resources that each issue has, and what Jira held back of them.
 
-use super::{RowBuffer, Sink};
-use crate::decode::{
-    DecodeError, ElementRules, IssueNotes, OfIssuePage, RowList, keep_with_id, read_of_issue,
-};
+use super::Sink;
+use crate::decode::{ElementRules, IssueNotes, OfIssuePage, RowList, keep_with_id, read_of_issue};
+use crate::rows::RowBuffer;
 use crate::tables::Table;
+use crate::undecodable::DecodeError;
 use crate::warning::Warnings;
 
 impl Sink {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::unit::UnitId;
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch};

@@ -2,8 +2,8 @@
 
 use crate::client::JiraClient;
 use crate::client::record::Observer;
+use crate::client::site::{Credential, Limits, Site};
 use crate::error::Error;
-use crate::spec::{Credential, Limits, Site};
 use secrecy::SecretString;
 
 /// What a Jira said of itself.

@@ -1,8 +1,8 @@
 //! What becomes of the lists of an issue's children once they are read: cells that are not an element's own, and lists that were cut.
 
-use crate::batch::{Cell, RowBuffer};
 use crate::decode::issue::IssueNotes;
 use crate::decode::list::Frame;
+use crate::rows::{Cell, RowBuffer};
 use crate::tables::{ChildLists, ListFrame, Table};
 use std::ops::Range;
 

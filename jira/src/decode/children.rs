@@ -1,9 +1,9 @@
 //! Children of an issue whose rows take more than one object: links and history entries.
 
-use crate::batch::{Cell, RowBuffer};
 use crate::decode::lenient::{Read, Reader};
 use crate::decode::object::{Fill, Into};
 use crate::decode::tree::{Member, Node, Section, Target};
+use crate::rows::{Cell, RowBuffer};
 use crate::tables::{changelog, links};
 use serde::de::{IgnoredAny, MapAccess, SeqAccess};
 

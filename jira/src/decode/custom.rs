@@ -1,11 +1,11 @@
 //! Values of custom fields: each lands in the column that the field's schema asked for, or becomes null and is counted.
 
-use crate::batch::{Cell, RowBuffer};
 use crate::decode::adf::Document;
 use crate::decode::compact::write_compact;
 use crate::decode::lenient::{Read, Reader};
 use crate::decode::object::{UserId, put_json};
 use crate::fields::CustomType;
+use crate::rows::{Cell, RowBuffer};
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess};
 
 /// Sets the cell at (column, row) from the value's JSON text, which is valid JSON.

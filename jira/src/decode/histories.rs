@@ -1,7 +1,7 @@
 //! The histories of issues from Jira Cloud's own resource for them: an answer may hold some of many issues, and an issue may be spread
 //! over several answers.
 
-use crate::decode::DecodeError;
+use crate::undecodable::DecodeError;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::HashMap;

@@ -1,6 +1,5 @@
 //! A search answer: its issues, each a row of `issues` and rows of its children's tables.
 
-use crate::batch::{Cell, RowBuffer};
 use crate::decode::child_lists::{ReadIssue, complete_child, judge, keep_with_id};
 use crate::decode::histories::Histories;
 use crate::decode::lenient::{Read, Reader};
@@ -8,9 +7,11 @@ use crate::decode::list::{Frame, Framed, RowList, read_text};
 use crate::decode::object::Into;
 use crate::decode::tree::{Member, Node, Section, Target, Trees};
 use crate::decode::values::write_values;
-use crate::decode::{DecodeError, IssueHead, IssueSeen, PageHead};
+use crate::decode::{IssueHead, IssueSeen, PageHead};
+use crate::rows::{Cell, RowBuffer};
 use crate::tables::of_issue::Only;
 use crate::tables::{ByIssueTable, ListFrame, Table, changelog, issue_subtasks, issues, links};
+use crate::undecodable::DecodeError;
 use serde::Deserialize as _;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess};
 use serde_json::value::RawValue;

@@ -1,7 +1,7 @@
 //! A visitor that takes whatever JSON comes: each reader says what it does with a scalar, a list or an object, and what it does not
 //! expect is read over and reported as [`Cell::Nested`].
 
-use crate::batch::Cell;
+use crate::rows::Cell;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 

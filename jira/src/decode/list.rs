@@ -1,6 +1,5 @@
 //! Lists whose elements are rows, and the frame (`startAt`, `maxResults`, `total`) that Jira puts around most of them.
 
-use crate::batch::{Cell, RowBuffer};
 use crate::decode::children::{HistoryRow, LinkRow};
 use crate::decode::custom::OwnedText;
 use crate::decode::lenient::{Count, Read, Reader, Truth};
@@ -8,7 +7,9 @@ use crate::decode::object::{Fill, Put, UserId};
 use crate::decode::sla::SlaRows;
 use crate::decode::sprint::SprintRow;
 use crate::decode::tree::Node;
-use crate::decode::{DecodeError, Envelope, MetadataPage};
+use crate::decode::{Envelope, MetadataPage};
+use crate::rows::{Cell, RowBuffer};
+use crate::undecodable::DecodeError;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess};
 use serde_json::value::RawValue;
 use std::borrow::Cow;

@@ -1,11 +1,11 @@
 //! Objects whose members fill cells of one row.
 
-use crate::batch::{Cell, RowBuffer};
 use crate::decode::adf::Document;
 use crate::decode::compact::{write_compact, write_json_text};
 use crate::decode::custom::{put_custom, put_text_form};
 use crate::decode::lenient::{Read, Reader};
 use crate::decode::tree::{Member, Node, Target};
+use crate::rows::{Cell, RowBuffer};
 use serde::Deserialize as _;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess};
 use serde_json::value::RawValue;

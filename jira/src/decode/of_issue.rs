@@ -1,10 +1,10 @@
 //! The answer of a resource that each issue has: its rows, and what it says of their number.
 
-use crate::batch::{Cell, RowBuffer};
-use crate::decode::DecodeError;
 use crate::decode::list::{RowList, read_text};
 use crate::decode::object::put_json;
+use crate::rows::{Cell, RowBuffer};
 use crate::tables::of_issue::{Answer, PROPERTY_KEY, PROPERTY_VALUE};
+use crate::undecodable::DecodeError;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;

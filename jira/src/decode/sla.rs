@@ -1,9 +1,9 @@
 //! SLAs of a customer request: a row for each cycle, the ongoing one last.
 
-use crate::batch::{Cell, RowBuffer};
 use crate::decode::lenient::{Read, Reader};
 use crate::decode::object::{Fill, Into};
 use crate::decode::tree::{Member, Node, Section, Target};
+use crate::rows::{Cell, RowBuffer};
 use crate::tables::service_desk::{CYCLE_NO, IS_ONGOING, SHARED};
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess};
 use serde_json::value::RawValue;

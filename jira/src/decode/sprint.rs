@@ -1,9 +1,9 @@
 //! Sprints of an issue: an object on Cloud, the text of a Java object on Server and Data Center.
 
-use crate::batch::{Cell, RowBuffer};
 use crate::decode::lenient::Reader;
 use crate::decode::object::Fill;
 use crate::decode::tree::{Node, Target};
+use crate::rows::{Cell, RowBuffer};
 use crate::tables::issue_sprints as sprints;
 use serde::de::MapAccess;
 

@@ -1,9 +1,9 @@
 //! The catalogue turned around: from the members of Jira's objects to the columns that they fill.
 
-use crate::batch::Cell;
 use crate::decode::lenient::Reader;
 use crate::decode::list::Shape;
 use crate::fields::{CustomType, IssueSchema};
+use crate::rows::Cell;
 use crate::tables::{
     ByIssueTable, ColumnSpec, ColumnType, Element, Table, Take, changelog, issue_sprints, issues,
     service_desk,

@@ -1,9 +1,9 @@
 //! Custom fields that hold several values: a row of `issue_custom_values` for each.
 
-use crate::batch::{Cell, RowBuffer};
 use crate::decode::compact::write_compact;
 use crate::decode::custom::put_number;
 use crate::decode::lenient::{Read, Reader};
+use crate::rows::{Cell, RowBuffer};
 use crate::tables::issue_custom_values as values;
 use crate::timestamp::parse_timestamp;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess};

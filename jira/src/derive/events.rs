@@ -2,8 +2,8 @@
 
 use super::veil::{Rows, Veil, of_columns};
 use super::{Case, IssueRow, place};
-use crate::batch::RowBuffer;
 use crate::mask::Masking;
+use crate::rows::RowBuffer;
 use crate::tables::{Table, changelog, event_log as log};
 use std::ops::Range;
 use std::sync::Arc;

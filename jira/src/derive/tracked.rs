@@ -3,9 +3,9 @@
 use super::place;
 use super::values::{Value, joined, listed};
 use super::veil::Veil;
-use crate::batch::RowBuffer;
 use crate::fields::{CustomType, IssueSchema, asked_name, column_name};
 use crate::mask::Masking;
+use crate::rows::RowBuffer;
 use crate::tables::Table;
 use serde::Deserialize;
 

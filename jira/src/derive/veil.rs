@@ -1,7 +1,7 @@
 //! How a derived value leaves: as it is, hashed or not at all.
 
-use crate::batch::RowBuffer;
 use crate::mask::{ColumnMask, Hasher, Mask, Masking};
+use crate::rows::RowBuffer;
 use crate::tables::Table;
 use std::borrow::Cow;
 
@@ -86,13 +86,13 @@ impl<'a> Rows<'a> {
     /// Sets a number; the veil of its column waits until the rows leave.
     pub(super) fn number(&mut self, column: usize, number: Option<i64>) {
         if let Some(number) = number {
-            self.buffer.put(column, self.row, crate::batch::Cell::I64(number));
+            self.buffer.put(column, self.row, crate::rows::Cell::I64(number));
         }
     }
 
     /// Sets a flag; the veil of its column waits until the rows leave.
     pub(super) fn flag(&mut self, column: usize, flag: bool) {
-        self.buffer.put(column, self.row, crate::batch::Cell::Bool(flag));
+        self.buffer.put(column, self.row, crate::rows::Cell::Bool(flag));
     }
 
     /// Sets an instant, in microseconds. There is no pseudonym of an instant, so one that does not leave in clear does not leave.

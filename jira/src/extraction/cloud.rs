@@ -1,8 +1,9 @@
 //! What reading Jira Cloud asks differently: pages by token, and estimated counts.
 
+use crate::batch::decode_heads;
 use crate::client::allow::Read;
 use crate::client::allow::cloud::{CloudRead, CloudSearch};
-use crate::decode::{PageHead, decode_heads};
+use crate::decode::PageHead;
 use crate::error::Error;
 use crate::extraction::run::{Run, head_fields};
 use crate::jql::Jql;

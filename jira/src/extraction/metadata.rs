@@ -2,13 +2,14 @@
 
 use crate::checkpoint::{Done, Work};
 use crate::client::allow::{ListAsk, Of, Read};
-use crate::decode::{DecodeError, MetadataPage};
+use crate::decode::MetadataPage;
 use crate::error::Error;
 use crate::extraction::each;
 use crate::extraction::run::Run;
 use crate::extraction::writer::UnitWriter;
 use crate::tables::Table;
 use crate::tables::origin::{Each, Origin, Refused};
+use crate::undecodable::DecodeError;
 use futures_util::StreamExt;
 use std::sync::Arc;
 

@@ -3,13 +3,14 @@
 use crate::checkpoint::Accepted;
 use crate::client::allow::Read;
 use crate::client::allow::cloud::CloudRead;
-use crate::decode::{Asked, DecodeError, Envelope, Histories, IssueHead, IssueSeen, PageHead};
+use crate::decode::{Asked, Envelope, Histories, IssueHead, IssueSeen, PageHead};
 use crate::error::Error;
 use crate::extraction::of_issue;
 use crate::extraction::run::Run;
 use crate::extraction::walk::PageTaker;
 use crate::extraction::writer::UnitWriter;
 use crate::tables::Table;
+use crate::undecodable::DecodeError;
 use futures_util::StreamExt;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,10 +1,11 @@
 //! What all tasks of one run share: the client, the condition, the columns, the way out for events, and the tally.
 
 use crate::asks::Asks;
+use crate::batch::decode_heads;
 use crate::checkpoint::{Entry, UnitStats};
 use crate::client::JiraClient;
 use crate::client::allow::{Read, SearchAsk};
-use crate::decode::{PageHead, decode_heads};
+use crate::decode::PageHead;
 use crate::error::Error;
 use crate::extraction::events::{Event, Phase, Progress};
 use crate::extraction::scope::Scope;
@@ -14,7 +15,8 @@ use crate::jql::{Axis, Jql, UserClause};
 use crate::landed::{LandedAnswer, LandedAsk, LandedQuestion};
 use crate::mask::Masking;
 use crate::paging::range::{Range, floor_second};
-use crate::spec::{Mode, Spec, SpecError};
+use crate::refused::SpecError;
+use crate::spec::{Mode, Spec};
 use crate::tables::Table;
 use crate::unit::UnitId;
 use crate::warning::{Warning, Warnings};
@@ -203,7 +205,7 @@ impl Run {
     pub(crate) fn set_schema(&self, schema: IssueSchema) -> Result<(), SpecError> {
         // Set once, by the task that prepares the run.
         let schema = schema.on_cloud(self.client.is_cloud());
-        let masking = Masking::settle(&self.spec, &schema)?;
+        let masking = self.spec.masking(&schema)?;
         if self.masking.set(Arc::new(masking)).is_err() || self.schema.set(Arc::new(schema)).is_err() {
             tracing::error!(event = "columns_set_twice", "the columns of a run were set twice");
         }

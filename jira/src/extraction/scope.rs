@@ -3,7 +3,9 @@
 
 use crate::error::Error;
 use crate::extraction::run::Run;
-use crate::spec::{Narrowing, ProjectKey, SpecError};
+use crate::mask::Narrowing;
+use crate::project::ProjectKey;
+use crate::refused::SpecError;
 
 /// The projects of every search of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]

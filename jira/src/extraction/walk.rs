@@ -3,9 +3,10 @@
 mod cloud;
 
 use crate::asks::Asks;
+use crate::batch::decode_heads;
 use crate::client::allow::cloud::HISTORIES_PER_PAGE;
 use crate::client::allow::{Read, SearchAsk};
-use crate::decode::{DecodeError, Histories, PageHead, decode_heads};
+use crate::decode::{Histories, PageHead};
 use crate::error::{Error, UnreachableCause};
 use crate::extraction::run::{HEADS_PER_PAGE, Run, head_fields};
 use crate::extraction::scope;
@@ -13,8 +14,9 @@ use crate::jql::{Axis, Jql};
 use crate::paging::keyset::{KeySet, Seen, Step};
 use crate::paging::range::Range;
 use crate::paging::second::{Second, SecondStep};
-use crate::spec::ProjectKey;
+use crate::project::ProjectKey;
 use crate::tables::read_for;
+use crate::undecodable::DecodeError;
 use std::collections::HashMap;
 
 /// Times that a page whose JSON ends early is asked for.

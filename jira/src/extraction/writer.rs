@@ -1,13 +1,14 @@
 //! One unit on its way out: rows into parts, parts before the unit's end, the entry with the end.
 
-use crate::batch::{Place, Sink};
+use crate::batch::Sink;
 use crate::checkpoint::{Done, Entry, UnitStats};
-use crate::decode::DecodeError;
 use crate::error::Error;
 use crate::extraction::events::Event;
 use crate::extraction::run::Run;
 use crate::part::Part;
 use crate::tables::Table;
+use crate::undecodable::DecodeError;
+use crate::unit::Place;
 use crate::unit::UnitId;
 use std::collections::BTreeMap;
 

@@ -1,10 +1,10 @@
 //! Values of an issue that other tables hold once more: what is masked in `issues` is masked there too.
 
-use crate::batch::RowBuffer;
 use crate::fields::{CustomType, IssueSchema};
 use crate::mask::json::describes_people;
 use crate::mask::rule::{Mask, Masks};
 use crate::mask::{ColumnMask, stricter};
+use crate::rows::RowBuffer;
 use crate::tables::{ColumnSpec, Table, issue_custom_values as values};
 use std::collections::HashMap;
 

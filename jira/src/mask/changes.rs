@@ -4,10 +4,10 @@
 //! The history names a system field by a fixed word and a custom field by the name that it had when the change was made. A custom field
 //! of a name that no column has today may have been a masked one: it is masked like the strictest of them.
 
-use crate::batch::RowBuffer;
 use crate::fields::{IssueSchema, asked_name, column_name};
 use crate::mask::ColumnMask;
 use crate::mask::rule::{Mask, Masks};
+use crate::rows::RowBuffer;
 use crate::tables::{Table, changelog};
 use std::collections::{BTreeMap, HashMap};
 

@@ -3,6 +3,7 @@
 use crate::fields::{CustomColumn, CustomType, IssueSchema};
 use crate::mask::again;
 use crate::mask::hash::Hasher;
+use crate::refused::MaskError;
 use crate::tables::{ColumnSpec, ColumnType, Table, Take};
 use std::fmt;
 
@@ -49,37 +50,6 @@ pub struct MaskRule {
 /// Rules that can be carried out. Where several are about one column, dropping wins, then the first.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Masks(Vec<MaskRule>);
-
-/// Why a rule cannot be carried out.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum MaskError {
-    /// Not the form of a selector.
-    #[error("`{0}` names no column; write TABLE.COLUMN, *.COLUMN for every table, or `people`")]
-    Form(String),
-    /// A table that does not exist.
-    #[error("there is no table `{0}`")]
-    Table(String),
-    /// A column that does not exist.
-    #[error("table {table} has no column `{name}`")]
-    Column {
-        /// The table.
-        table: Table,
-        /// The column.
-        name: String,
-    },
-    /// Rows could not be told apart without the column.
-    #[error(
-        "`{table}.{name}` tells rows apart, so it cannot be {what}; mask the columns that describe the row instead"
-    )]
-    Key {
-        /// The table.
-        table: Table,
-        /// The column.
-        name: String,
-        /// `dropped` or `hashed`.
-        what: &'static str,
-    },
-}
 
 impl ColumnSelector {
     /// Reads `TABLE.COLUMN`, `*.COLUMN` or `people`.

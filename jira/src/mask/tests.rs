@@ -1,6 +1,8 @@
 use super::*;
-use crate::batch::{Place, Sink};
+use crate::batch::Sink;
 use crate::mask::hash::Hasher;
+use crate::spec::{Mode, Spec};
+use crate::unit::Place;
 use crate::unit::UnitId;
 use arrow_array::{Array, RecordBatch, StringArray};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -82,8 +84,8 @@ fn page() -> String {
 fn landed(narrowing: &Narrowing) -> BTreeMap<String, RecordBatch> {
     let schema = Arc::new(schema());
     let tables = Table::all().iter().copied().filter(|table| table.is_issue_table());
-    let spec = Spec { narrowing: narrowing.clone(), ..Spec::all(tables, crate::spec::Mode::Full) };
-    let masking = Arc::new(Masking::settle(&spec, &schema).unwrap());
+    let spec = Spec { narrowing: narrowing.clone(), ..Spec::all(tables, Mode::Full) };
+    let masking = Arc::new(spec.masking(&schema).unwrap());
     let selection = spec.tables;
     let place = Place { unit: UnitId::new("u"), generation: 0 };
     let mut sink = Sink::new(schema, &selection, place, usize::MAX).masked(masking);
@@ -155,8 +157,8 @@ fn a_mask_of_a_text_holds_for_the_document_of_jira_cloud_beside_it() {
         let place = table.spec().columns.iter().position(|column| column.name == name).unwrap();
         let column_under = |masks: &[(&str, Mask)]| {
             let narrowing = Narrowing { masks: rules(masks), ..Narrowing::default() };
-            let spec = Spec { narrowing, ..Spec::all([table], crate::spec::Mode::Full) };
-            Masking::settle(&spec, &schema()).unwrap().column(table, place).clone()
+            let spec = Spec { narrowing, ..Spec::all([table], Mode::Full) };
+            spec.masking(&schema()).unwrap().column(table, place).clone()
         };
         assert!(matches!(column_under(&[(text, Mask::Drop)]), ColumnMask::Drop), "{document}");
         assert!(matches!(column_under(&[(text, hash())]), ColumnMask::Hash(_, Form::Json)), "{document}");
@@ -238,7 +240,7 @@ fn of_several_rules_the_strictest_holds() {
 
 #[test]
 fn links_to_projects_that_are_not_permitted_do_not_say_where_they_lead() {
-    let permitted_projects = vec![crate::spec::ProjectKey::parse("AAA").unwrap()];
+    let permitted_projects = vec![crate::project::ProjectKey::parse("AAA").unwrap()];
     let tables = landed(&Narrowing { permitted_projects, ..Narrowing::default() });
     let links = &tables["issue_links"];
     assert_eq!(texts(links, "other_issue_key"), [None, Some("AAA-6".to_owned())]);

@@ -222,7 +222,7 @@ fn heads_are_read_without_rows() {
         issue(4, json!({})),
         json!({"id": "5", "key": "AB-5", "fields": {"created": "2024-01-01T00:00:00Z"}}),
     ]);
-    let head = crate::decode::decode_heads(&text, false).unwrap();
+    let head = decode_heads(&text, false).unwrap();
     assert_eq!(head.issues.iter().map(|seen| seen.id).collect::<Vec<_>>(), [4, 5]);
     assert_eq!(head.issues[1].updated_ms, head.issues[1].created_ms);
     assert_eq!((head.start_at, head.max_results, head.total), (0, 50, 2));

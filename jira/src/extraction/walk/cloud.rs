@@ -4,13 +4,15 @@
 //! page. So the slices of a full load are listed by id and read in full hundreds, the histories of several hundreds by one request.
 
 use super::{CUT_PAGES_MAX, Heads, PageTaker, Walk, asks_for_less};
+use crate::batch::decode_heads;
 use crate::client::allow::Read;
 use crate::client::allow::cloud::{CHANGELOG_ISSUES_MAX, CloudRead, CloudSearch, ISSUES_BY_ID_MAX};
-use crate::decode::{DecodeError, Histories, PageHead, decode_heads};
+use crate::decode::{Histories, PageHead};
 use crate::error::Error;
 use crate::jql::{Axis, Jql};
 use crate::paging::range::Range;
 use crate::tables::Table;
+use crate::undecodable::DecodeError;
 
 /// Issues read by id whose histories are asked for at once: what is held in memory until they are there.
 const ISSUES_PER_HISTORIES: usize = 2 * ISSUES_BY_ID_MAX;

@@ -2,15 +2,15 @@
 
 use super::*;
 use crate::client::allow::Of;
-use crate::spec::ProjectKey;
+use crate::project::ProjectKey;
+use crate::spec::{Mode, Spec};
 use crate::warning::Warning;
 
 /// A sink under a narrowing, for these tables.
 fn sink(narrowing: &Narrowing, tables: &[Table]) -> Sink {
     let schema = Arc::new(schema());
-    let spec =
-        Spec { narrowing: narrowing.clone(), ..Spec::all(tables.iter().copied(), crate::spec::Mode::Full) };
-    let masking = Arc::new(Masking::settle(&spec, &schema).unwrap());
+    let spec = Spec { narrowing: narrowing.clone(), ..Spec::all(tables.iter().copied(), Mode::Full) };
+    let masking = Arc::new(spec.masking(&schema).unwrap());
     let place = Place { unit: UnitId::new("u"), generation: 0 };
     Sink::new(schema, &tables.iter().copied().collect(), place, usize::MAX).masked(masking)
 }

@@ -1,9 +1,13 @@
 //! Rows of one table in memory, filled cell by cell in whatever order Jira sends the members.
 
-use super::column::{Cell, Column};
+mod column;
+
+pub(crate) use column::Cell;
+
 use crate::tables::ColumnType;
 use arrow_array::ArrayRef;
 use arrow_schema::ArrowError;
+use column::Column;
 
 /// A value that fitted no cell of its column; the cell is null.
 #[derive(Clone, Copy, Debug)]

@@ -158,6 +158,9 @@ async fn drive(
         check::condition(&run).await?;
     }
     run.set_phase(Phase::Reading);
+    if run.spec.mode == Mode::Full && run.spec.reads_issues() {
+        run.put_slices_first();
+    }
     let mut tasks = JoinSet::new();
     for table in run.spec.tables.difference(&resume.metadata_done) {
         tasks.spawn(metadata::read(Arc::clone(&run), *table));

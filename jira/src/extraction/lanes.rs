@@ -41,7 +41,7 @@ where
     loop {
         let next = slices.lock().await.recv().await;
         let Some(slice) = next else {
-            run.list_lanes.add_permits(1);
+            run.give_lane_to_lists();
             return Ok(());
         };
         read(slice).await?;

@@ -16,7 +16,7 @@ use crate::landed::{LandedAnswer, LandedAsk, LandedQuestion};
 use crate::mask::Masking;
 use crate::paging::range::{Range, floor_second};
 use crate::refused::SpecError;
-use crate::spec::{Mode, Spec};
+use crate::spec::Spec;
 use crate::tables::Table;
 use crate::unit::UnitId;
 use crate::warning::{Warning, Warnings};
@@ -48,7 +48,7 @@ pub(crate) struct Run {
     tally: Mutex<Tally>,
     window: AtomicU64,
     /// How many lists of metadata may be asked for at once; see `lanes`.
-    pub(crate) list_lanes: Semaphore,
+    list_lanes: Semaphore,
     units: AtomicU64,
     /// Makes unit names differ from those of an earlier agent's share of the run.
     salt: usize,
@@ -72,8 +72,7 @@ impl Run {
     ) -> Result<Self, SpecError> {
         spec.check()?;
         let user = spec.jql.as_deref().map_or(Ok(None), UserClause::parse)?;
-        let has_slices = spec.mode == Mode::Full && spec.reads_issues();
-        let list_lanes = if has_slices { 1 } else { client.limits().max_parallel.max(1) };
+        let list_lanes = client.limits().max_parallel.max(1);
         Ok(Self {
             client: client.metered(),
             spec,
@@ -164,6 +163,16 @@ impl Run {
         let json = self.client.read(&read).await?;
         self.count_bytes(Table::Issues, json.len());
         decode_heads(&json, false).map_err(|error| Error::undecodable(read.what(), &error))
+    }
+
+    /// Leaves the lists of metadata one lane, beside slices that are read.
+    pub(crate) fn put_slices_first(&self) {
+        self.list_lanes.forget_permits(self.lanes() - 1);
+    }
+
+    /// Gives a lane that found no slice to the lists of metadata.
+    pub(crate) fn give_lane_to_lists(&self) {
+        self.list_lanes.add_permits(1);
     }
 
     /// Reads a list of metadata, when it is the turn of the lists.

@@ -95,3 +95,17 @@ async fn readers_without_a_slice_give_their_lanes_to_the_lists() {
     landing.finish(client_with(&sim.url(), password("reader-password"), limits(8)), full()).await;
     assert_eq!(sim.stats().max_in_flight, 8, "the lists went on one after the other");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn discovery_looks_at_lists_on_every_lane() {
+    let latency = Duration::from_millis(20);
+    let site = GeneratedSite { issues: 10, seed: 3, ..GeneratedSite::default() };
+    let sim =
+        JiraSim::start(SimConfig { source: SiteSource::Generated(site), latency, ..SimConfig::default() })
+            .unwrap();
+    let client = client_with(&sim.url(), password("reader-password"), limits(8));
+    jira::discover(client, full(), 3).await.unwrap();
+    // Some wait for the list of boards that they have in common.
+    let most = sim.stats().max_in_flight;
+    assert!(most >= 5, "{most} at once: the lists were looked at one after the other");
+}

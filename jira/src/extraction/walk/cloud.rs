@@ -66,7 +66,7 @@ impl Walk<'_> {
         for some in ids.chunks(ISSUES_PER_HISTORIES) {
             let answers = self.answers_by_id(some).await?;
             let shown: Vec<i64> = answers.iter().flat_map(|answer| answer.shown.iter().copied()).collect();
-            let histories = if self.expand_changelog { Some(self.histories(&shown).await?) } else { None };
+            let histories = self.wanted_histories(&shown).await?;
             for Answer { what, json, .. } in answers {
                 let page = taker
                     .take(&json, histories.as_ref())
@@ -151,43 +151,33 @@ impl Walk<'_> {
                 }
                 Err(error) => return Err(error),
             };
-            match self.take_cloud(json, taker).await? {
-                Ok(page) => return Ok(page),
+            let taken = match self.ids_for_histories(&json) {
+                Ok(ids) => taker.take(&json, self.wanted_histories(&ids).await?.as_ref()),
+                Err(error) => Err(error),
+            };
+            match taken {
+                Ok(page) => {
+                    drop(json);
+                    taker.settle(&page).await?;
+                    return Ok(page);
+                }
                 Err(DecodeError::Truncated { .. }) if cut < CUT_PAGES_MAX => cut += 1,
                 Err(error) => return Err(Error::undecodable(read.what(), &error)),
             }
         }
     }
 
-    /// Takes an answer with issues of Jira Cloud; an inner error when it cannot be read.
-    async fn take_cloud(
-        &mut self,
-        json: String,
-        taker: &mut impl PageTaker,
-    ) -> Result<Result<PageHead, DecodeError>, Error> {
-        let histories = match self.histories_of(&json).await? {
-            Ok(histories) => histories,
-            Err(error) => return Ok(Err(error)),
-        };
-        let taken = taker.take(&json, histories.as_ref());
-        drop(json);
-        if let Ok(page) = &taken {
-            taker.settle(page).await?;
+    /// The issues of a page whose histories are to be asked for.
+    fn ids_for_histories(&self, json: &str) -> Result<Vec<i64>, DecodeError> {
+        if !self.expand_changelog {
+            return Ok(Vec::new());
         }
-        Ok(taken)
+        Ok(decode_heads(json, true)?.issues.iter().map(|issue| issue.id).collect())
     }
 
-    /// The histories of a page's issues, if they are wanted; an inner error when the page cannot be read.
-    async fn histories_of(&mut self, json: &str) -> Result<Result<Option<Histories>, DecodeError>, Error> {
-        if !self.expand_changelog {
-            return Ok(Ok(None));
-        }
-        let page = match decode_heads(json, true) {
-            Ok(page) => page,
-            Err(error) => return Ok(Err(error)),
-        };
-        let ids: Vec<i64> = page.issues.iter().map(|issue| issue.id).collect();
-        Ok(Ok(Some(self.histories(&ids).await?)))
+    /// All histories of these issues, if histories are wanted.
+    async fn wanted_histories(&mut self, issues: &[i64]) -> Result<Option<Histories>, Error> {
+        if self.expand_changelog { self.histories(issues).await.map(Some) } else { Ok(None) }
     }
 
     /// All histories of these issues. Fewer at once are asked for where an answer is too large or too slow.

@@ -1,8 +1,11 @@
 //! Traps of Jira Cloud that no other test is named after: docs/traps.md has them all.
 
-use crate::engine::landing::{Landing, client_with, cloud_client, full, limits};
+use crate::engine::landing::{Landing, client_with, cloud_client, delta, full, limits};
 use jira::{Credential, Limits};
-use tests::jira_sim::{CloudConfig, CreatedUnit, Fault, FaultKind, JiraSim, RunningSim, SimConfig};
+use std::collections::HashMap;
+use tests::jira_sim::{
+    CloudConfig, CreatedUnit, Fault, FaultKind, JiraSim, RecordedRequest, RunningSim, SimConfig,
+};
 
 fn site(issues: u32, seed: u64, cloud: CloudConfig) -> RunningSim {
     JiraSim::start(SimConfig { cloud, ..SimConfig::cloud(issues, seed) }).unwrap()
@@ -105,4 +108,35 @@ async fn issues_by_id_that_are_too_large_together_are_asked_for_in_smaller_lots(
     landing.commit(true);
     landing.assert_is_truth(&sim);
     assert!(sim.stats().requests_matching("/issue/bulkfetch") > 6, "{:?}", sim.stats().requests);
+}
+
+/// Issues of thousands of histories each would otherwise fill the memory, since a row is made of an issue with all of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn histories_that_are_too_many_together_are_read_for_fewer_issues_at_once() {
+    let sim = site(250, 330, CloudConfig { bulk_histories: 25, ..CloudConfig::default() });
+    sim.record_requests();
+    let (username, secret) = sim.login();
+    let credential = Credential::ApiToken { username, token: secret.into() };
+    let tight = Limits { max_page_bytes: 200_000, ..limits(2) };
+    let mut landing = Landing::default();
+    let client = client_with(&sim.url(), credential, tight);
+    let summary = landing.finish(client.clone(), full()).await;
+    landing.commit(true);
+    // A delta load searches for its issues instead.
+    for id in sim.ids() {
+        sim.add_comment(&id.to_string(), None, "again").unwrap();
+    }
+    landing.finish(client, delta(summary.watermark.unwrap())).await;
+    landing.commit(false);
+    landing.assert_is_truth(&sim);
+    let mut pages = HashMap::<String, usize>::new();
+    let is_of_histories =
+        |request: &&RecordedRequest| request.path_and_query.contains("/changelog/bulkfetch");
+    for request in sim.recorded_requests().iter().filter(is_of_histories) {
+        let asked: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+        *pages.entry(asked["issueIdsOrKeys"].to_string()).or_default() += 1;
+    }
+    // A page holds a fifth of what may be held, and of all issues of a slice together there are a dozen.
+    let most = pages.values().max().unwrap();
+    assert!((3..8).contains(most), "{most} pages of histories of the same issues were held at once");
 }

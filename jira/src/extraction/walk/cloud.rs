@@ -17,6 +17,9 @@ use crate::undecodable::DecodeError;
 /// Issues read by id whose histories are asked for at once: what is held in memory until they are there.
 const ISSUES_PER_HISTORIES: usize = 2 * ISSUES_BY_ID_MAX;
 
+/// Histories that are held at once are at most this part of the largest answer, except those of a single issue.
+const HISTORIES_PART: usize = 4;
+
 /// An answer with issues read by id.
 struct Answer {
     what: String,
@@ -63,10 +66,19 @@ impl Walk<'_> {
 
     /// Reads issues by id, which Jira Cloud answers leaving out those that are gone.
     async fn by_id(&mut self, ids: &[i64], taker: &mut impl PageTaker) -> Result<(), Error> {
-        for some in ids.chunks(ISSUES_PER_HISTORIES) {
+        let (mut left, mut lot) = (ids, ISSUES_PER_HISTORIES);
+        while !left.is_empty() {
+            let (some, behind) = left.split_at(left.len().min(lot));
             let answers = self.answers_by_id(some).await?;
             let shown: Vec<i64> = answers.iter().flat_map(|answer| answer.shown.iter().copied()).collect();
-            let histories = self.wanted_histories(&shown).await?;
+            let histories = match self.wanted_histories(&shown).await {
+                Err(error) if asks_for_less(&error) && some.len() > 1 => {
+                    lot = some.len() / 2;
+                    continue;
+                }
+                histories => histories?,
+            };
+            left = behind;
             for Answer { what, json, .. } in answers {
                 let page = taker
                     .take(&json, histories.as_ref())
@@ -151,11 +163,22 @@ impl Walk<'_> {
                 }
                 Err(error) => return Err(error),
             };
-            let taken = match self.ids_for_histories(&json) {
-                Ok(ids) => taker.take(&json, self.wanted_histories(&ids).await?.as_ref()),
-                Err(error) => Err(error),
+            let ids = match self.ids_for_histories(&json) {
+                Ok(ids) => ids,
+                Err(DecodeError::Truncated { .. }) if cut < CUT_PAGES_MAX => {
+                    cut += 1;
+                    continue;
+                }
+                Err(error) => return Err(Error::undecodable(read.what(), &error)),
             };
-            match taken {
+            let histories = match self.wanted_histories(&ids).await {
+                Err(error) if asks_for_less(&error) && max_results > 1 => {
+                    self.ask_for_less(max_results / 2);
+                    continue;
+                }
+                histories => histories?,
+            };
+            match taker.take(&json, histories.as_ref()) {
                 Ok(page) => {
                     drop(json);
                     taker.settle(&page).await?;
@@ -181,27 +204,36 @@ impl Walk<'_> {
     }
 
     /// All histories of these issues. Fewer at once are asked for where an answer is too large or too slow.
+    ///
+    /// # Errors
+    /// `BodyTooLarge` where those of several issues are more than may be held in memory: fewer issues at once have fewer.
     async fn histories(&mut self, issues: &[i64]) -> Result<Histories, Error> {
-        let mut histories = Histories::default();
+        let limit_bytes = self.run.client.limits().max_page_bytes / HISTORIES_PART;
+        let (mut histories, mut held) = (Histories::default(), 0);
         for some in issues.chunks(CHANGELOG_ISSUES_MAX) {
             let mut token = None;
             loop {
-                let (issues, most) = (some.to_vec(), self.histories_page);
-                let read = Read::Cloud(CloudRead::Changelogs { issues, most, token: token.take() });
+                let (named, most) = (some.to_vec(), self.histories_page);
+                let read = Read::Cloud(CloudRead::Changelogs { issues: named, most, token: token.take() });
                 let json = match self.run.client.read_shrinkable(&read).await {
                     Ok(json) => json,
                     Err(error) if asks_for_less(&error) && most > 1 => {
                         self.histories_page = most / 2;
                         // From the first one again: a token may be of pages of one size.
                         histories.forget(some);
+                        held = 0;
                         continue;
                     }
                     Err(error) => return Err(error),
                 };
                 self.run.count_bytes(Table::IssueChangelog, json.len());
                 token = histories.add(&json).map_err(|error| Error::undecodable(read.what(), &error))?;
+                held += json.len();
                 if token.is_none() {
                     break;
+                }
+                if held > limit_bytes && issues.len() > 1 {
+                    return Err(Error::BodyTooLarge { what: read.what(), limit_bytes });
                 }
             }
         }

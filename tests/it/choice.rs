@@ -46,14 +46,8 @@ async fn uplinked(sim: &RunningSim) -> Cluster {
 
 /// A relay that reads a site of Jira Cloud itself.
 async fn direct(sim: &RunningSim) -> Cluster {
-    let cluster = Cluster::relay_only().await;
-    cluster.ok(&["pool", "create", "sales"]).await;
-    let url = sim.url();
-    let words = ["connection", "create", "jira", "--pool", "sales", "--direct", "--url", &url];
-    let args = [&words[..], &["--username", "reader@example.com", "--api-token-stdin"]].concat();
-    let made = cluster.ctl(&args, "reader-api-token").await;
-    assert_eq!(made.code, 0, "{made:?}");
-    cluster
+    let account = ["--username", "reader@example.com", "--api-token-stdin"];
+    Cluster::direct(&sim.url(), &account, "reader-api-token").await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,23 +12,7 @@ pub(crate) async fn connected(sim: &RunningSim, token: &str) -> (Cluster, Printe
 }
 
 async fn connected_at(url: &str, token: &str) -> (Cluster, Printed) {
-    let cluster = Cluster::relay_only().await;
-    cluster.ok(&["pool", "create", "sales"]).await;
-    let args = [
-        "connection",
-        "create",
-        "jira",
-        "--pool",
-        "sales",
-        "--direct",
-        "--url",
-        url,
-        "--username",
-        ACCOUNT,
-        "--api-token-stdin",
-    ];
-    let made = cluster.ctl(&args, token).await;
-    assert_eq!(made.code, 0, "{made:?}");
+    let cluster = Cluster::direct(url, &["--username", ACCOUNT, "--api-token-stdin"], token).await;
     let tested = cluster.ctl(&["connection", "test", "jira"], "").await;
     (cluster, tested)
 }

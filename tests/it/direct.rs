@@ -2,7 +2,7 @@
 
 use crate::site::{assert_landed_equals_truth, generated};
 use std::time::Duration;
-use tests::cluster::{Cluster, PASSWORD, Printed, USERNAME};
+use tests::cluster::{Cluster, PASSWORD, USERNAME};
 use tests::jira_sim::{Edit, JiraSim};
 
 /// A secret that may be nowhere but in the memory of relay and `uplinkctl`.
@@ -15,14 +15,8 @@ async fn relay() -> Cluster {
     cluster
 }
 
-async fn connect(cluster: &Cluster, url: &str, account: &[&str], secret: &str) -> Printed {
-    let args =
-        ["connection", "create", "jira", "--pool", "sales", "--direct", "--url", url, "--max-parallel", "4"];
-    cluster.ctl(&[&args, account].concat(), secret).await
-}
-
 async fn connect_with_password(cluster: &Cluster, url: &str) {
-    let made = connect(cluster, url, &["--username", USERNAME, "--password-stdin"], PASSWORD).await;
+    let made = cluster.connect_direct(url, &["--username", USERNAME, "--password-stdin"], PASSWORD).await;
     assert_eq!(made.code, 0, "{made:?}");
 }
 
@@ -30,7 +24,7 @@ async fn connect_with_password(cluster: &Cluster, url: &str) {
 async fn a_jira_that_the_relay_reaches_is_read_without_an_agent_in_full_and_delta_loads() {
     let sim = JiraSim::start(generated(1_500, 91)).unwrap();
     let cluster = relay().await;
-    let made = connect(&cluster, &sim.url(), &["--api-token-stdin"], TOKEN).await;
+    let made = cluster.connect_direct(&sim.url(), &["--api-token-stdin"], TOKEN).await;
     assert!(made.code == 0 && made.stdout.contains("sealed to the relay's own key"), "{made:?}");
     let tested = cluster.ctl(&["connection", "test", "jira"], "").await;
     assert!(tested.code == 0 && tested.stdout.contains("1,500"), "{tested:?}");

@@ -75,13 +75,8 @@ async fn connected(sim: &RunningSim, is_cloud: bool) -> Cluster {
         cluster.connect(&sim.url(), PASSWORD, 4).await;
         return cluster;
     }
-    let cluster = Cluster::relay_only().await;
-    cluster.ok(&["pool", "create", "sales"]).await;
-    let url = sim.url();
-    let words = ["connection", "create", "jira", "--pool", "sales", "--direct", "--url", &url];
-    let args = [&words[..], &["--username", "reader@example.com", "--api-token-stdin"]].concat();
-    assert_eq!(cluster.ctl(&args, "reader-api-token").await.code, 0);
-    cluster
+    let account = ["--username", "reader@example.com", "--api-token-stdin"];
+    Cluster::direct(&sim.url(), &account, "reader-api-token").await
 }
 
 #[tokio::test(flavor = "multi_thread")]

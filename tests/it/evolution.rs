@@ -14,23 +14,7 @@ const REFERENCE: &str = "customfield_10026";
 
 async fn loaded(seed: u64) -> (RunningSim, Cluster) {
     let sim = JiraSim::start(generated(120, seed)).unwrap();
-    let cluster = Cluster::relay_only().await;
-    cluster.ok(&["pool", "create", "sales"]).await;
-    let url = sim.url();
-    let create = [
-        "connection",
-        "create",
-        "jira",
-        "--pool",
-        "sales",
-        "--direct",
-        "--url",
-        &url,
-        "--username",
-        USERNAME,
-    ];
-    let made = cluster.ctl(&[&create[..], &["--password-stdin"]].concat(), PASSWORD).await;
-    assert_eq!(made.code, 0, "{made:?}");
+    let cluster = Cluster::direct(&sim.url(), &["--username", USERNAME, "--password-stdin"], PASSWORD).await;
     for (at, id) in sim.ids().iter().take(4).enumerate() {
         set(&sim, *id, &[(COST, json!(100 + at)), (REFERENCE, json!(format!("ref {at}")))]);
     }

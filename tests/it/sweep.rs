@@ -79,24 +79,8 @@ async fn an_agent_that_is_killed_in_a_sweep_goes_on_and_ends_exact() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_direct_connection_to_cloud_is_swept_by_the_relay_itself() {
     let sim = JiraSim::start(SimConfig::cloud(500, 133)).unwrap();
-    let cluster = Cluster::relay_only().await;
-    cluster.ok(&["pool", "create", "sales"]).await;
-    let url = sim.url();
     let (account, token) = sim.login();
-    let create = [
-        "connection",
-        "create",
-        "jira",
-        "--pool",
-        "sales",
-        "--direct",
-        "--url",
-        &url,
-        "--username",
-        &account,
-    ];
-    let made = cluster.ctl(&[&create[..], &["--api-token-stdin"]].concat(), &token).await;
-    assert_eq!(made.code, 0, "{made:?}");
+    let cluster = Cluster::direct(&sim.url(), &["--username", &account, "--api-token-stdin"], &token).await;
     cluster.extracted(&["--full"]).await;
     for key in sim.keys().iter().step_by(45) {
         sim.delete_issue(key).ok();
@@ -108,23 +92,7 @@ async fn a_direct_connection_to_cloud_is_swept_by_the_relay_itself() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sweep_is_as_narrow_as_the_load_that_filled_the_tables() {
     let sim = JiraSim::start(generated(400, 134)).unwrap();
-    let cluster = Cluster::relay_only().await;
-    cluster.ok(&["pool", "create", "sales"]).await;
-    let url = sim.url();
-    let create = [
-        "connection",
-        "create",
-        "jira",
-        "--pool",
-        "sales",
-        "--direct",
-        "--url",
-        &url,
-        "--username",
-        USERNAME,
-    ];
-    let made = cluster.ctl(&[&create[..], &["--password-stdin"]].concat(), PASSWORD).await;
-    assert_eq!(made.code, 0, "{made:?}");
+    let cluster = Cluster::direct(&sim.url(), &["--username", USERNAME, "--password-stdin"], PASSWORD).await;
     let keys = sim.keys();
     let project = keys[0].split('-').next().unwrap().to_owned();
     cluster.extracted(&["--full", "--projects", &project]).await;

@@ -46,8 +46,7 @@ async fn connect(cluster: &Cluster, url: &str, secret: &str) -> Printed {
     let with_token = secret == TOKEN;
     let account: &[&str] =
         if with_token { &["--api-token-stdin"] } else { &["--username", "reader", "--password-stdin"] };
-    let args = ["connection", "create", "jira", "--pool", "sales", "--direct", "--url", url];
-    let made = cluster.ctl(&[&args, account].concat(), secret).await;
+    let made = cluster.connect_direct(url, account, secret).await;
     assert_eq!(made.code, 0, "{made:?}");
     cluster.ctl(&["connection", "test", "jira"], "").await
 }

@@ -285,6 +285,21 @@ impl Cluster {
         printed.json()
     }
 
+    /// Starts a relay without an agent that reads a Jira itself, by the connection `jira`. `account` are the options that tell the account.
+    pub async fn direct(jira_url: &str, account: &[&str], secret: &str) -> Self {
+        let cluster = Self::relay_only().await;
+        cluster.ok(&["pool", "create", "sales"]).await;
+        let printed = cluster.connect_direct(jira_url, account, secret).await;
+        assert_eq!(printed.code, 0, "the connection was not made: {printed:?}");
+        cluster
+    }
+
+    /// Makes the direct connection `jira`.
+    pub async fn connect_direct(&self, jira_url: &str, account: &[&str], secret: &str) -> Printed {
+        let words = ["connection", "create", "jira", "--pool", "sales", "--direct", "--url", jira_url];
+        self.ctl(&[&words, account].concat(), secret).await
+    }
+
     /// Makes the connection `jira` with the test account.
     pub async fn connect(&self, jira_url: &str, password: &str, max_parallel: u32) {
         let parallel = max_parallel.to_string();

@@ -202,6 +202,7 @@ impl Board {
     }
 
     /// Follows what the agent does.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "only a service manager of Unix asks"))]
     pub(crate) fn subscribe(&self) -> watch::Receiver<Status> {
         self.status.subscribe()
     }

@@ -82,12 +82,14 @@ impl Vigil {
     }
 
     /// Waits until a link has begun its work.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "only a service manager of Unix asks"))]
     pub(crate) async fn begun(&self) {
         // The sender lives as long as `self`.
         drop(self.promises.subscribe().wait_for(|promises| !promises.links.is_empty()).await);
     }
 
     /// Whether every link keeps what it promised.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "only a service manager of Unix asks"))]
     pub(crate) fn is_kept(&self) -> bool {
         self.promises.borrow().are_kept(self.started.elapsed())
     }

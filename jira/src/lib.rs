@@ -4,7 +4,7 @@
 //! Reading stops when nobody asks for the next event, so the caller's speed bounds the load on Jira.
 //!
 //! Two halves: *reading* (`client`, `jql`, `paging`, `extraction`, `checkpoint`) decides what to ask Jira and proves that nothing
-//! was lost; *columns* (`decode`, `fields`, `tables`, `batch`, `part`) turns the answers into parts. How reading stays exact while
+//! was lost; *columns* (`decode`, `fields`, `tables`, `rows`, `batch`, `part`) turns the answers into parts. How reading stays exact while
 //! people go on working in Jira is written at the head of `paging` and `extraction`.
 
 mod unit;

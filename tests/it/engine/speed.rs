@@ -3,17 +3,21 @@
 use crate::engine::landing::{Landing, client, client_with, full, limits, password};
 use jira::Event;
 use std::time::Duration;
-use tests::jira_sim::{FaultKind, GeneratedSite, JiraSim, RecordedRequest, SimConfig, SiteSource};
+use tests::jira_sim::{
+    FaultKind, GeneratedSite, JiraSim, RecordedRequest, RunningSim, SimConfig, SiteSource,
+};
 use tokio_util::sync::CancellationToken;
+
+/// A site of so many issues that takes so long for each answer.
+fn site(issues: u32, latency: Duration) -> RunningSim {
+    let site = GeneratedSite { issues, seed: 1, large_description_every: 0, ..GeneratedSite::default() };
+    JiraSim::start(SimConfig { source: SiteSource::Generated(site), latency, ..SimConfig::default() })
+        .unwrap()
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_issues_behind_a_slow_network_take_few_requests_on_every_lane() {
-    let site =
-        GeneratedSite { issues: 1_000, seed: 1, large_description_every: 0, ..GeneratedSite::default() };
-    let latency = Duration::from_millis(100);
-    let sim =
-        JiraSim::start(SimConfig { source: SiteSource::Generated(site), latency, ..SimConfig::default() })
-            .unwrap();
+    let sim = site(1_000, Duration::from_millis(100));
     let mut landing = Landing::default();
     let summary = landing.finish(client(&sim), full()).await;
     landing.commit(true);
@@ -32,10 +36,7 @@ async fn a_thousand_issues_behind_a_slow_network_take_few_requests_on_every_lane
 /// More slices than may wait, and few lanes: cutting must not keep the lanes that reading needs.
 #[tokio::test(flavor = "multi_thread")]
 async fn many_slices_and_few_lanes_never_wait_for_each_other() {
-    let site =
-        GeneratedSite { issues: 60_000, seed: 2, large_description_every: 0, ..GeneratedSite::default() };
-    let sim =
-        JiraSim::start(SimConfig { source: SiteSource::Generated(site), ..SimConfig::default() }).unwrap();
+    let sim = site(60_000, Duration::ZERO);
     // A Jira that says now and then that it is too busy brings the lanes down to one.
     let pages = std::sync::atomic::AtomicU64::new(0);
     sim.on_page(move |sim, _| {
@@ -63,12 +64,7 @@ async fn many_slices_and_few_lanes_never_wait_for_each_other() {
 /// last slices alone.
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_do_not_come_before_slices() {
-    let site =
-        GeneratedSite { issues: 2_000, seed: 3, large_description_every: 0, ..GeneratedSite::default() };
-    let latency = Duration::from_millis(20);
-    let sim =
-        JiraSim::start(SimConfig { source: SiteSource::Generated(site), latency, ..SimConfig::default() })
-            .unwrap();
+    let sim = site(2_000, Duration::from_millis(20));
     sim.record_requests();
     let mut landing = Landing::default();
     landing.finish(client(&sim), full()).await;
@@ -86,11 +82,7 @@ async fn lists_do_not_come_before_slices() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn readers_without_a_slice_give_their_lanes_to_the_lists() {
-    let site = GeneratedSite { issues: 0, seed: 3, ..GeneratedSite::default() };
-    let latency = Duration::from_millis(20);
-    let sim =
-        JiraSim::start(SimConfig { source: SiteSource::Generated(site), latency, ..SimConfig::default() })
-            .unwrap();
+    let sim = site(0, Duration::from_millis(20));
     let mut landing = Landing::default();
     landing.finish(client_with(&sim.url(), password("reader-password"), limits(8)), full()).await;
     assert_eq!(sim.stats().max_in_flight, 8, "the lists went on one after the other");
@@ -98,11 +90,7 @@ async fn readers_without_a_slice_give_their_lanes_to_the_lists() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn discovery_looks_at_lists_on_every_lane() {
-    let latency = Duration::from_millis(20);
-    let site = GeneratedSite { issues: 10, seed: 3, ..GeneratedSite::default() };
-    let sim =
-        JiraSim::start(SimConfig { source: SiteSource::Generated(site), latency, ..SimConfig::default() })
-            .unwrap();
+    let sim = site(10, Duration::from_millis(20));
     let client = client_with(&sim.url(), password("reader-password"), limits(8));
     jira::discover(client, full(), 3).await.unwrap();
     // Some wait for the list of boards that they have in common.
